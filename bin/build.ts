@@ -1,0 +1,147 @@
+// Builds dist/ from src/: CommonJS files, because they start sooner than modules and the compile cache takes them whole.
+//
+// Every `import('./x.ts')` in the source is a seam: what lies behind it becomes a file of its own that is read when the import runs, and
+// not before. There is no list of lazy parts to keep. Modules that both sides of a seam use exist once (esbuild splits the program first, as
+// modules; each piece is then turned into CommonJS), so `instanceof` and module state hold across seams.
+//
+// All pieces that a start needs anyway are joined in dist/main.cjs; dist/todo.cjs is a stub that switches the compile cache on before.
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Metafile, transform } from 'esbuild';
+import about from '../package.json' with { type: 'json' };
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+
+/** Packages that stay in node_modules, because they do not survive bundling. Each needs a reason. */
+const external: string[] = [];
+
+const nodeNeeded = about.engines.node.replace('>=', '');
+const shape = { minifySyntax: true, minifyWhitespace: true, legalComments: 'none', target: 'node24', charset: 'utf8' } as const;
+
+interface Piece {
+  readonly text: string;
+  readonly entry: string | undefined;
+  /** Names of the pieces that this one cannot start without. */
+  readonly needs: readonly string[];
+}
+
+const pieces = await split();
+const main = pieceOf('src/cli/main.ts');
+const eager = closureOf(main);
+const lazy = [...pieces.keys()].filter((name) => !eager.includes(name));
+
+mkdirSync(dist, { recursive: true });
+for (const name of lazy) put(cjs(name), await asFile(name));
+put('main.cjs', await joined());
+// Last: bin/todo takes it as the sign that the build is whole.
+put('todo.cjs', stub());
+sweep(new Set(['main.cjs', 'todo.cjs', ...lazy.map(cjs)]));
+
+const sizeKb = (names: string[]) => Math.round(names.reduce((sum, name) => sum + (pieces.get(name)?.text.length ?? 0), 0) / 1024);
+process.stderr.write(`built dist: ${sizeKb(eager)} KB at start, ${sizeKb(lazy)} KB in ${lazy.length} lazy pieces\n`);
+
+async function split(): Promise<Map<string, Piece>> {
+  const result = await build({
+    ...shape,
+    absWorkingDir: root,
+    entryPoints: ['src/cli/main.ts'],
+    bundle: true,
+    splitting: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'node',
+    // Pieces carry the name of what is in them, so that a stack trace reads.
+    entryNames: '[name]',
+    chunkNames: '[name]-[hash]',
+    outdir: dist,
+    external,
+    logLevel: 'warning',
+  });
+  const outputs: Metafile['outputs'] = result.metafile.outputs;
+  return new Map(
+    result.outputFiles.map((file) => {
+      const name = basename(file.path);
+      const about = outputs[`dist/${name}`];
+      const needs = (about?.imports ?? []).filter((it) => it.kind === 'import-statement' && !it.external).map((it) => basename(it.path));
+      return [name, { text: file.text, entry: about?.entryPoint, needs }];
+    }),
+  );
+}
+
+function pieceOf(entry: string): string {
+  for (const [name, piece] of pieces) if (piece.entry === entry) return name;
+  throw new Error(`esbuild made no piece for ${entry}`);
+}
+
+function closureOf(name: string, seen: string[] = []): string[] {
+  if (seen.includes(name)) return seen;
+  seen.push(name);
+  for (const need of pieces.get(name)?.needs ?? []) closureOf(need, seen);
+  return seen;
+}
+
+function cjs(name: string): string {
+  return name.replace(/\.js$/, '.cjs');
+}
+
+/** A piece as the body of a CommonJS module. What it needs of the pieces joined in main.cjs it asks of main.cjs. */
+async function body(name: string): Promise<string> {
+  const { code } = await transform(pieces.get(name)?.text ?? '', {
+    ...shape,
+    format: 'cjs',
+    platform: 'node',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': '__url', 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
+  });
+  const linked = code.replace('"use strict";', '').replace(/\brequire\("\.\/([\w.-]+\.js)"\)/g, (call, needed: string) => {
+    if (!pieces.has(needed)) return call;
+    if (!eager.includes(needed)) return `require("./${cjs(needed)}")`;
+    return eager.includes(name) ? `__piece("${needed}")` : `require("./main.cjs")("${needed}")`;
+  });
+  return linked.includes('__url') ? `const __url=require("node:url").pathToFileURL(__filename).href;${linked}` : linked;
+}
+
+async function asFile(name: string): Promise<string> {
+  return `"use strict";${await body(name)}`;
+}
+
+async function joined(): Promise<string> {
+  const bodies = await Promise.all(eager.map(async (name) => `"${name}"(module,exports){${await body(name)}}`));
+  return `"use strict";const __made={},__pieces={${bodies.join(',\n')}};
+function __piece(name){let module=__made[name];if(!module){module=__made[name]={exports:{}};__pieces[name](module,module.exports)}return module.exports}
+module.exports=__piece;__piece("${main}");
+`;
+}
+
+/**
+ * What runs first. It must parse on any Node, since it is the one who says that a Node is too old.
+ * The cache folder may be unwritable, full or missing: then we start slower and say nothing.
+ */
+function stub(): string {
+  const [major, minor] = nodeNeeded.split('.');
+  return `"use strict";var v=process.versions.node.split(".");
+if(v[0]<${major}||(v[0]==${major}&&v[1]<${minor})){process.stderr.write("todo: cannot start: "+process.execPath+" is Node.js "+process.versions.node+", ${nodeNeeded} or newer is needed\\nInstall it (https://nodejs.org) or set TODO_NODE to one. In a checkout, \\"npm ci\\" brings its own.\\n");process.exit(69)}
+try{var e=process.env,c=e.XDG_CACHE_HOME||(e.HOME&&e.HOME+"/.cache");if(c)require("node:module").enableCompileCache(c+"/signoff")}catch(_){}
+require("./main.cjs");
+`;
+}
+
+/** Renamed into place, because a program may start at any moment. */
+function put(name: string, text: string): void {
+  const path = join(dist, name);
+  writeFileSync(`${path}.${process.pid}`, text);
+  renameSync(`${path}.${process.pid}`, path);
+}
+
+/** A daemon that was started from an older build may still ask for a lazy piece of it, so those stay for a week. */
+function sweep(written: Set<string>): void {
+  const weekAgoMs = Date.now() - 7 * 24 * 3600 * 1000;
+  for (const name of readdirSync(dist)) {
+    const path = join(dist, name);
+    const changedAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? weekAgoMs;
+    if (!written.has(name) && changedAtMs < weekAgoMs) rmSync(path, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,249 @@
+import { z } from 'zod';
+
+/** Seconds, as the keys of the earlier system are. Fractions are allowed so that tests need not wait. */
+const seconds = (max: number) => z.number().min(0.01).max(max);
+const day = 86_400;
+
+const agentSettings = z.strictObject({
+  command: z.string().min(1).nullable().default(null),
+  args: z.array(z.string()).default([]),
+  session: z.enum(['child', 'tmux']).nullable().default(null),
+  env: z.record(z.string(), z.string()).default({}),
+});
+
+/**
+ * `hooks/config.json`: one schema for file, environment (TODO_BEHAVIOR_COMPLETION_TIMEOUT …) and flags.
+ * Times are seconds here because users of the earlier system know them so; code reads milliseconds through `inMs`.
+ */
+export const configSchema = z.strictObject({
+  behavior: z
+    .strictObject({
+      /** Without a sign of progress (or since the start, see timeout_basis) for this long the emergency handler looks at the run. */
+      completion_timeout: seconds(30 * day).default(300),
+      /** The absolute maximum: a run ends here by emergency.action. */
+      emergency_timeout: seconds(30 * day).default(1800),
+      timeout_basis: z.enum(['silence', 'elapsed']).default('silence'),
+      completion_timeout_action: z.enum(['warn', 'complete', 'reset']).default('warn'),
+      /** Extra hard cap from the start with basis silence; null = none. A todo's own --timeout wins. */
+      run_max: seconds(365 * day).nullable().default(null),
+      /** Per store operation; destroys the connection. */
+      database_timeout: seconds(3600).default(30),
+      /** Tries of one round of a step that fails. */
+      max_retries: z.number().int().min(1).max(100).default(3),
+      /** true: 2^attempt seconds between tries; false: always 2 seconds. */
+      exponential_backoff: z.boolean().default(true),
+      health_check_interval: seconds(day).default(300),
+      /** false: the simple completion (what the store knows, minimal report) by the same loop. */
+      enable_robust_completion: z.boolean().default(true),
+      /** false: no timers end anything; health says so. */
+      enable_emergency_handlers: z.boolean().default(true),
+      auto_recovery: z.boolean().default(true),
+      /** false: ended runs stay in runs/ instead of moving to the archive. */
+      auto_archive: z.boolean().default(true),
+      /** false: orphaned sessions are listed, never archived by the daemon. */
+      cleanup_orphaned: z.boolean().default(true),
+      /** false: the daemon starts no todo by itself; `todo run` still does. */
+      auto_continue: z.boolean().default(true),
+      /** How often a conversational agent is sent back after failed checks. */
+      max_rounds: z.number().int().min(0).max(100).default(3),
+      /** How long the agent's Stop hook waits for the verdict of the checks. */
+      hook_wait: seconds(600).default(540),
+      /** After the word, where an agent reports no turns, until the session is ended. */
+      quiet_after: seconds(600).default(10),
+      /** Between TERM and KILL. */
+      term_grace: seconds(600).default(10),
+      check_timeout: seconds(day).default(600),
+      /** What happens when a completion cannot be finished for good. */
+      last_resort: z.enum(['dead-letter', 'reset']).default('dead-letter'),
+      lease: seconds(3600).default(60),
+    })
+    .prefault({}),
+  emergency: z.strictObject({ action: z.enum(['complete', 'reset', 'stall']).default('complete') }).prefault({}),
+  paths: z
+    .strictObject({
+      /** Legacy marker; null switches it off. */
+      task_completed: z.string().min(1).nullable().default(null),
+      /** Legacy pointer; null switches it off. */
+      current_todo: z.string().min(1).nullable().default(null),
+      /** Prefix of legacy session folders; null switches them off. */
+      session_prefix: z.string().min(1).nullable().default(null),
+      archive: z.string().min(1).nullable().default(null),
+      logs: z.string().min(1).nullable().default(null),
+    })
+    .prefault({}),
+  logging: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+      max_size_mb: z.number().min(0.001).max(10_000).default(10),
+      max_files: z.number().int().min(1).max(1000).default(10),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      /** Absent or sqlite: = the home's todo.db; mysql://user:pass@host:port/db. */
+      url: z.string().min(1).nullable().default(null),
+      /** File (0600) whose first line is the password. */
+      password_file: z.string().min(1).nullable().default(null),
+      table_prefix: z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]{0,30}$/)
+        .or(z.literal(''))
+        .default(''),
+      pool: z.number().int().min(1).max(100).default(4),
+    })
+    .prefault({}),
+  slots: z
+    .strictObject({
+      total: z.number().int().min(0).max(1000).default(4),
+      agent: z.number().int().min(0).max(1000).default(2),
+      project: z.number().int().min(0).max(1000).default(1),
+    })
+    .prefault({}),
+  run: z
+    .strictObject({
+      /** Bytes of output.log at which the run is ended. */
+      output_max: z
+        .number()
+        .int()
+        .min(1024)
+        .max(1024 ** 4)
+        .default(1024 ** 3),
+      /** Attempts of policy `job`: lost runs and spawn errors. */
+      attempts: z.number().int().min(1).max(100).default(5),
+      /** First delay of policy `job`. */
+      retry_delay: seconds(3600).default(1),
+      resets: z.number().int().min(0).max(100).default(3),
+    })
+    .prefault({}),
+  monitoring: z
+    .strictObject({
+      /** Called on emergencies. */
+      webhook_url: z.url().nullable().default(null),
+      /** Chokidar wakes the scan; false leaves the rescan alone. */
+      watcher: z.boolean().default(true),
+      rescan: seconds(day).default(2),
+    })
+    .prefault({}),
+  agents: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), agentSettings).default({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
+
+export const inMs = (secondsValue: number): number => Math.round(secondsValue * 1000);
+
+export const defaultConfig = (): Config => configSchema.parse({});
+
+export const settingsOf = (config: Config, agent: string): z.infer<typeof agentSettings> => config.agents[agent] ?? agentSettings.parse({});
+
+/** Keys of the earlier system's file that have no function here: one warning each, never an error. */
+export const retiredKeys: Readonly<Record<string, string>> = {
+  'behavior.ssh_timeout': 'no managed SSH tunnel in this version; the key is kept and ignored',
+  'database.charset': 'the store always talks utf8mb4',
+  'database.port': 'give the port in store.url',
+};
+
+export type ConfigProblem = { readonly key: string; readonly got: string; readonly bound: string; readonly fix: string };
+export type ParsedConfig = { readonly config: Config; readonly warnings: readonly string[] } | { readonly problems: readonly ConfigProblem[] };
+
+/** Takes what file, environment and flags gave, merged, and answers with a whole config or with all that is wrong at once. */
+export function parseConfig(raw: unknown): ParsedConfig {
+  const { cleaned, warnings } = withoutRetired(raw);
+  const result = configSchema.safeParse(cleaned);
+  if (!result.success) return { problems: result.error.issues.flatMap((issue) => problemsOf(issue, cleaned)) };
+  const orders = wrongOrders(result.data);
+  return orders.length > 0 ? { problems: orders } : { config: result.data, warnings };
+}
+
+function withoutRetired(raw: unknown): { cleaned: unknown; warnings: string[] } {
+  if (!isObject(raw)) return { cleaned: raw, warnings: [] };
+  const warnings: string[] = [];
+  const cleaned: Record<string, unknown> = structuredCloneOf(raw);
+  for (const [key, why] of Object.entries(retiredKeys)) {
+    const [room = '', name = ''] = key.split('.');
+    const section = cleaned[room];
+    if (isObject(section) && name in section) {
+      delete section[name];
+      warnings.push(`"${key}": ${why}`);
+    }
+  }
+  adoptDatabase(cleaned, warnings);
+  return { cleaned, warnings };
+}
+
+/** `database.host/user/db_name/table_prefix` of the earlier file are read as the store's address. */
+function adoptDatabase(cleaned: Record<string, unknown>, warnings: string[]): void {
+  const database = cleaned['database'];
+  if (!isObject(database)) return;
+  const { host, user, db_name, table_prefix, password, ...unknownKeys } = database;
+  if (Object.keys(unknownKeys).length > 0) {
+    cleaned['database'] = unknownKeys;
+    return;
+  }
+  delete cleaned['database'];
+  const store = isObject(cleaned['store']) ? cleaned['store'] : {};
+  if (typeof host === 'string' && typeof db_name === 'string' && store['url'] === undefined) {
+    const account = typeof user === 'string' ? `${encodeURIComponent(user)}${typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''}@` : '';
+    store['url'] = `mysql://${account}${host}/${encodeURIComponent(db_name)}`;
+    warnings.push('"database" is read as store.url; write store.url instead');
+  }
+  if (typeof table_prefix === 'string' && store['table_prefix'] === undefined) store['table_prefix'] = table_prefix;
+  cleaned['store'] = store;
+}
+
+function wrongOrders({ behavior }: Config): ConfigProblem[] {
+  if (behavior.completion_timeout <= behavior.emergency_timeout) return [];
+  return [
+    {
+      key: 'behavior.completion_timeout',
+      got: String(behavior.completion_timeout),
+      bound: `at most behavior.emergency_timeout (${behavior.emergency_timeout})`,
+      fix: 'lower completion_timeout or raise emergency_timeout',
+    },
+  ];
+}
+
+function problemsOf(issue: z.core.$ZodIssue, raw: unknown): ConfigProblem[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((name) => {
+      const key = [...path, name].join('.');
+      const nearest = nearestKey(key);
+      return { key, got: 'an unknown key', bound: 'known keys only', fix: nearest ? `did you mean "${nearest}"?` : 'remove it' };
+    });
+  }
+  const key = path.join('.') || '(whole file)';
+  const value = path.reduce<unknown>((at, part) => (isObject(at) ? at[part] : undefined), raw);
+  return [{ key, got: value === undefined ? 'nothing' : JSON.stringify(value), bound: issue.message, fix: `set it in hooks/config.json or ${environmentName(key)}` }];
+}
+
+/** TODO_ + the key in capitals: behavior.max_rounds → TODO_BEHAVIOR_MAX_ROUNDS. store.url → TODO_STORE_URL. */
+export const environmentName = (key: string): string => `TODO_${key.replaceAll('.', '_').toUpperCase()}`;
+
+/** All keys that hold a value, dotted. */
+export function knownKeys(): string[] {
+  const defaults = defaultConfig() as unknown as Record<string, unknown>;
+  return Object.entries(defaults).flatMap(([room, section]) => (isObject(section) && room !== 'agents' ? Object.keys(section).map((name) => `${room}.${name}`) : [room]));
+}
+
+function nearestKey(key: string): string | null {
+  const ranked = knownKeys()
+    .map((known) => ({ known, distance: Math.min(editDistance(key, known), editDistance(key.split('.').at(-1) ?? key, known.split('.').at(-1) ?? known) + 1) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return ranked && ranked.distance <= 6 ? ranked.known : null;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const structuredCloneOf = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

@@ -1,0 +1,79 @@
+import type { EmergencyInfo } from './entry.ts';
+import type { HealthStatus } from './words.ts';
+
+/**
+ * What a CLI asks of a live daemon over its socket: one JSON line there, one JSON line back.
+ * Each is also served in-process by an engine where no daemon lives, so a verb means the same either way.
+ */
+export type ControlRequest =
+  | { readonly op: 'hello' }
+  /** Look again now: a marker was written, a todo was added. */
+  | { readonly op: 'wake' }
+  /** Start this todo now (from `todo run ID` while a daemon lives). */
+  | { readonly op: 'start'; readonly todoId: string }
+  /** The agent's Stop hook asks what the checks said about this round. Answered when known, or at once when nothing is being checked. */
+  | { readonly op: 'verdict'; readonly runId: string; readonly token: string; readonly round: number; readonly waitMs: number }
+  | {
+      readonly op: 'verb';
+      readonly verb: 'done' | 'fail' | 'block' | 'park' | 'release' | 'cancel';
+      readonly todoId: string;
+      readonly summary: string | null;
+      readonly reason: string | null;
+      /** End the live run first. */
+      readonly force: boolean;
+      readonly notBeforeMs: number | null;
+    }
+  | { readonly op: 'emergency'; readonly todoId: string; readonly action: 'complete' | 'reset' | 'stall'; readonly reason: string | null }
+  /** Hand over dead-lettered work again. */
+  | { readonly op: 'requeue'; readonly todoId: string }
+  | { readonly op: 'recover'; readonly apply: boolean }
+  | { readonly op: 'status' }
+  | { readonly op: 'stop'; readonly force: boolean };
+
+export type ControlReply =
+  | { readonly ok: true; readonly kind: 'hello'; readonly pid: number; readonly startedAtMs: number; readonly version: string; readonly home: string }
+  | { readonly ok: true; readonly kind: 'accepted' }
+  /** `ended`: the run reached its end within the request (emergency, verbs wait for it up to 60 s). */
+  | { readonly ok: true; readonly kind: 'ended'; readonly todoId: string; readonly status: string; readonly proof: string | null }
+  | { readonly ok: true; readonly kind: 'verdict'; readonly verdict: 'passed' | 'sent-back' | 'ended' | 'not-checked' | 'waiting'; readonly feedback: string | null }
+  | { readonly ok: true; readonly kind: 'plans'; readonly plans: readonly RecoveryPlan[]; readonly results: readonly { readonly plan: string; readonly done: boolean; readonly why: string }[] }
+  | { readonly ok: true; readonly kind: 'status'; readonly status: DaemonStatus }
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
+
+/** What the daemon knows of itself that a look from outside cannot see. */
+export type DaemonStatus = {
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly live: readonly { readonly todoId: string; readonly number: number; readonly title: string; readonly runId: string; readonly fact: string; readonly agent: string; readonly startedAtMs: number; readonly lastSignAtMs: number; readonly round: number; readonly nextDeadlineAtMs: number | null; readonly emergency: EmergencyInfo | null }[];
+  /** The loop's last whole pass: a heartbeat that proves progress. */
+  readonly lastPassAtMs: number;
+  readonly lastSweepAtMs: number | null;
+  readonly store: { readonly reachable: 'yes' | 'no' | 'unknown'; readonly sinceMs: number; readonly error: string | null };
+  readonly draining: boolean;
+};
+
+/** One thing a person should know about, or a repair could mend. Never acts by itself. */
+export type Finding = {
+  readonly check: 'hanging' | 'orphaned-session' | 'stale-marker' | 'store-consistency' | 'log-size' | 'queue' | 'completion-waiting' | 'dead-letter' | 'daemon' | 'configuration' | 'disk';
+  readonly subject: string;
+  readonly todoId: string | null;
+  readonly runId: string | null;
+  readonly reason: string;
+  readonly sinceMs: number;
+};
+
+export type Component = { readonly name: string; readonly status: HealthStatus; readonly reason: string; readonly sinceMs: number };
+export type Health = { readonly status: HealthStatus; readonly components: readonly Component[]; readonly findings: readonly Finding[] };
+
+/** A suspicion turned into a plan: shown before it is done. */
+export type RecoveryPlan = {
+  readonly id: string;
+  readonly action: 'process-marker' | 'force-complete' | 'reset' | 'archive-orphan' | 'end-window' | 'rescue' | 'rotate-log';
+  readonly subject: string;
+  readonly todoId: string | null;
+  readonly runId: string | null;
+  readonly why: string;
+  readonly risk: string;
+  /** Whether behavior.* allows the daemon to do it by itself. */
+  readonly automatic: boolean;
+};

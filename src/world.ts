@@ -1,0 +1,308 @@
+import type { Entry, Owner, ProcessId } from './core/entry.ts';
+import type { SystemState } from './core/evidence.ts';
+import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
+import type { Answer, TodoStatus } from './core/words.ts';
+
+/**
+ * The door: all that we do not control. Everything below `cli/` and above `platform/` and `store/` sees only this,
+ * so the whole daemon runs in a seeded simulation. Durable calls are synchronous: they happen on the main thread, one after
+ * the other, and a crash falls between two of them. Errors are `OperationalError`; anything else is a defect.
+ */
+export type World = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly digest: Digest;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly terminals: Terminals;
+  readonly journal: Journal;
+  readonly store: Store;
+  readonly network: Network;
+  readonly log: Log;
+  readonly host: Host;
+  readonly home: Home;
+};
+
+export type Clock = {
+  /** UTC milliseconds of this host. */
+  nowMs(): number;
+  /** Never goes back; for durations. */
+  monotonicMs(): number;
+  /** Resolves after `ms`, or at once when `stop` is aborted; never rejects. */
+  sleep(ms: number, stop?: AbortSignal): Promise<void>;
+};
+
+export type Random = {
+  /** [0, 1) */
+  next(): number;
+  uuidv7(): string;
+  uuidv4(): string;
+  /** 256 bits, base64url: a run's secret. */
+  token(): string;
+};
+
+export type Digest = {
+  /** Hex. */
+  sha256(content: string | Uint8Array): string;
+  sha256Base64(content: string): string;
+};
+
+export type FileStat = {
+  readonly kind: 'file' | 'folder' | 'symlink' | 'fifo' | 'other';
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly dev: number;
+  readonly ino: number;
+  readonly uid: number;
+  readonly mode: number;
+  readonly nlink: number;
+};
+
+/**
+ * Absent is an answer (null, false, empty); everything else that goes wrong is FILE_UNREADABLE, FILE_UNWRITABLE or DISK_FULL.
+ * Nothing is durable before `sync` of the file, and no name before `syncFolder` of its folder.
+ */
+export type Files = {
+  read(path: string): Uint8Array | null;
+  readText(path: string): string | null;
+  readRange(path: string, fromByte: number, lengthBytes: number): Uint8Array | null;
+  /** Opened with O_NOFOLLOW|O_NONBLOCK and looked at by its descriptor: what another user put under a predictable name cannot lead astray. `bytes` is null for anything but a regular file of at most `maxBytes`. */
+  readGuarded(path: string, maxBytes: number): { readonly stat: FileStat; readonly bytes: Uint8Array | null } | null;
+  /** Of the name itself, links are not followed. */
+  stat(path: string): FileStat | null;
+  /** Names, sorted; empty when the folder is absent. */
+  list(folder: string): readonly string[];
+  /** Creates or replaces; not durable. Mode 0600 unless given. */
+  write(path: string, content: string | Uint8Array, mode?: number): void;
+  /** Creates with O_EXCL; false when the name is taken. Not durable. */
+  create(path: string, content: string | Uint8Array, mode?: number): boolean;
+  append(path: string, content: string): void;
+  /** Flushes a file's content. */
+  sync(path: string): void;
+  /** Flushes a folder's names. */
+  syncFolder(path: string): void;
+  /** False when `from` is absent. Replaces files; a folder target must not exist (FILE_UNWRITABLE). */
+  rename(from: string, to: string): boolean;
+  /** False when `to` exists. */
+  link(from: string, to: string): boolean;
+  unlink(path: string): boolean;
+  /** With parents, 0700; no error when it exists. */
+  makeFolder(path: string): void;
+  /** mkdir without parents; false when it exists: an atomic claim. */
+  claimFolder(path: string): boolean;
+  copy(from: string, to: string): void;
+  removeTree(path: string): void;
+  freeBytes(path: string): number;
+};
+
+export type StartPlan = {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** Added to the daemon's own environment; a null value removes the name. */
+  readonly env: Readonly<Record<string, string | null>>;
+  /** Gets stdout and stderr, opened for appending before the start. */
+  readonly outputPath: string;
+};
+
+export type RunPlan = {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | null>>;
+  readonly timeoutMs: number;
+  /** Tail of stdout and stderr together that is kept. */
+  readonly tailBytes: number;
+};
+
+export type RunResult = {
+  readonly exitCode: number | null;
+  readonly osSignal: string | null;
+  readonly timedOut: boolean;
+  readonly startError: string | null;
+  readonly tail: string;
+  readonly bytes: number;
+  readonly durationMs: number;
+};
+
+export type Processes = {
+  /** Who we are. */
+  self(): Owner;
+  /** Starts in a session of its own; lives on when we die. SPAWN_FAILED. */
+  start(plan: StartPlan): ProcessId;
+  /** Runs to its end in a process group of its own; at timeout or stop the whole group is ended (TERM, then KILL). */
+  run(plan: RunPlan, stop?: AbortSignal): Promise<RunResult>;
+  /** By pid and start time: a reused pid is a 'no'. A zombie is a 'no'. */
+  alive(id: ProcessId): Answer;
+  /** Processes whose start environment has `name=value`. */
+  tagged(name: string, value: string): readonly ProcessId[];
+  /** CPU of all live processes with that tag, in milliseconds; null when it cannot be seen. */
+  cpuMs(name: string, value: string): number | null;
+  /** TERM to all with that tag (and their sessions), KILL after `graceMs`, until none is left. True when none is left. */
+  endTagged(name: string, value: string, graceMs: number): Promise<boolean>;
+  system(diskPath: string, tag?: { readonly name: string; readonly value: string }): SystemState;
+};
+
+/** tmux, on a server of our own. TMUX_UNAVAILABLE when it cannot be used. */
+export type Terminals = {
+  available(): Answer;
+  /** Starts argv in a new window; all it prints from the first byte on goes to outputPath. */
+  start(plan: StartPlan & { readonly name: string; readonly columns: number; readonly rows: number }): { readonly target: string; readonly process: ProcessId };
+  alive(target: string): Answer;
+  /** The screen as text with SGR; null when it is gone. */
+  capture(target: string): string | null;
+  /** Types text, and Enter apart from it. Only for a prompt that is known to be idle. */
+  send(target: string, text: string): void;
+  end(target: string): void;
+  /** Targets of ours that exist. */
+  list(): readonly string[] | null;
+  /** How a person looks at it. */
+  attachCommand(target: string): string;
+};
+
+/** Local record of live runs. A save is durable when its promise resolves; saves of one turn share a commit. */
+export type Journal = {
+  /** Entries that are not closed, of all owners in this home. */
+  live(): readonly Entry[];
+  get(runId: string): Entry | null;
+  /** The newest entry of a todo, closed ones included. */
+  ofTodo(todoId: string): readonly Entry[];
+  /** Guarded by owner: NOT_OWNER when another process has taken the entry. JOURNAL_UNWRITABLE, DISK_FULL. */
+  save(entry: Entry): Promise<void>;
+  /** Takes an entry over from a dead owner; false when somebody else was quicker. */
+  adopt(runId: string, from: Owner, to: Owner): boolean;
+  /** Closed entries older than that are forgotten. */
+  forget(closedBeforeMs: number): void;
+  /** Small durable values of this home (last sweep, notices given). */
+  getNote(key: string): string | null;
+  setNote(key: string, value: string): Promise<void>;
+};
+
+export type ClaimRequest = {
+  readonly runId: string;
+  readonly tokenSha256: string;
+  /** `<host>/<home>`; slots are counted by it. */
+  readonly host: string;
+  readonly kind: Run['kind'] | 'by-todo';
+  readonly leaseMs: number;
+  /** Take this one, whatever its flag and order, but never one that runs or has ended. Null: the next by priority, then age. */
+  readonly todoId: string | null;
+  /** Null: no slot limits (a person's claim). */
+  readonly slots: { readonly total: number; readonly agent: number; readonly project: number } | null;
+  /** Agents this host can start; null = any. */
+  readonly agents: readonly string[] | null;
+  /** Lease end for runs of kind external: nobody renews them. */
+  readonly externalLeaseMs: number | null;
+};
+
+export type ClaimResult =
+  | { readonly kind: 'claimed'; readonly todo: Todo; readonly run: Run }
+  /** Nothing to take: none open, all waiting, or no free slot. */
+  | { readonly kind: 'nothing'; readonly why: 'none-open' | 'no-slot'; readonly nextAtMs: number | null }
+  /** The named todo cannot be taken. */
+  | { readonly kind: 'refused'; readonly why: string };
+
+export type ListFilter = { readonly statuses: readonly TodoStatus[] | null; readonly limit: number };
+
+/**
+ * System of record. Each write is guarded (`where id = ? and fence = ? and run_id = ?`, one affected row) and atomic.
+ * Errors: STORE_UNREACHABLE and STORE_TIMEOUT where nothing was sent or only a read was; STORE_IN_DOUBT where a write may have happened;
+ * STORE_CONFLICT where it certainly did not; STORE_REFUSED where it never will; STORE_SCHEMA.
+ */
+export type Store = {
+  readonly driver: 'memory' | 'sqlite' | 'mysql';
+  /** Creates, verifies and migrates the schema; four log events (P-13). Safe to call again. */
+  open(): Promise<void>;
+  close(): Promise<void>;
+  /** A cheap look whether the store answers; throws as all others do. */
+  ping(): Promise<void>;
+  /** The store's clock. */
+  nowMs(): Promise<number>;
+
+  add(todo: NewTodo): Promise<Todo>;
+  /** By number, id or unique prefix of the id (≥ 4 characters). AMBIGUOUS; null when none fits. */
+  find(ref: string): Promise<Todo | null>;
+  list(filter: ListFilter): Promise<{ readonly todos: readonly Todo[]; readonly truncated: boolean }>;
+  /** Open and parked ones that could be claimed now or later. */
+  waiting(): Promise<number>;
+  runsOf(todoId: string): Promise<readonly Run[]>;
+  getRun(runId: string): Promise<Run | null>;
+
+  /** One atomic select-and-claim: fence + 1, lease, run row with start time, status claimed. */
+  claim(request: ClaimRequest): Promise<ClaimResult>;
+  /** Status of a live run as shown: claimed → running → stalled → running; round. False = superseded. */
+  mark(ref: RunRef, status: 'running' | 'stalled', round: number, reason: string | null): Promise<boolean>;
+  /** Prolongs leases by the store's clock. An expired lease that nobody took is renewed, same fence. */
+  renew(refs: readonly RunRef[], leaseMs: number): Promise<readonly { readonly ref: RunRef; readonly held: boolean }[]>;
+  /** Gives back a claim whose agent was never started: open again, run outcome as given. False = superseded. */
+  giveBack(ref: RunRef, outcome: 'released' | 'lost', reason: string, notBeforeMs: number | null, attempts: number): Promise<boolean>;
+  /** In-progress todos whose lease has expired (store's clock), with their run. */
+  expired(): Promise<readonly { readonly todo: Todo; readonly run: Run }[]>;
+  /** Takes a todo away from a run whose lease has expired: status open (or blocked), run lost. Guarded by the expired lease. False = it was renewed meanwhile. */
+  rescue(ref: RunRef, to: { readonly status: 'open' | 'blocked'; readonly outcome: 'lost' | 'reset'; readonly reason: string; readonly attempts: number; readonly resets: number; readonly notBeforeMs: number | null }): Promise<boolean>;
+  /** All claimed, running, stalled todos with their run, for the consistency check. */
+  inProgress(): Promise<readonly { readonly todo: Todo; readonly run: Run | null }[]>;
+
+  /** Changes of a todo without a live run: guarded by its present status and run_id null. False = it was not so any more. */
+  change(todoId: string, from: readonly TodoStatus[], to: { readonly status?: TodoStatus; readonly held?: boolean; readonly reason?: string | null; readonly notBeforeMs?: number | null }): Promise<boolean>;
+  /** Blocks open todos whose `after` ended badly (failed, cancelled, forced); returns them. */
+  blockDependents(): Promise<readonly Todo[]>;
+
+  /** The one guarded terminal write, in one transaction: run, todo, record. 'already' = this very run has a record (nothing changed). */
+  record(record: TerminalRecord): Promise<'recorded' | 'already' | 'superseded'>;
+  /** By value; null = certainly not there. */
+  readBack(runId: string): Promise<StoredRecord | null>;
+  /** Marks a todo whose completion was given up: dead-lettered and held; the run stays its run. False = superseded. */
+  deadLetter(ref: RunRef, reason: string): Promise<boolean>;
+  /** Takes a dead-lettered todo back to finishing for requeue (status running, not held). */
+  requeue(ref: RunRef): Promise<boolean>;
+
+  /** Append-only facts about what we did: kind `audit` | `retry` | `healing`. Best effort for the caller, atomic for the row. */
+  note(row: { readonly kind: 'audit' | 'retry' | 'healing'; readonly todoId: string | null; readonly runId: string | null; readonly atMs: number; readonly what: string; readonly detail: string }): Promise<void>;
+  notesOf(todoId: string): Promise<readonly { readonly kind: string; readonly atMs: number; readonly what: string; readonly detail: string }[]>;
+  /** Pool or connection figures, for health. */
+  figures(): { readonly active: number; readonly idle: number; readonly limit: number };
+};
+
+export type Network = {
+  /** One POST of JSON; NETWORK_FAILED on anything but 2xx. */
+  post(url: string, body: unknown, timeoutMs: number): Promise<void>;
+};
+
+export type LogFields = Readonly<Record<string, unknown>>;
+export type LogRoom = 'completion' | 'monitor' | 'emergency';
+export type Log = {
+  debug(room: LogRoom, event: string, fields?: LogFields): void;
+  info(room: LogRoom, event: string, fields?: LogFields): void;
+  warn(room: LogRoom, event: string, fields?: LogFields): void;
+  error(room: LogRoom, event: string, fields?: LogFields): void;
+  /** Also goes to emergency.log with level CRITICAL, whatever the room. */
+  critical(room: LogRoom, event: string, fields?: LogFields): void;
+};
+
+export type Host = {
+  /** `<host name>/<home id>` */
+  readonly id: string;
+  readonly name: string;
+  readonly uid: number;
+  /** Primary group: a group-writable marker of our own group is ours. */
+  readonly gid: number;
+  /** HOME and the like, for adapters that look for transcripts. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly utcOffsetMinutes: number;
+  /** Argv prefix that calls this very `todo`. */
+  readonly todoCommand: readonly string[];
+  /** Folder with mark-done and progress. */
+  readonly hooksFolder: string;
+};
+
+/** Absolute paths of one home (DESIGN 5). */
+export type Home = {
+  readonly root: string;
+  readonly database: string;
+  readonly lock: string;
+  readonly spool: { readonly tmp: string; readonly new: string; readonly cur: string; readonly bad: string };
+  readonly runs: string;
+  readonly archive: string;
+  readonly logs: string;
+  readonly socket: string;
+  readonly legacy: { readonly marker: string | null; readonly pointer: string | null; readonly sessionPrefix: string | null };
+};

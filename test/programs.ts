@@ -1,0 +1,14 @@
+// Where the programs are that tests run. `npm test` finds or installs them first (test/setup.ts).
+import { readFileSync } from 'node:fs';
+
+type Program = 'tmux' | 'strace' | 'mariadbd' | 'mariadb-install-db' | 'mariadb' | 'chromium' | 'git' | 'ps' | 'dash' | 'claude';
+
+/** Absolute paths: `programs().chromium`. */
+export function programs(): Readonly<Record<Program, string>> {
+  const path = new URL('../.todo-test/setup.json', import.meta.url);
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Record<Program, string>;
+  } catch (cause) {
+    throw new Error('the test set-up did not run yet: node test/setup.ts', { cause });
+  }
+}

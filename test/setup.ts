@@ -1,0 +1,123 @@
+// Sees to it that the programs which tests run are here: `npm test` starts this first. It installs what is missing when it may (Debian
+// packages as root, the agent's CLI always), else it says at once what to install. With all present it takes a few milliseconds.
+// Output goes to stderr, so that `npm run --silent test:tap` prints TAP only.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+/** Git-ignored, and outside node_modules because `npm ci` empties that. */
+const home = join(root, '.todo-test');
+const agents = join(home, 'agents');
+
+/** Programs by the Debian package that brings them. */
+const programs = [
+  { program: 'tmux', debian: 'tmux' },
+  { program: 'strace', debian: 'strace' },
+  { program: 'mariadbd', debian: 'mariadb-server' },
+  { program: 'mariadb-install-db', debian: 'mariadb-server' },
+  { program: 'mariadb', debian: 'mariadb-client' },
+  { program: 'chromium', debian: 'chromium' },
+  { program: 'git', debian: 'git' },
+  { program: 'ps', debian: 'procps' },
+  { program: 'dash', debian: 'dash' },
+] as const;
+
+/** Real agents that tests talk to, at the version their adapters were written against. */
+const agentPackages = [{ program: 'claude', npm: '@anthropic-ai/claude-code', version: '2.1.330' }] as const;
+
+const found = await programsFound();
+const agentsFound = installAgents();
+writeFileSync(join(home, 'setup.json'), `${JSON.stringify({ ...found, ...agentsFound }, null, 2)}\n`);
+
+async function programsFound(): Promise<Record<string, string>> {
+  mkdirSync(home, { recursive: true });
+  const missing = programs.filter(({ program }) => whereIs(program) === undefined);
+  if (missing.length > 0) installFromDebian([...new Set(missing.map(({ debian }) => debian))]);
+  return Object.fromEntries(
+    programs.map(({ program, debian }) => [program, whereIs(program) ?? stop(`${debian} is installed, but brought no ${program}`)]),
+  );
+}
+
+function whereIs(program: string): string | undefined {
+  // Servers live in sbin, which is not on the PATH of every user.
+  for (const folder of [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin']) {
+    const path = join(folder, program);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {}
+  }
+  return undefined;
+}
+
+function installFromDebian(packages: string[]): void {
+  const command = `apt-get install --yes --no-install-recommends ${packages.join(' ')}`;
+  if (process.getuid?.() !== 0 || whereIs('apt-get') === undefined) {
+    stop(
+      `the tests need programs that are not here. As root: ${command}\n(elsewhere than on Debian: whatever brings tmux, strace, MariaDB's server and Chromium)`,
+    );
+  }
+  const policy = '/usr/sbin/policy-rc.d';
+  const ownPolicy = !existsSync(policy);
+  // Tests start servers of their own, so the one that comes with the package must not start.
+  if (ownPolicy) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    say(`installing ${packages.join(', ')} (once)`);
+    // Another installation may be under way on a fresh machine.
+    const patient = ['-qq', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0'];
+    run('apt-get', [...patient, 'update']);
+    run('apt-get', [...patient, '--yes', '--no-install-recommends', 'install', ...packages]);
+  } finally {
+    if (ownPolicy) rmSync(policy);
+  }
+}
+
+function installAgents(): Record<string, string> {
+  const installed: Record<string, string> = {};
+  for (const { program, npm, version } of agentPackages) {
+    const path = join(agents, 'node_modules', '.bin', program);
+    if (installedVersion(npm) !== version || !existsSync(path)) {
+      say(`installing ${npm} ${version} (once)`);
+      mkdirSync(agents, { recursive: true });
+      // Its own tree: the project does not depend on the agents that it is tested with.
+      if (!existsSync(join(agents, 'package.json')))
+        writeFileSync(join(agents, 'package.json'), `{"private":true,"allowScripts":{"${npm}":true}}\n`);
+      run('npm', ['install', '--prefix', agents, '--no-audit', '--no-fund', '--loglevel=error', `${npm}@${version}`]);
+      run(path, ['--version']);
+    }
+    installed[program] = path;
+  }
+  return installed;
+}
+
+function installedVersion(npm: string): string | undefined {
+  try {
+    return (JSON.parse(readFileSync(join(agents, 'node_modules', npm, 'package.json'), 'utf8')) as { version: string }).version;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Quiet, unless it fails: then its last lines say why. */
+function run(command: string, args: string[]): void {
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+  if (status === 0) return;
+  const said = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').slice(-20).join('\n');
+  stop(`this failed: ${command} ${args.join(' ')}${error === undefined ? '' : ` (${error.message})`}\n${said}`);
+}
+
+function say(text: string): void {
+  process.stderr.write(`test set-up: ${text}\n`);
+}
+
+function stop(text: string): never {
+  say(text);
+  process.exit(69);
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isObject } from './shape.ts';
 
 /** Seconds, as the keys of the earlier system are. Fractions are allowed so that tests need not wait. */
 const seconds = (max: number) => z.number().min(0.01).max(max);
@@ -245,5 +246,4 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const structuredCloneOf = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

@@ -99,6 +99,9 @@ export type Reported = {
 
 /** Emergency measures that led here, if any. */
 export type EmergencyInfo = {
+  /** What becomes of the run: completed with proof forced, open again, or left for a person. */
+  readonly action: 'complete' | 'reset' | 'stall';
+  readonly by: 'deadline' | 'person';
   readonly reason: string;
   readonly atMs: number;
   readonly actions: readonly string[];
@@ -132,6 +135,8 @@ export type Entry = {
   /** When a silence was last warned about (completion timer, action warn). */
   readonly warnedAtMs: number | null;
   readonly exit: Exit | null;
+  /** The legacy pointer file that we wrote for this run, by identity. */
+  readonly pointer: { readonly dev: number; readonly ino: number } | null;
   /** The first word stands; later ones are evidence (bounded). */
   readonly signal: Signal | null;
   readonly later: readonly Signal[];
@@ -152,6 +157,8 @@ export type Entry = {
   readonly checks: readonly CheckResult[];
   readonly ending: Ending | null;
   readonly reported: Reported | null;
+  /** Why the completion was given up: what remains is to bury it (dead letter). */
+  readonly givenUp: string | null;
   /** True when the store said that another run has the todo: output is archived, nothing is recorded. */
   readonly superseded: boolean;
   readonly timeline: readonly TimelineEntry[];

@@ -96,12 +96,25 @@ async function body(name: string): Promise<string> {
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': '__url', 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
   });
-  const linked = code.replace('"use strict";', '').replace(/\brequire\("\.\/([\w.-]+\.js)"\)/g, (call, needed: string) => {
+  const linked = late(code.replace('"use strict";', '')).replace(/\brequire\("\.\/([\w.-]+\.js)"\)/g, (call, needed: string) => {
     if (!pieces.has(needed)) return call;
     if (!eager.includes(needed)) return `require("./${cjs(needed)}")`;
     return eager.includes(name) ? `__piece("${needed}")` : `require("./main.cjs")("${needed}")`;
   });
   return linked.includes('__url') ? `const __url=require("node:url").pathToFileURL(__filename).href;${linked}` : linked;
+}
+
+/**
+ * Lets modules of Node that take milliseconds to load (child_process brings net and streams along: 5 ms of 40) wait for their first use.
+ * The binding of such an import becomes an object that loads when it is asked.
+ */
+function late(code: string): string {
+  const slow =
+    'child_process|cluster|dgram|dns|dns/promises|fs/promises|http|http2|https|inspector|net|readline|readline/promises|sqlite|stream|stream/promises|tls|tty|worker_threads|zlib';
+  const binding = new RegExp(`\\b(import_\\w+)=(?:__toESM\\(require\\("node:(${slow})"\\)(?:,1)?\\)|require\\("node:(${slow})"\\))`, 'g');
+  const lazily = code.replace(binding, (_, name: string, whole?: string, parts?: string) => `${name}=__late("node:${whole ?? parts}")`);
+  if (lazily === code) return code;
+  return `const __late=id=>new Proxy({},{get:(_,key)=>key==="default"?require(id):require(id)[key]});${lazily}`;
 }
 
 async function asFile(name: string): Promise<string> {

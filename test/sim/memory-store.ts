@@ -1,0 +1,363 @@
+import { createHash } from 'node:crypto';
+import { OperationalError } from '../../src/core/errors.ts';
+import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
+import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
+import { isInProgress, isTerminal } from '../../src/core/words.ts';
+import type { ClaimRequest, ClaimResult, Store } from '../../src/world.ts';
+
+/**
+ * The store as a model: the same promises as SQLite and MySQL keep, in maps and without a wait. What the simulation is built on,
+ * and one more engine of the store's conformance suite, so that the three stay the same thing.
+ */
+export function createMemoryStore(options: MemoryStoreOptions): Store {
+  const rows = options.rows ?? createRows();
+  const now = () => Math.floor(options.nowMs());
+  const changed = (what: StoreChange): void => options.onChange?.(what);
+
+  /** Every write of a todo goes through here. */
+  const put = (todo: Todo, changes: Partial<Todo>): Todo => {
+    const after = { ...todo, ...changes, updatedAtMs: now() };
+    rows.todos.set(after.id, after);
+    changed({ kind: 'todo', before: todo, after });
+    return after;
+  };
+  const putRun = (run: Run, changes: Partial<Run>): void => {
+    const after = { ...run, ...changes };
+    rows.runs.set(after.id, after);
+    changed({ kind: 'run', before: run, after });
+  };
+  const todoOf = (id: string): Todo | undefined => rows.todos.get(id);
+
+  /** The guard of all writes about a run: `where id = ? and fence = ? and run_id = ?`, and the run has not ended. */
+  const held = (ref: RunRef): { todo: Todo; run: Run } | null => {
+    const todo = todoOf(ref.todoId);
+    const run = rows.runs.get(ref.runId);
+    if (todo === undefined || run === undefined) return null;
+    if (todo.fence !== ref.fence || todo.runId !== ref.runId || run.endedAtMs !== null || isTerminal(todo.status)) return null;
+    return { todo, run };
+  };
+
+  const endRun = (run: Run, outcome: Run['outcome'], saidBy: Run['saidBy'], endedAtMs: number): void =>
+    putRun(run, { outcome, saidBy, endedAtMs });
+
+  return {
+    driver: 'memory',
+    async open() {},
+    async close() {},
+    async ping() {},
+    async nowMs() {
+      return now();
+    },
+
+    async add(given: NewTodo) {
+      const atMs = now();
+      const todo: Todo = {
+        ...given,
+        number: ++rows.lastNumber,
+        status: 'open',
+        proof: null,
+        reason: null,
+        fence: 0,
+        runId: null,
+        notBeforeMs: null,
+        attempts: 0,
+        resets: 0,
+        summary: null,
+        report: null,
+        createdAtMs: atMs,
+        updatedAtMs: atMs,
+        endedAtMs: null,
+      };
+      rows.todos.set(todo.id, todo);
+      changed({ kind: 'todo', before: null, after: todo });
+      return todo;
+    },
+
+    async find(ref) {
+      const all = [...rows.todos.values()];
+      const exact = all.find((todo) => todo.id === ref) ?? all.find((todo) => String(todo.number) === ref);
+      if (exact !== undefined) return exact;
+      if (ref.length < 4) return null;
+      const fitting = all.filter((todo) => todo.id.startsWith(ref));
+      if (fitting.length > 1)
+        throw new OperationalError('AMBIGUOUS', { operation: 'finding', subject: ref, why: `${fitting.length} todos begin so` });
+      return fitting[0] ?? null;
+    },
+
+    async list({ statuses, limit }) {
+      const fitting = [...rows.todos.values()].filter((todo) => statuses === null || statuses.includes(todo.status)).sort(newestFirst);
+      return { todos: fitting.slice(0, limit), truncated: fitting.length > limit };
+    },
+
+    async waiting() {
+      return [...rows.todos.values()].filter((todo) => (todo.status === 'open' || todo.status === 'parked') && !todo.held).length;
+    },
+
+    async runsOf(todoId) {
+      return [...rows.runs.values()].filter((run) => run.todoId === todoId).sort((a, b) => a.fence - b.fence);
+    },
+
+    async getRun(runId) {
+      return rows.runs.get(runId) ?? null;
+    },
+
+    async claim(request) {
+      const chosen = request.todoId === null ? nextFor(rows, request, now()) : namedFor(rows, request);
+      if ('kind' in chosen) return chosen;
+      const atMs = now();
+      const run: Run = {
+        id: request.runId,
+        todoId: chosen.id,
+        fence: chosen.fence + 1,
+        agent: chosen.agent,
+        kind: request.kind === 'by-todo' ? (chosen.session ?? 'child') : request.kind,
+        host: request.host,
+        tokenSha256: request.tokenSha256,
+        leaseUntilMs: atMs + (request.kind === 'external' && request.externalLeaseMs !== null ? request.externalLeaseMs : request.leaseMs),
+        round: 1,
+        startedAtMs: atMs,
+        endedAtMs: null,
+        outcome: null,
+        saidBy: null,
+      };
+      rows.runs.set(run.id, run);
+      changed({ kind: 'run', before: null, after: run });
+      const todo = put(chosen, { status: 'claimed', fence: run.fence, runId: run.id, reason: null, notBeforeMs: null });
+      return { kind: 'claimed', todo, run };
+    },
+
+    async mark(ref, status, round, reason) {
+      const found = held(ref);
+      if (found === null || !isInProgress(found.todo.status)) return false;
+      put(found.todo, { status, reason });
+      if (found.run.round !== round) putRun(found.run, { round });
+      return true;
+    },
+
+    async renew(refs, leaseMs) {
+      return refs.map((ref) => {
+        const found = held(ref);
+        if (found === null) return { ref, held: false };
+        putRun(found.run, { leaseUntilMs: now() + leaseMs });
+        return { ref, held: true };
+      });
+    },
+
+    async giveBack(ref, outcome, reason, notBeforeMs, attempts) {
+      const found = held(ref);
+      if (found === null) return false;
+      endRun(found.run, outcome, null, now());
+      put(found.todo, { status: 'open', runId: null, reason, notBeforeMs, attempts });
+      return true;
+    },
+
+    async expired() {
+      const atMs = now();
+      return [...rows.todos.values()].flatMap((todo) => {
+        const run = todo.runId === null ? undefined : rows.runs.get(todo.runId);
+        return isInProgress(todo.status) && run !== undefined && run.leaseUntilMs <= atMs ? [{ todo, run }] : [];
+      });
+    },
+
+    async rescue(ref, to) {
+      const found = held(ref);
+      if (found === null || !isInProgress(found.todo.status) || found.run.leaseUntilMs > now()) return false;
+      endRun(found.run, to.outcome, null, now());
+      const { status, reason, attempts, resets, notBeforeMs } = to;
+      put(found.todo, { status, runId: null, reason, attempts, resets, notBeforeMs });
+      return true;
+    },
+
+    async inProgress() {
+      return [...rows.todos.values()]
+        .filter((todo) => isInProgress(todo.status))
+        .map((todo) => ({ todo, run: todo.runId === null ? null : (rows.runs.get(todo.runId) ?? null) }));
+    },
+
+    async change(todoId, from, to) {
+      const todo = todoOf(todoId);
+      if (todo === undefined || todo.runId !== null || !from.includes(todo.status)) return false;
+      const ended = to.status !== undefined && isTerminal(to.status) ? { endedAtMs: now() } : {};
+      put(todo, { ...to, ...ended });
+      return true;
+    },
+
+    async blockDependents() {
+      const blocked: Todo[] = [];
+      for (const todo of [...rows.todos.values()]) {
+        if (todo.status !== 'open' || todo.after === null) continue;
+        const before = todoOf(todo.after);
+        if (before === undefined || !endedBadly(before)) continue;
+        const how = before.status === 'completed' ? 'completed by force' : before.status;
+        blocked.push(put(todo, { status: 'blocked', reason: `todo ${before.number}, which it waits for, ended ${how}` }));
+      }
+      return blocked;
+    },
+
+    async record(given) {
+      const record = storable(given);
+      if (rows.records.has(record.runId)) return 'already';
+      const found = held(record);
+      if (found === null) return 'superseded';
+      endRun(found.run, record.outcome, record.saidBy, record.endedAtMs);
+      if (found.run.round !== record.round) putRun(rows.runs.get(record.runId)!, { round: record.round });
+      rows.records.set(record.runId, cut(record, options.longMaxBytes ?? Number.POSITIVE_INFINITY));
+      changed({ kind: 'record', after: record });
+      put(found.todo, {
+        status: record.todoStatus,
+        proof: record.proof,
+        reason: record.reason,
+        notBeforeMs: record.notBeforeMs,
+        attempts: record.attempts,
+        resets: record.resets,
+        summary: record.summary,
+        report: record.reportPath,
+        runId: null,
+        ...(isTerminal(record.todoStatus) ? { endedAtMs: record.endedAtMs } : {}),
+      });
+      return 'recorded';
+    },
+
+    async readBack(runId) {
+      const stored = rows.records.get(runId);
+      if (stored === undefined) return null;
+      return { ...stored, todo: rows.todos.get(stored.record.todoId)!, run: rows.runs.get(runId)! };
+    },
+
+    async deadLetter(ref, reason) {
+      const found = held(ref);
+      if (found === null) return false;
+      put(found.todo, { status: 'dead-lettered', held: true, reason });
+      return true;
+    },
+
+    async requeue(ref) {
+      const found = held(ref);
+      if (found === null || found.todo.status !== 'dead-lettered') return false;
+      put(found.todo, { status: 'running', held: false, reason: null });
+      return true;
+    },
+
+    async note(row) {
+      rows.notes.push(row);
+      changed({ kind: 'note', after: row });
+    },
+
+    async notesOf(todoId) {
+      return rows.notes.filter((row) => row.todoId === todoId).map(({ kind, atMs, what, detail }) => ({ kind, atMs, what, detail }));
+    },
+
+    figures() {
+      return { active: 0, idle: 1, limit: 1 };
+    },
+  };
+}
+
+export type MemoryStoreOptions = {
+  /** The store's own clock. */
+  readonly nowMs: () => number;
+  /** Shared by several handles on one database. */
+  readonly rows?: Rows;
+  /** Told of every change, at the moment it becomes true. */
+  readonly onChange?: (change: StoreChange) => void;
+  /** What this store can hold of one long value; the rest is noted. */
+  readonly longMaxBytes?: number;
+};
+
+export type StoreChange =
+  | { readonly kind: 'todo'; readonly before: Todo | null; readonly after: Todo }
+  | { readonly kind: 'run'; readonly before: Run | null; readonly after: Run }
+  | { readonly kind: 'record'; readonly after: TerminalRecord }
+  | { readonly kind: 'note'; readonly after: NoteRow };
+
+export type NoteRow = Parameters<Store['note']>[0];
+
+/** What is in the database. */
+export type Rows = {
+  readonly todos: Map<string, Todo>;
+  readonly runs: Map<string, Run>;
+  readonly records: Map<string, Pick<StoredRecord, 'record' | 'truncated'>>;
+  readonly notes: NoteRow[];
+  lastNumber: number;
+};
+
+export const createRows = (): Rows => ({ todos: new Map(), runs: new Map(), records: new Map(), notes: [], lastNumber: 0 });
+
+/** The next by priority, then age, among those that may start now and have a free slot. */
+function nextFor(rows: Rows, request: ClaimRequest, nowMs: number): Todo | Extract<ClaimResult, { kind: 'nothing' }> {
+  const open = [...rows.todos.values()].filter((todo) => isOpen(todo) && !todo.held);
+  const fitting = open.filter((todo) => dependencyHolds(rows, todo) && (request.agents === null || request.agents.includes(todo.agent)));
+  const due = fitting.filter((todo) => todo.notBeforeMs === null || todo.notBeforeMs <= nowMs).sort(byPriorityThenAge);
+  const free = due.find((todo) => hasSlot(rows, request, todo));
+  if (free !== undefined) return free;
+  const later = fitting.flatMap((todo) => (todo.notBeforeMs !== null && todo.notBeforeMs > nowMs ? [todo.notBeforeMs] : []));
+  return { kind: 'nothing', why: due.length > 0 ? 'no-slot' : 'none-open', nextAtMs: later.length > 0 ? Math.min(...later) : null };
+}
+
+/** Whatever its flag and order, but never one that runs or has ended. */
+function namedFor(rows: Rows, request: ClaimRequest): Todo | Extract<ClaimResult, { kind: 'refused' }> {
+  const refused = (why: string) => ({ kind: 'refused', why }) as const;
+  const todo = rows.todos.get(request.todoId!);
+  if (todo === undefined) return refused('there is no such todo');
+  if (isTerminal(todo.status)) return refused(`it has ended: ${todo.status}`);
+  if (todo.runId !== null) return refused(`it is ${todo.status}`);
+  if (!dependencyHolds(rows, todo)) return refused(`it waits for todo ${rows.todos.get(todo.after!)?.number ?? todo.after}`);
+  if (!hasSlot(rows, request, todo)) return refused('no free slot');
+  return todo;
+}
+
+const isOpen = (todo: Todo): boolean =>
+  (todo.status === 'open' || (todo.status === 'parked' && todo.notBeforeMs !== null)) && todo.runId === null;
+
+/** Starts after completed with verified, unverified or overridden. */
+function dependencyHolds(rows: Rows, todo: Todo): boolean {
+  if (todo.after === null) return true;
+  const before = rows.todos.get(todo.after);
+  return before !== undefined && before.status === 'completed' && before.proof !== 'forced';
+}
+
+const endedBadly = (todo: Todo): boolean =>
+  todo.status === 'failed' || todo.status === 'cancelled' || (todo.status === 'completed' && todo.proof === 'forced');
+
+function hasSlot(rows: Rows, { slots, host }: ClaimRequest, todo: Todo): boolean {
+  if (slots === null) return true;
+  const busy = [...rows.todos.values()].filter(
+    (other) => other.runId !== null && isInProgress(other.status) && isOf(rows.runs.get(other.runId), host),
+  );
+  const inAll = (fits: (other: Todo) => boolean): number => busy.filter(fits).length;
+  return (
+    busy.length < slots.total &&
+    inAll((other) => other.agent === todo.agent) < slots.agent &&
+    inAll((other) => other.project === todo.project) < slots.project
+  );
+}
+
+/** Slots are for agents: a person's own run takes none. */
+const isOf = (run: Run | undefined, host: string): boolean =>
+  run !== undefined && run.host === host && (run.kind === 'child' || run.kind === 'tmux');
+
+const byPriorityThenAge = (a: Todo, b: Todo): number => a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
+const newestFirst = (a: Todo, b: Todo): number => b.createdAtMs - a.createdAtMs || b.number - a.number;
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Long values are held up to a size; `truncated` carries length and digest of the part and of the whole. */
+function cut(record: TerminalRecord, maxBytes: number): Pick<StoredRecord, 'record' | 'truncated'> {
+  const truncated: Record<string, { bytes: number; sha256: string; whole: { bytes: number; sha256: string } }> = {};
+  const parts: Partial<Record<LongField, string>> = {};
+  for (const field of longFields) {
+    const whole = Buffer.from(record[field]);
+    if (whole.length <= maxBytes) continue;
+    const part = new TextDecoder('utf-8', { fatal: false }).decode(whole.subarray(0, lastWhole(whole, maxBytes)));
+    parts[field] = part;
+    truncated[field] = { ...measure(part, sha256), whole: measure(record[field], sha256) };
+  }
+  return { record: { ...record, ...parts }, truncated };
+}
+
+/** End of the last whole character within `max` bytes. */
+function lastWhole(bytes: Uint8Array, max: number): number {
+  let end = max;
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return end;
+}

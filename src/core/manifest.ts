@@ -3,12 +3,12 @@ export type ManifestFile = { readonly name: string; readonly sha256: string; rea
 
 export const manifestName = 'manifest.json';
 
-/** Sorted by name, so that the same files give the same text and a second archive of the same content is the same. */
-export function manifestText(files: readonly ManifestFile[]): string {
+/** Sorted by name, so that the same files give the same text and a second archive of the same content is the same. `about` says whose they are. */
+export function manifestText(files: readonly ManifestFile[], about: Readonly<Record<string, string>> = {}): string {
   const sorted = files
     .map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes }))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  return `${JSON.stringify({ v: 1, files: sorted }, null, 2)}\n`;
+  return `${JSON.stringify({ v: 1, ...about, files: sorted }, null, 2)}\n`;
 }
 
 /** Null for anything that is not a whole manifest of this version. */

@@ -31,6 +31,8 @@ export type Committer = {
 
 /** How long one call waits, with the event loop standing still, while another process writes. */
 const busyTimeoutMs = 500;
+/** How long a transaction that somebody waits for synchronously tries to begin. */
+const standstillMs = 3_000;
 /** How long the committer tries again, with the event loop running. A commit takes milliseconds: this says that somebody sits on the lock. */
 const busyPatienceMs = 10_000;
 /** A wave: larger ones gained nothing (DESIGN 8). */
@@ -44,7 +46,7 @@ export function openDatabase(path: string): Database {
   const connection = attempt('opening', path, () => new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true }));
   try {
     // Changing to WAL needs the file alone for a moment, and the busy handler is not asked for that.
-    again(() => connection.exec('PRAGMA journal_mode = WAL'), path);
+    again(() => connection.exec('PRAGMA journal_mode = WAL'));
     connection.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${walBytesMax}`);
   } catch (error) {
     connection.close();
@@ -80,7 +82,7 @@ function wrap(connection: DatabaseSync, path: string): Database {
 
 function inTransaction<T>(db: Database, work: () => T): T {
   try {
-    db.exec('BEGIN IMMEDIATE');
+    again(() => db.exec('BEGIN IMMEDIATE'));
     const value = work();
     db.exec('COMMIT');
     return value;
@@ -229,14 +231,15 @@ function attempt<T>(operation: string, subject: string, work: () => T): T {
   }
 }
 
-function again(work: () => void, path: string): void {
-  const deadlineMs = performance.now() + busyPatienceMs;
+/** Tries again while somebody else writes, with the event loop standing still. */
+function again(work: () => void): void {
+  const deadlineMs = performance.now() + standstillMs;
   for (;;) {
     try {
       work();
       return;
     } catch (error) {
-      if (primaryCode(error) !== busyCode || performance.now() > deadlineMs) throw sqliteProblem(error, 'opening', path);
+      if (primaryCode(error) !== busyCode || performance.now() > deadlineMs) throw error;
       Atomics.wait(sleeper, 0, 0, 5 + Math.random() * 20);
     }
   }

@@ -52,9 +52,13 @@ function end(signal: NodeJS.Signals): void {
 }
 
 function tellHang(): void {
-  const running = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(runner.pid)], { encoding: 'utf8' });
+  const children = execFileSync('ps', ['-ww', '-o', 'args=', '--ppid', String(runner.pid)], { encoding: 'utf8' });
+  const files = children
+    .trim()
+    .split('\n')
+    .map((line) => `  ${line.split(' ').at(-1)}\n`);
   process.stdout.write(
-    `\nnothing was heard for ${silenceMaxMs / 1000} s; these files have not ended, their tests left something running:\n${running}`,
+    `\nnothing was heard for ${silenceMaxMs / 1000} s; these files have not ended, their tests left something running:\n${files.join('')}`,
   );
   end('SIGKILL');
 }

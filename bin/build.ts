@@ -59,7 +59,7 @@ async function split(): Promise<Map<string, Piece>> {
     outdir: dist,
     external,
     logLevel: 'warning',
-  });
+  }).catch(() => process.exit(1)); // esbuild has said why
   const outputs: Metafile['outputs'] = result.metafile.outputs;
   return new Map(
     result.outputFiles.map((file) => {

@@ -1,7 +1,6 @@
-import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { OperationalError } from '../core/errors.ts';
+import { createPrivate } from './create-private.ts';
 
 /**
  * One connection to a home's `todo.db`. Journal and SQLite store share it and its committer, so that their writes share commits.
@@ -40,8 +39,16 @@ const waveMax = 64;
 /** The write-ahead log is cut to this after a checkpoint. */
 const walBytesMax = 64 * 1024 * 1024;
 
-/** Opens or creates the file (0600): WAL, every commit flushed. JOURNAL_UNWRITABLE, DISK_FULL. */
-export function openDatabase(path: string): Database {
+/**
+ * Opens or creates the file (0600): WAL, every commit flushed. JOURNAL_UNWRITABLE, DISK_FULL.
+ * With `readOnly` it must be there, and nothing of it is changed.
+ */
+export function openDatabase(path: string, { readOnly = false }: { readonly readOnly?: boolean } = {}): Database {
+  if (readOnly)
+    return wrap(
+      attempt('opening', path, () => new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs })),
+      path,
+    );
   createPrivate(path);
   const connection = attempt('opening', path, () => new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true }));
   try {
@@ -246,19 +253,3 @@ function again(work: () => void): void {
 }
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
-/**
- * SQLite would create it by umask. Never opened here when it exists: closing any descriptor of a file
- * drops the locks that this process holds on it through another one.
- */
-function createPrivate(path: string): void {
-  try {
-    closeSync(openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
-  } catch {
-    // It is there, or SQLite will say what is wrong.
-    return;
-  }
-  const folder = openSync(dirname(path), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
-}

@@ -1,0 +1,18 @@
+import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * SQLite would create it by umask. Never opened here when it exists: closing any descriptor of a file
+ * drops the locks that this process holds on it through another one.
+ */
+export function createPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
+  } catch {
+    // It is there, or SQLite will say what is wrong.
+    return;
+  }
+  const folder = openSync(dirname(path), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}

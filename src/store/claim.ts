@@ -1,0 +1,216 @@
+import { OperationalError } from '../core/errors.ts';
+import type { Run, Todo } from '../core/todo.ts';
+import { isTerminal } from '../core/words.ts';
+import type { ClaimRequest, ClaimResult } from '../world.ts';
+import type { Driver } from './driver.ts';
+import type { Names } from './names.ts';
+import { runColumns, selected, todoColumns, todoIn, valuesOf } from './rows.ts';
+import { runById, todoById } from './todos.ts';
+import { affectedBy, marks, rowOf, rowsOf, type Value, type Work } from './work.ts';
+
+/** Candidates that are looked at together: more than other hosts will take away between two statements. */
+const candidatesMax = 8;
+/** How often new candidates are looked for after all were taken away; then the caller comes again. */
+const looksMax = 5;
+
+type Nothing = Exclude<ClaimResult, { kind: 'claimed' }>;
+type Slots = { readonly full: boolean; readonly fullAgents: readonly string[]; readonly fullProjects: readonly string[] };
+
+/** Whether a claim could succeed now, without writing anything: an idle daemon asks every few seconds and must not wear out a disk. */
+export function* look(driver: Driver, names: Names, request: ClaimRequest): Work<ClaimResult | 'try'> {
+  const own = yield* ownClaim(names, request);
+  if (own !== null) return own;
+  const chosen = yield* choose(names, request, yield* driver.now());
+  return 'kind' in chosen ? chosen : 'try';
+}
+
+/**
+ * One transaction. The host's row is written first, so claims of one host stand in line and its slots can be counted. Ownership is granted by
+ * one thing alone: the guarded UPDATE of the todo that says one row. It is right without SKIP LOCKED and without locks across a cluster.
+ */
+export function* take(driver: Driver, names: Names, request: ClaimRequest): Work<ClaimResult> {
+  const nowMs = yield* driver.now();
+  yield* standInLine(driver, names, request.host, nowMs);
+  const own = yield* ownClaim(names, request);
+  if (own !== null) return own;
+  for (let looks = 0; looks < looksMax; looks++) {
+    const chosen = yield* choose(names, request, nowMs);
+    if ('kind' in chosen) return chosen;
+    for (const todo of chosen.candidates) {
+      if (!(yield* grant(names, request, todo, nowMs))) continue;
+      const run = runFor(request, todo, nowMs);
+      const values = valuesOf(runColumns, run);
+      yield* affectedBy(`INSERT INTO ${names.run} (${Object.values(runColumns).join(', ')}) VALUES (${marks(values)})`, ...values);
+      return { kind: 'claimed', todo: (yield* todoById(names, todo.id))!, run };
+    }
+  }
+  throw new OperationalError('STORE_CONFLICT', {
+    operation: 'claiming',
+    subject: request.todoId ?? 'the next todo',
+    why: 'others took each candidate first',
+  });
+}
+
+function* standInLine(driver: Driver, names: Names, host: string, nowMs: number): Work<void> {
+  const step = () => affectedBy(`UPDATE ${names.host} SET claims = claims + 1, claimed_at_ms = ? WHERE id = ?`, nowMs, host);
+  if ((yield* step()) === 1) return;
+  yield* affectedBy(`${driver.dialect.insertIgnore} INTO ${names.host} (id, claims, claimed_at_ms) VALUES (?, 0, ?)`, host, nowMs);
+  yield* step();
+}
+
+/** The answer to a claim that was made before: its commit's answer was lost, and it is asked again with the same run. */
+function* ownClaim(names: Names, { runId }: ClaimRequest): Work<ClaimResult | null> {
+  const run = yield* runById(names, runId);
+  if (run === null) return null;
+  const todo = yield* todoById(names, run.todoId);
+  if (todo?.runId === runId && run.endedAtMs === null) return { kind: 'claimed', todo, run };
+  return { kind: 'refused', why: `run ${runId} has ended${run.outcome === null ? '' : `: ${run.outcome}`}` };
+}
+
+function* choose(names: Names, request: ClaimRequest, nowMs: number): Work<Nothing | { readonly candidates: readonly Todo[] }> {
+  const slots = yield* slotsOf(names, request);
+  return request.todoId === null ? yield* next(names, request, slots, nowMs) : yield* named(names, request, request.todoId, slots);
+}
+
+/** Guarded by all that the choice rests on and that others may change meanwhile. */
+function* grant(names: Names, { runId, todoId }: ClaimRequest, todo: Todo, nowMs: number): Work<boolean> {
+  const inOrder = todoId === null ? ' AND held = 0 AND (not_before_ms IS NULL OR not_before_ms <= ?)' : '';
+  const taken = yield* affectedBy(
+    `UPDATE ${names.todo} SET status = 'claimed', fence = fence + 1, run_id = ?, reason = NULL, not_before_ms = NULL, updated_at_ms = ?
+     WHERE id = ? AND fence = ? AND run_id IS NULL AND status IN ('open', 'parked')${inOrder}`,
+    runId,
+    nowMs,
+    todo.id,
+    todo.fence,
+    ...(todoId === null ? [nowMs] : []),
+  );
+  return taken === 1;
+}
+
+function runFor({ runId, host, kind, tokenSha256, leaseMs, externalLeaseMs }: ClaimRequest, todo: Todo, nowMs: number): Run {
+  return {
+    id: runId,
+    todoId: todo.id,
+    fence: todo.fence + 1,
+    agent: todo.agent,
+    kind: kind === 'by-todo' ? (todo.session ?? 'child') : kind,
+    host,
+    tokenSha256,
+    leaseUntilMs: nowMs + (kind === 'external' && externalLeaseMs !== null ? externalLeaseMs : leaseMs),
+    round: 1,
+    startedAtMs: nowMs,
+    endedAtMs: null,
+    outcome: null,
+    saidBy: null,
+  };
+}
+
+/** What of this host's slots is used up. A person's run or a foreign session takes none. */
+function* slotsOf(names: Names, { slots, host }: ClaimRequest): Work<Slots> {
+  if (slots === null) return { full: false, fullAgents: [], fullProjects: [] };
+  const busy = yield* rowsOf(
+    `SELECT t.agent AS agent, t.project AS project FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
+     WHERE t.status IN ('claimed', 'running', 'stalled') AND r.host = ? AND r.kind IN ('child', 'tmux')`,
+    host,
+  );
+  return {
+    full: busy.length >= slots.total || slots.agent === 0 || slots.project === 0,
+    fullAgents: crowded(
+      busy.map(({ agent }) => String(agent)),
+      slots.agent,
+    ),
+    fullProjects: crowded(
+      busy.map(({ project }) => String(project)),
+      slots.project,
+    ),
+  };
+}
+
+function crowded(values: readonly string[], limit: number): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].filter(([, count]) => count >= limit).map(([value]) => value);
+}
+
+type Condition = { readonly sql: string; readonly values: readonly Value[] };
+
+const startable: Condition = {
+  // Parked without a time waits for a person.
+  sql: `t.held = 0 AND t.run_id IS NULL AND (t.status = 'open' OR (t.status = 'parked' AND t.not_before_ms IS NOT NULL))
+        AND (t.after_id IS NULL OR (d.status = 'completed' AND d.proof <> 'forced'))`,
+  values: [],
+};
+const due = (nowMs: number): Condition => ({ sql: '(t.not_before_ms IS NULL OR t.not_before_ms <= ?)', values: [nowMs] });
+const later = (nowMs: number): Condition => ({ sql: 't.not_before_ms > ?', values: [nowMs] });
+const among = (column: string, values: readonly string[]): Condition => ({
+  sql: values.length === 0 ? '1 = 0' : `${column} IN (${marks(values)})`,
+  values,
+});
+const notAmong = (column: string, values: readonly string[]): Condition => ({
+  sql: values.length === 0 ? '1 = 1' : `${column} NOT IN (${marks(values)})`,
+  values,
+});
+const all = (...conditions: readonly Condition[]): Condition => ({
+  sql: conditions.map(({ sql }) => `(${sql})`).join(' AND '),
+  values: conditions.flatMap(({ values }) => values),
+});
+
+function* next(
+  names: Names,
+  { agents }: ClaimRequest,
+  slots: Slots,
+  nowMs: number,
+): Work<Nothing | { readonly candidates: readonly Todo[] }> {
+  const from = `FROM ${names.todo} t LEFT JOIN ${names.todo} d ON d.id = t.after_id`;
+  const ours = agents === null ? startable : all(startable, among('t.agent', agents));
+  if (!slots.full) {
+    const fitting = all(ours, due(nowMs), notAmong('t.agent', slots.fullAgents), notAmong('t.project', slots.fullProjects));
+    const rows = yield* rowsOf(
+      `SELECT ${selected('t', todoColumns)} ${from} WHERE ${fitting.sql} ORDER BY t.priority, t.created_at_ms, t.number LIMIT ${candidatesMax}`,
+      ...fitting.values,
+    );
+    if (rows.length > 0) return { candidates: rows.map((row) => todoIn(row)) };
+  }
+  const ready = all(ours, due(nowMs));
+  const waits = all(ours, later(nowMs));
+  const blockedBySlots = (yield* rowOf(`SELECT t.id ${from} WHERE ${ready.sql} LIMIT 1`, ...ready.values)) !== null;
+  const soonest = yield* rowOf(`SELECT MIN(t.not_before_ms) AS at ${from} WHERE ${waits.sql}`, ...waits.values);
+  const at = soonest?.['at'];
+  return { kind: 'nothing', why: blockedBySlots ? 'no-slot' : 'none-open', nextAtMs: typeof at === 'number' ? at : null };
+}
+
+/** Whatever its flag, time and order; never one that runs or has ended, and not before what it waits for. */
+function* named(
+  names: Names,
+  { agents }: ClaimRequest,
+  todoId: string,
+  slots: Slots,
+): Work<Nothing | { readonly candidates: readonly Todo[] }> {
+  const refused = (why: string): Nothing => ({ kind: 'refused', why });
+  const todo = yield* todoById(names, todoId);
+  if (todo === null) return refused('there is no such todo');
+  if (isTerminal(todo.status))
+    return refused(`it has ended: ${todo.status}${todo.proof === null ? '' : ` (${todo.proof})`}${since(todo.endedAtMs)}`);
+  if (todo.status === 'blocked') return refused(`it is blocked${todo.reason === null ? '' : `: ${todo.reason}`}; release it first`);
+  if (todo.status === 'dead-lettered') return refused('it is dead-lettered; requeue or release it first');
+  if (todo.runId !== null || (todo.status !== 'open' && todo.status !== 'parked')) {
+    const run = todo.runId === null ? null : yield* runById(names, todo.runId);
+    return refused(`it is ${todo.status}${run === null ? '' : `${since(run.startedAtMs)} on ${run.host}`}`);
+  }
+  const waitsFor = todo.after === null ? null : yield* dependency(names, todo.after);
+  if (waitsFor !== null) return refused(waitsFor);
+  if (agents !== null && !agents.includes(todo.agent)) return refused(`agent ${todo.agent} cannot be started on this host`);
+  if (slots.full || slots.fullAgents.includes(todo.agent) || slots.fullProjects.includes(todo.project))
+    return { kind: 'nothing', why: 'no-slot', nextAtMs: null };
+  return { candidates: [todo] };
+}
+
+/** Why a todo that waits for this one may not start; null when it may. */
+function* dependency(names: Names, after: string): Work<string | null> {
+  const before = yield* todoById(names, after);
+  if (before === null) return `it waits for todo ${after}, which is not in this store`;
+  if (before.status === 'completed' && before.proof !== 'forced') return null;
+  return `it waits for todo ${before.number}, which is ${before.status}${before.proof === null ? '' : ` (${before.proof})`}`;
+}
+
+const since = (atMs: number | null): string => (atMs === null ? '' : ` since ${new Date(atMs).toISOString()}`);

@@ -1,0 +1,76 @@
+import type { Column, Index } from './schema.ts';
+
+/** What differs between the databases, and nothing else does. */
+export type Dialect = {
+  /** Around an identifier that was checked. */
+  quote(identifier: string): string;
+  /** Names are checked, not yet quoted. Does nothing where the table exists. */
+  createTable(table: {
+    readonly name: string;
+    readonly key: string;
+    readonly columns: readonly Column[];
+    readonly indexes: readonly Index[];
+  }): readonly string[];
+  addColumn(table: string, column: Column): string;
+  /** INSERT that does nothing where the key is taken. */
+  readonly insertIgnore: string;
+  /** Ends a SELECT that must wait for everybody who is writing these rows. */
+  readonly forUpdate: string;
+  /** Rows `table_name`, `column_name` of all columns that the named tables have. */
+  columnsOf(tables: readonly string[]): { readonly sql: string; readonly values: readonly string[] };
+};
+
+/** id, word: our own ASCII · name: short text of people · text: of any length · number: 53 bits, times included. */
+export type ColumnType = 'id' | 'word' | 'name' | 'text' | 'number';
+
+const sqliteTypes: Readonly<Record<ColumnType, string>> = { id: 'TEXT', word: 'TEXT', name: 'TEXT', text: 'TEXT', number: 'INTEGER' };
+
+export const sqliteDialect: Dialect = {
+  quote: (identifier) => `"${identifier}"`,
+  createTable: ({ name, key, columns, indexes }) => [
+    `CREATE TABLE IF NOT EXISTS "${name}" (${[...columns.map((column) => define(column, sqliteTypes, '"')), `PRIMARY KEY ("${key}")`].join(', ')}) STRICT`,
+    ...indexes.map(
+      (index, at) =>
+        `CREATE ${index.unique ? 'UNIQUE ' : ''}INDEX IF NOT EXISTS "${name}_i${at + 1}" ON "${name}" (${list(index.columns, '"')})`,
+    ),
+  ],
+  addColumn: (table, column) => `ALTER TABLE "${table}" ADD COLUMN ${define(column, sqliteTypes, '"')}`,
+  insertIgnore: 'INSERT OR IGNORE',
+  // One writer at a time: who reads inside a transaction has waited already.
+  forUpdate: '',
+  columnsOf: (tables) => ({
+    sql: `SELECT t.name AS table_name, c.name AS column_name FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name IN (${tables.map(() => '?').join(', ')})`,
+    values: tables,
+  }),
+};
+
+const mysqlTypes: Readonly<Record<ColumnType, string>> = {
+  id: 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin',
+  word: 'VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin',
+  name: 'VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+  text: 'LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+  number: 'BIGINT',
+};
+
+export const mysqlDialect: Dialect = {
+  quote: (identifier) => `\`${identifier}\``,
+  createTable: ({ name, key, columns, indexes }) => {
+    const keys = indexes.map((index, at) => `${index.unique ? 'UNIQUE ' : ''}KEY \`${name}_i${at + 1}\` (${list(index.columns, '`')})`);
+    const parts = [...columns.map((column) => define(column, mysqlTypes, '`')), `PRIMARY KEY (\`${key}\`)`, ...keys];
+    return [
+      `CREATE TABLE IF NOT EXISTS \`${name}\` (${parts.join(', ')}) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
+    ];
+  },
+  addColumn: (table, column) => `ALTER TABLE \`${table}\` ADD COLUMN ${define(column, mysqlTypes, '`')}`,
+  insertIgnore: 'INSERT IGNORE',
+  forUpdate: ' FOR UPDATE',
+  columnsOf: (tables) => ({
+    sql: `SELECT table_name AS table_name, column_name AS column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name IN (${tables.map(() => '?').join(', ')})`,
+    values: tables,
+  }),
+};
+
+const define = ({ name, type, nullable }: Column, types: Readonly<Record<ColumnType, string>>, mark: string): string =>
+  `${mark}${name}${mark} ${types[type]}${nullable ? '' : ' NOT NULL'}`;
+
+const list = (columns: readonly string[], mark: string): string => columns.map((column) => `${mark}${column}${mark}`).join(', ');

@@ -1,0 +1,23 @@
+import type { Dialect } from './dialect.ts';
+import type { Work } from './work.ts';
+
+/** What is being done on what, for the text of an error: "recording", "todo 42". */
+export type About = { readonly operation: string; readonly subject: string };
+
+/** All that the store's logic asks of a database. Errors leave as OperationalError (world.ts, `Store`). */
+export type Driver = {
+  readonly name: 'sqlite' | 'mysql';
+  readonly dialect: Dialect;
+  /** Statements each by itself; nothing is written. */
+  read<T>(about: About, work: () => Work<T>): Promise<T>;
+  /** One transaction, durable when it resolves. STORE_IN_DOUBT where its commit may have happened. */
+  write<T>(about: About, work: () => Work<T>): Promise<T>;
+  /** Work outside a transaction, for servers whose schema changes commit by themselves. */
+  define<T>(about: About, work: () => Work<T>): Promise<T>;
+  /** The database's clock; it stands inside work because leases are compared with it. */
+  now(): Work<number>;
+  /** Bytes of UTF-8 that one bound value may have. */
+  valueBytesMax(): number;
+  figures(): { readonly active: number; readonly idle: number; readonly limit: number };
+  close(): Promise<void>;
+};

@@ -1,0 +1,131 @@
+import { OperationalError } from '../core/errors.ts';
+import type { Log } from '../world.ts';
+import type { Driver } from './driver.ts';
+import { checked, type Names } from './names.ts';
+import { applicationId, type Change, migrations, schemaVersion, type Table, tableNames, tablesNow } from './schema.ts';
+import { affectedBy, rowOf, rowsOf, type Work } from './work.ts';
+
+type Needs = { readonly driver: Driver; readonly names: Names; readonly prefix: string; readonly log: Pick<Log, 'info'> };
+
+/** Looks whether the schema is there, whole and ours; makes what is missing; says so in four log events (P-13). Writes nothing where nothing is missing. */
+export async function openSchema({ driver, names, prefix, log }: Needs): Promise<void> {
+  const about = { operation: 'checking the schema of', subject: `the ${driver.name} store` };
+  log.info('monitor', 'store schema check starting…', { driver: driver.name });
+  const seen = await driver.read(about, () => inspect(driver, names, prefix));
+  refuseForeign(seen, prefix);
+  log.info('monitor', 'store schema check completed', { driver: driver.name, version: seen.version, missing: missingTables(seen, prefix) });
+  const created = needsWork(seen, prefix) ? await driver.define(about, () => bringUp(driver, names, prefix)) : [];
+  log.info('monitor', 'store initialized', { driver: driver.name, version: schemaVersion, created });
+  log.info('monitor', 'store ready', { driver: driver.name });
+}
+
+type Seen = {
+  /** Lower case, prefix included → columns, lower case. */
+  readonly columns: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly application: number | null;
+  /** 0 where there is nothing of ours. */
+  readonly version: number;
+  readonly lastNumber: number | null;
+  readonly highestNumber: number;
+};
+
+function* inspect(driver: Driver, names: Names, prefix: string): Work<Seen> {
+  const asked = driver.dialect.columnsOf(tableNames.map((table) => checked(`${prefix}${table}`)));
+  const columns = new Map<string, Set<string>>();
+  for (const row of yield* rowsOf(asked.sql, ...asked.values)) {
+    const table = String(row['table_name']).toLowerCase();
+    columns.set(table, (columns.get(table) ?? new Set()).add(String(row['column_name']).toLowerCase()));
+  }
+  const has = (table: string, ...wanted: string[]): boolean =>
+    wanted.every((column) => columns.get(`${prefix}${table}`.toLowerCase())?.has(column));
+  const meta = new Map<string, number>();
+  if (has('store_meta', 'name', 'value'))
+    for (const row of yield* rowsOf(`SELECT name, value FROM ${names.store_meta}`)) meta.set(String(row['name']), Number(row['value']));
+  const highest = has('todo', 'number') ? yield* rowOf(`SELECT MAX(number) AS highest FROM ${names.todo}`) : null;
+  const whole = tablesNow().every((table) => table.name === 'store_meta' || has(table.name, ...table.columns.map(({ name }) => name)));
+  return {
+    columns,
+    application: meta.get('application') ?? null,
+    // Where only store_meta was lost the tables speak for themselves.
+    version: meta.get('version') ?? (whole ? schemaVersion : 0),
+    lastNumber: meta.get('number') ?? null,
+    highestNumber: Number(highest?.['highest'] ?? 0),
+  };
+}
+
+function refuseForeign(seen: Seen, prefix: string): void {
+  const refuse = (why: string, hint?: string): never => {
+    throw new OperationalError('STORE_SCHEMA', {
+      operation: 'opening',
+      subject: 'the store',
+      why,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  };
+  if (seen.application !== null && seen.application !== applicationId)
+    refuse(`table ${prefix}store_meta is not ours (application ${seen.application})`);
+  if (seen.version > schemaVersion)
+    refuse(`its schema has version ${seen.version}, this program knows ${schemaVersion}`, 'Update signoff on this host.');
+  for (const table of tablesAt(seen.version)) {
+    const found = seen.columns.get(`${prefix}${table.name}`.toLowerCase());
+    const lost = found === undefined ? [] : table.columns.filter(({ name }) => !found.has(name)).map(({ name }) => name);
+    if (lost.length > 0) {
+      const whose = seen.application === null ? 'is not ours' : 'has lost';
+      refuse(
+        `table ${prefix}${table.name} ${whose}${seen.application === null ? ': it has no' : ''} ${lost.length === 1 ? 'column' : 'columns'} ${lost.join(', ')}`,
+        'Restore a backup (todo restore FILE), choose a store.table_prefix, or point store.url elsewhere.',
+      );
+    }
+  }
+}
+
+/** As tables stood at a version; where nothing of ours is there yet, nobody else's may have our names either. */
+const tablesAt = (version: number): readonly Table[] => (version === 0 ? tablesNow() : tablesNow(version));
+
+const missingTables = (seen: Seen, prefix: string): readonly string[] =>
+  tablesNow().flatMap(({ name }) => (seen.columns.has(`${prefix}${name}`.toLowerCase()) ? [] : [name]));
+
+const needsWork = (seen: Seen, prefix: string): boolean =>
+  seen.application === null ||
+  seen.version < schemaVersion ||
+  seen.lastNumber === null ||
+  seen.lastNumber < seen.highestNumber ||
+  missingTables(seen, prefix).length > 0;
+
+/** Every step may run twice, also by two hosts at once. Returns what was created. */
+function* bringUp(driver: Driver, names: Names, prefix: string): Work<readonly string[]> {
+  const seen = yield* inspect(driver, names, prefix);
+  refuseForeign(seen, prefix);
+  const created = missingTables(seen, prefix);
+  for (const table of tablesNow(Math.max(1, seen.version))) if (created.includes(table.name)) yield* create(driver, prefix, table);
+  for (const migration of migrations.filter(({ version }) => version > seen.version)) {
+    for (const change of migration.changes) yield* make(driver, prefix, change);
+  }
+  const remembered: readonly (readonly [string, number])[] = [
+    ['application', applicationId],
+    ['version', 0],
+    ['number', 0],
+  ];
+  for (const [name, value] of remembered)
+    yield* affectedBy(`${driver.dialect.insertIgnore} INTO ${names.store_meta} (name, value) VALUES (?, ?)`, name, value);
+  yield* affectedBy(`UPDATE ${names.store_meta} SET value = ? WHERE name = 'version' AND value < ?`, schemaVersion, schemaVersion);
+  yield* affectedBy(`UPDATE ${names.store_meta} SET value = ? WHERE name = 'number' AND value < ?`, seen.highestNumber, seen.highestNumber);
+  return created;
+}
+
+function* make(driver: Driver, prefix: string, change: Change): Work<void> {
+  if ('create' in change) {
+    yield* create(driver, prefix, change.create);
+    return;
+  }
+  const table = checked(`${prefix}${change.table}`);
+  const asked = driver.dialect.columnsOf([table]);
+  const there = yield* rowsOf(asked.sql, ...asked.values);
+  const name = change.addColumn.name;
+  if (!there.some((row) => String(row['column_name']).toLowerCase() === name))
+    yield* affectedBy(driver.dialect.addColumn(table, change.addColumn));
+}
+
+function* create(driver: Driver, prefix: string, table: Table): Work<void> {
+  for (const sql of driver.dialect.createTable({ ...table, name: checked(`${prefix}${table.name}`) })) yield* affectedBy(sql);
+}

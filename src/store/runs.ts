@@ -1,0 +1,146 @@
+import type { Run, RunRef, Todo } from '../core/todo.ts';
+import type { Store } from '../world.ts';
+import type { Names } from './names.ts';
+import { runColumns, runIn, selected, todoColumns, todoIn } from './rows.ts';
+import { affectedBy, rowsOf, Undo, type Value, type Work } from './work.ts';
+
+/**
+ * Writes about a live run. Each is guarded by todo, run and fence, first on the run's row and then on the todo's, always in this order, so that
+ * two of them meet at the same row. Both rows say one and the same: a run is live while it has not ended, and then the todo names it.
+ */
+function* endRun(
+  names: Names,
+  { runId, todoId, fence }: RunRef,
+  end: { readonly outcome: string; readonly atMs: number },
+  condition = '',
+  ...values: readonly Value[]
+): Work<boolean> {
+  const ended = yield* affectedBy(
+    `UPDATE ${names.run} SET outcome = ?, ended_at_ms = ?, token_sha256 = '' WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL${condition}`,
+    end.outcome,
+    end.atMs,
+    runId,
+    todoId,
+    fence,
+    ...values,
+  );
+  return ended === 1;
+}
+
+type Sets = Readonly<Record<string, Value>>;
+
+/** One row or everything is taken back and the answer is false. */
+function* changeTodo(names: Names, { todoId, runId, fence }: RunRef, sets: Sets, condition = ''): Work<true> {
+  const columns = Object.keys(sets);
+  const changed = yield* affectedBy(
+    `UPDATE ${names.todo} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE id = ? AND fence = ? AND run_id = ?${condition}`,
+    ...Object.values(sets),
+    todoId,
+    fence,
+    runId,
+  );
+  if (changed !== 1) throw new Undo(false);
+  return true;
+}
+
+const live = ` AND status IN ('claimed', 'running', 'stalled')`;
+
+export function* mark(
+  names: Names,
+  ref: RunRef,
+  status: 'running' | 'stalled',
+  round: number,
+  reason: string | null,
+  nowMs: number,
+): Work<boolean> {
+  const found = yield* affectedBy(
+    `UPDATE ${names.run} SET round = ? WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
+    round,
+    ref.runId,
+    ref.todoId,
+    ref.fence,
+  );
+  if (found !== 1) return false;
+  return yield* changeTodo(names, ref, { status, reason, updated_at_ms: nowMs }, live);
+}
+
+/** The one statement that prolongs also says whether the run is still ours. */
+export function* renew(
+  names: Names,
+  refs: readonly RunRef[],
+  leaseMs: number,
+  nowMs: number,
+): Work<readonly { readonly ref: RunRef; readonly held: boolean }[]> {
+  const held = new Set<string>();
+  // In one order for all, so that two who renew cannot wait for each other.
+  for (const ref of [...refs].sort((a, b) => (a.runId < b.runId ? -1 : 1))) {
+    const prolonged = yield* affectedBy(
+      `UPDATE ${names.run} SET lease_until_ms = ? WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
+      nowMs + leaseMs,
+      ref.runId,
+      ref.todoId,
+      ref.fence,
+    );
+    if (prolonged === 1) held.add(ref.runId);
+  }
+  return refs.map((ref) => ({ ref, held: held.has(ref.runId) }));
+}
+
+export function* giveBack(
+  names: Names,
+  ref: RunRef,
+  back: { readonly outcome: 'released' | 'lost'; readonly reason: string; readonly notBeforeMs: number | null; readonly attempts: number },
+  nowMs: number,
+): Work<boolean> {
+  if (!(yield* endRun(names, ref, { outcome: back.outcome, atMs: nowMs }))) return false;
+  return yield* changeTodo(names, ref, {
+    status: 'open',
+    run_id: null,
+    reason: back.reason,
+    not_before_ms: back.notBeforeMs,
+    attempts: back.attempts,
+    updated_at_ms: nowMs,
+  });
+}
+
+export function* expired(names: Names, nowMs: number): Work<readonly { readonly todo: Todo; readonly run: Run }[]> {
+  const rows = yield* rowsOf(
+    `SELECT ${selected('t', todoColumns)}, ${selected('r', runColumns)} FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
+     WHERE t.status IN ('claimed', 'running', 'stalled') AND r.ended_at_ms IS NULL AND r.lease_until_ms <= ? ORDER BY t.number`,
+    nowMs,
+  );
+  return rows.map((row) => ({ todo: todoIn(row), run: runIn(row) }));
+}
+
+/** Guarded by the expired lease on the very row that renewing writes: of the two, one is first and the other sees it. */
+export function* rescue(names: Names, ref: RunRef, to: Parameters<Store['rescue']>[1], nowMs: number): Work<boolean> {
+  if (!(yield* endRun(names, ref, { outcome: to.outcome, atMs: nowMs }, ' AND lease_until_ms <= ?', nowMs))) return false;
+  const { status, reason, attempts, resets } = to;
+  return yield* changeTodo(
+    names,
+    ref,
+    { status, run_id: null, reason, attempts, resets, not_before_ms: to.notBeforeMs, updated_at_ms: nowMs },
+    live,
+  );
+}
+
+export function* deadLetter(names: Names, ref: RunRef, reason: string, nowMs: number): Work<boolean> {
+  const again = ` AND status IN ('claimed', 'running', 'stalled', 'dead-lettered')`;
+  return yield* changeTodo(names, ref, { status: 'dead-lettered', held: 1, reason, updated_at_ms: nowMs }, again);
+}
+
+/** A requeued run is live again: what a lease is at least (DESIGN 6), so that nobody rescues it before its holder has renewed it. */
+const requeuedLeaseMs = 60_000;
+
+export function* requeue(names: Names, ref: RunRef, nowMs: number): Work<boolean> {
+  const prolonged = yield* affectedBy(
+    `UPDATE ${names.run} SET lease_until_ms = CASE WHEN lease_until_ms > ? THEN lease_until_ms ELSE ? END WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
+    nowMs + requeuedLeaseMs,
+    nowMs + requeuedLeaseMs,
+    ref.runId,
+    ref.todoId,
+    ref.fence,
+  );
+  if (prolonged !== 1) return false;
+  return yield* changeTodo(names, ref, { status: 'running', held: 0, reason: null, updated_at_ms: nowMs }, ` AND status = 'dead-lettered'`);
+}

@@ -1,0 +1,109 @@
+import type { StatementSync } from 'node:sqlite';
+import { type ErrorCode, isOperational, OperationalError } from '../core/errors.ts';
+import type { Clock, Store } from '../world.ts';
+import { sqliteDialect } from './dialect.ts';
+import type { About, Driver } from './driver.ts';
+import { createStore, type StoreNeeds } from './store.ts';
+import { type Result, runNow, type Statement, Undo, type Work } from './work.ts';
+
+/** What this driver uses of `platform/sqlite.ts`, which it may not import: journal and store share one connection and its commits. */
+export type SqliteDatabase = { prepare(sql: string): StatementSync };
+export type SqliteCommitter = { write<T>(work: () => T): Promise<T>; flush(): void };
+
+export type SqliteStoreOptions = Omit<StoreNeeds, 'driver'> & {
+  readonly database: SqliteDatabase;
+  readonly committer: SqliteCommitter;
+  /** With SQLite the host's clock is the store's. */
+  readonly clock: Pick<Clock, 'nowMs'>;
+};
+
+/** The store built in: tables in the home's own file. Whoever opened the file closes it; `close` flushes what is queued. */
+export function createSqliteStore({ database, committer, clock, ...needs }: SqliteStoreOptions): Store {
+  return createStore({ ...needs, driver: sqliteDriver(database, committer, clock) });
+}
+
+function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, clock: Pick<Clock, 'nowMs'>): Driver {
+  const execute = (statement: Statement): Result => run(database, statement);
+  // Several that are asked for in one turn share one commit and its one flush to disk.
+  const write = async <T>(about: About, work: () => Work<T>): Promise<T> => {
+    try {
+      return await committer.write(() => runNow(work(), execute));
+    } catch (error) {
+      if (error instanceof Undo) return error.value as T;
+      throw problemOf(error, about);
+    }
+  };
+  return {
+    name: 'sqlite',
+    dialect: sqliteDialect,
+    async read(about, work) {
+      try {
+        return runNow(work(), execute);
+      } catch (error) {
+        throw problemOf(error, about, 'read');
+      }
+    },
+    write,
+    define: write,
+    // biome-ignore lint/correctness/useYield: the host's clock needs no statement
+    *now() {
+      return Math.floor(clock.nowMs());
+    },
+    valueBytesMax: () => valueBytesMax,
+    figures: () => ({ active: 0, idle: 1, limit: 1 }),
+    async close() {
+      committer.flush();
+    },
+  };
+}
+
+/** SQLite holds 1,000,000,000 bytes in one row; a record has three long values. */
+const valueBytesMax = 256 * 1024 * 1024;
+
+function run(database: SqliteDatabase, { sql, values }: Statement): Result {
+  const statement = database.prepare(sql);
+  if (/^\s*SELECT/i.test(sql)) return { rows: statement.all(...values), affected: 0 };
+  return { rows: [], affected: Number(statement.run(...values).changes) };
+}
+
+/** https://sqlite.org/rescode.html, by primary code. Anything else is a mistake in a statement: a defect. */
+const codes: Readonly<Record<number, ErrorCode>> = {
+  5: 'STORE_TIMEOUT', // BUSY
+  6: 'STORE_TIMEOUT', // LOCKED
+  8: 'STORE_READ_ONLY',
+  10: 'STORE_UNREACHABLE', // IOERR
+  11: 'STORE_UNREACHABLE', // CORRUPT
+  13: 'STORE_FULL',
+  14: 'STORE_UNREACHABLE', // CANTOPEN
+  18: 'STORE_REFUSED', // TOOBIG
+  19: 'STORE_REFUSED', // CONSTRAINT
+  20: 'STORE_REFUSED', // MISMATCH
+  26: 'STORE_SCHEMA', // NOTADB
+};
+
+/** The committer's words for the shared file, in the store's. */
+const sharedCodes: Partial<Record<ErrorCode, ErrorCode>> = {
+  DISK_FULL: 'STORE_FULL',
+  STORE_CONFLICT: 'STORE_TIMEOUT',
+  JOURNAL_UNWRITABLE: 'STORE_IN_DOUBT',
+};
+
+function problemOf(error: unknown, about: About, kind: 'read' | 'write' = 'write'): unknown {
+  if (isOperational(error)) {
+    const readOnly = primaryCode(error.cause) === 8;
+    const code = readOnly ? 'STORE_READ_ONLY' : sharedCodes[error.code];
+    return code === undefined ? error : new OperationalError(code, { ...about, cause: error.cause ?? error });
+  }
+  const primary = primaryCode(error);
+  if (primary === 1 && /no such (table|column)/.test(String((error as Error).message)))
+    return new OperationalError('STORE_SCHEMA', { ...about, cause: error });
+  const code = primary === null ? undefined : codes[primary];
+  if (code === undefined) return error;
+  // A flush that failed may have reached the disk all the same.
+  return new OperationalError(primary === 10 && kind === 'write' ? 'STORE_IN_DOUBT' : code, { ...about, cause: error });
+}
+
+const primaryCode = (error: unknown): number | null => {
+  const code = (error as { errcode?: unknown } | null | undefined)?.errcode;
+  return typeof code === 'number' ? code & 0xff : null;
+};

@@ -1,0 +1,101 @@
+import { OperationalError } from '../core/errors.ts';
+import type { Digest, Log, Random, Store } from '../world.ts';
+import { look, take } from './claim.ts';
+import type { Driver } from './driver.ts';
+import { quotedNames } from './names.ts';
+import { note, notesOf } from './notes.ts';
+import { openSchema } from './open.ts';
+import { parcelOf, readBack, record, settle } from './records.ts';
+import { deadLetter, expired, giveBack, mark, renew, requeue, rescue } from './runs.ts';
+import { add, blockDependents, change, dependentsToBlock, find, inProgress, list, runById, runsOf, waiting } from './todos.ts';
+import { rowOf, type Work } from './work.ts';
+
+export type StoreNeeds = {
+  readonly driver: Driver;
+  /** `store.table_prefix`; '' for none. */
+  readonly prefix: string;
+  readonly random: Pick<Random, 'uuidv7'>;
+  readonly digest: Pick<Digest, 'sha256'>;
+  readonly log: Pick<Log, 'info'>;
+};
+
+/** The system of record over any driver: all its logic, once. What differs between databases is in `dialect.ts` and in the drivers. */
+export function createStore({ driver, prefix, random, digest, log }: StoreNeeds): Store {
+  const names = quotedNames(driver.dialect, prefix);
+  const read = <T>(operation: string, subject: string, work: () => Work<T>): Promise<T> => driver.read({ operation, subject }, work);
+  const write = <T>(operation: string, subject: string, work: (nowMs: number) => Work<T>): Promise<T> =>
+    driver.write({ operation, subject }, () => atNow(driver, work));
+  const found = (runId: string) => read('reading back', `run ${runId}`, () => readBack(names, runId));
+
+  return {
+    driver: driver.name,
+    open: () => openSchema({ driver, names, prefix, log }),
+    close: () => driver.close(),
+    ping: () => read('asking', 'the store', () => ping()),
+    nowMs: () => read('asking the time of', 'the store', () => driver.now()),
+
+    add: (todo) => write('adding', `todo ${todo.id}`, (nowMs) => add(names, todo, nowMs)),
+    find: (ref) => read('finding', `todo ${ref}`, () => find(names, ref)),
+    list: (filter) => read('listing', 'todos', () => list(names, filter)),
+    waiting: () => read('counting', 'waiting todos', () => waiting(names)),
+    runsOf: (todoId) => read('listing the runs of', `todo ${todoId}`, () => runsOf(names, todoId)),
+    getRun: (runId) => read('reading', `run ${runId}`, () => runById(names, runId)),
+
+    async claim(request) {
+      const about = { operation: 'claiming', subject: request.todoId === null ? 'the next todo' : `todo ${request.todoId}` };
+      const seen = await driver.read(about, () => look(driver, names, request));
+      if (seen !== 'try') return seen;
+      const attempt = () => driver.write(about, () => take(driver, names, request));
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof OperationalError) || error.code !== 'STORE_IN_DOUBT') throw error;
+        // The same run asked for again stands in line behind the first attempt and finds its row, or none for certain.
+        return await attempt();
+      }
+    },
+    mark: (ref, status, round, reason) =>
+      write('marking', `todo ${ref.todoId} ${status}`, (nowMs) => mark(names, ref, status, round, reason, nowMs)),
+    renew: (refs, leaseMs) =>
+      refs.length === 0 ? Promise.resolve([]) : write('renewing', `${refs.length} leases`, (nowMs) => renew(names, refs, leaseMs, nowMs)),
+    giveBack: (ref, outcome, reason, notBeforeMs, attempts) =>
+      write('giving back', `todo ${ref.todoId}`, (nowMs) => giveBack(names, ref, { outcome, reason, notBeforeMs, attempts }, nowMs)),
+    expired: () => read('looking for', 'expired leases', () => atNow(driver, (nowMs) => expired(names, nowMs))),
+    rescue: (ref, to) => write('rescuing', `todo ${ref.todoId}`, (nowMs) => rescue(names, ref, to, nowMs)),
+    inProgress: () => read('listing', 'todos in progress', () => inProgress(names)),
+
+    change: (todoId, from, to) => write('changing', `todo ${todoId}`, (nowMs) => change(names, todoId, from, to, nowMs)),
+    async blockDependents() {
+      const found = await read('looking for', 'todos whose dependency ended badly', () => dependentsToBlock(names));
+      return found.length === 0 ? [] : await write('blocking', `${found.length} todos`, (nowMs) => blockDependents(names, nowMs));
+    },
+
+    record(given) {
+      const parcel = parcelOf(given, driver.valueBytesMax(), digest.sha256);
+      return write('recording', `todo ${given.todoId}`, (nowMs) => record(names, parcel, nowMs));
+    },
+    async readBack(runId) {
+      const seen = await found(runId);
+      if (seen !== null || driver.dialect.forUpdate === '') return seen;
+      await driver.write({ operation: 'reading back', subject: `run ${runId}` }, () => settle(names, driver.dialect.forUpdate, runId));
+      return await found(runId);
+    },
+    deadLetter: (ref, reason) => write('dead-lettering', `todo ${ref.todoId}`, (nowMs) => deadLetter(names, ref, reason, nowMs)),
+    requeue: (ref) => write('requeuing', `todo ${ref.todoId}`, (nowMs) => requeue(names, ref, nowMs)),
+
+    note(row) {
+      const id = random.uuidv7();
+      return driver.write({ operation: 'noting', subject: row.what }, () => note(names, id, row));
+    },
+    notesOf: (todoId) => read('reading the notes of', `todo ${todoId}`, () => notesOf(names, todoId)),
+    figures: () => driver.figures(),
+  };
+}
+
+function* atNow<T>(driver: Driver, work: (nowMs: number) => Work<T>): Work<T> {
+  return yield* work(yield* driver.now());
+}
+
+function* ping(): Work<void> {
+  yield* rowOf('SELECT 1 AS alive');
+}

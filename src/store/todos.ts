@@ -1,0 +1,173 @@
+import { OperationalError } from '../core/errors.ts';
+import type { NewTodo, Run, Todo } from '../core/todo.ts';
+import { isTerminal, type TodoStatus } from '../core/words.ts';
+import type { ListFilter, Store } from '../world.ts';
+import type { Names } from './names.ts';
+import { runColumns, runIn, runOrNullIn, selected, todoColumns, todoIn, valuesOf } from './rows.ts';
+import { affectedBy, marks, rowOf, rowsOf, Undo, type Work } from './work.ts';
+
+const todoSelected = selected('t', todoColumns);
+const runSelected = selected('r', runColumns);
+
+/** Twice with the same id is once. */
+export function* add(names: Names, given: NewTodo, nowMs: number): Work<Todo> {
+  // Taken first: two who add stand in line here, and who comes second finds the first one's todo.
+  yield* affectedBy(`UPDATE ${names.store_meta} SET value = value + 1 WHERE name = 'number'`);
+  const before = yield* todoById(names, given.id);
+  if (before !== null) throw new Undo(before);
+  const last = yield* rowOf(`SELECT value FROM ${names.store_meta} WHERE name = 'number'`);
+  const todo: Todo = {
+    ...given,
+    number: Number(last?.['value']),
+    status: 'open',
+    proof: null,
+    reason: null,
+    fence: 0,
+    runId: null,
+    notBeforeMs: null,
+    attempts: 0,
+    resets: 0,
+    summary: null,
+    report: null,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    endedAtMs: null,
+  };
+  const values = valuesOf(todoColumns, todo);
+  yield* affectedBy(`INSERT INTO ${names.todo} (${Object.values(todoColumns).join(', ')}) VALUES (${marks(values)})`, ...values);
+  return (yield* todoById(names, given.id)) ?? todo;
+}
+
+export function* todoById(names: Names, id: string): Work<Todo | null> {
+  const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todo} t WHERE t.id = ?`, id);
+  return row === null ? null : todoIn(row);
+}
+
+/** Fewer characters of an id than this name nothing. */
+const prefixMin = 4;
+
+export function* find(names: Names, ref: string): Work<Todo | null> {
+  // Numbers are shown without a leading zero, and ids of our time begin with one: no text is both.
+  if (/^[1-9][0-9]{0,14}$/.test(ref)) {
+    const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todo} t WHERE t.number = ?`, Number(ref));
+    if (row !== null) return todoIn(row);
+  }
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(ref)) return null;
+  const exact = yield* todoById(names, ref);
+  if (exact !== null || ref.length < prefixMin) return exact;
+  // '~' sorts behind all that an id is made of.
+  const fitting = yield* rowsOf(`SELECT ${todoSelected} FROM ${names.todo} t WHERE t.id >= ? AND t.id < ? LIMIT 2`, ref, `${ref}~`);
+  if (fitting.length > 1)
+    throw new OperationalError('AMBIGUOUS', { operation: 'finding', subject: `todo ${ref}`, why: 'more than one id begins so' });
+  return fitting[0] === undefined ? null : todoIn(fitting[0]);
+}
+
+export function* list(
+  names: Names,
+  { statuses, limit }: ListFilter,
+): Work<{ readonly todos: readonly Todo[]; readonly truncated: boolean }> {
+  if (statuses?.length === 0) return { todos: [], truncated: false };
+  const where = statuses === null ? '' : `WHERE t.status IN (${marks(statuses)})`;
+  const bounded = Math.max(0, Math.trunc(limit));
+  const rows = yield* rowsOf(
+    `SELECT ${todoSelected} FROM ${names.todo} t ${where} ORDER BY t.created_at_ms DESC, t.number DESC LIMIT ${bounded + 1}`,
+    ...(statuses ?? []),
+  );
+  return { todos: rows.slice(0, bounded).map((row) => todoIn(row)), truncated: rows.length > bounded };
+}
+
+export function* waiting(names: Names): Work<number> {
+  const row = yield* rowOf(`SELECT COUNT(*) AS waiting FROM ${names.todo} WHERE status IN ('open', 'parked') AND held = 0`);
+  return Number(row?.['waiting']);
+}
+
+export function* runsOf(names: Names, todoId: string): Work<readonly Run[]> {
+  const rows = yield* rowsOf(`SELECT ${runSelected} FROM ${names.run} r WHERE r.todo_id = ? ORDER BY r.fence`, todoId);
+  return rows.map((row) => runIn(row));
+}
+
+export function* runById(names: Names, id: string): Work<Run | null> {
+  const row = yield* rowOf(`SELECT ${runSelected} FROM ${names.run} r WHERE r.id = ?`, id);
+  return row === null ? null : runIn(row);
+}
+
+export function* inProgress(names: Names): Work<readonly { readonly todo: Todo; readonly run: Run | null }[]> {
+  const rows = yield* rowsOf(
+    `SELECT ${todoSelected}, ${runSelected} FROM ${names.todo} t LEFT JOIN ${names.run} r ON r.id = t.run_id WHERE t.status IN ('claimed', 'running', 'stalled') ORDER BY t.number`,
+  );
+  return rows.map((row) => ({ todo: todoIn(row), run: runOrNullIn(row) }));
+}
+
+/**
+ * For todos without a live run. A dead-lettered one still has its run: changing its status takes the run away from it, which is what release means.
+ * Nothing ever leaves completed, failed or cancelled.
+ */
+export function* change(
+  names: Names,
+  todoId: string,
+  from: readonly TodoStatus[],
+  to: Parameters<Store['change']>[2],
+  nowMs: number,
+): Work<boolean> {
+  const movable = from.filter((status) => !isTerminal(status));
+  if (movable.length === 0) return false;
+  const before = yield* todoById(names, todoId);
+  if (before === null) return false;
+  const givesUpRun = before.status === 'dead-lettered' && before.runId !== null && to.status !== undefined;
+  const sets: [column: string, value: string | number | null][] = [['updated_at_ms', nowMs]];
+  if (to.status !== undefined) sets.push(['status', to.status]);
+  if (to.status !== undefined && isTerminal(to.status)) sets.push(['ended_at_ms', nowMs]);
+  if (to.held !== undefined) sets.push(['held', Number(to.held)]);
+  if (to.reason !== undefined) sets.push(['reason', to.reason]);
+  if (to.notBeforeMs !== undefined) sets.push(['not_before_ms', to.notBeforeMs]);
+  if (givesUpRun) sets.push(['run_id', null]);
+  // Guarded by what was just read: whoever came between finds or makes another fence, status or run.
+  const changed = yield* affectedBy(
+    `UPDATE ${names.todo} SET ${sets.map(([column]) => `${column} = ?`).join(', ')} WHERE id = ? AND fence = ? AND status = ? AND status IN (${marks(movable)}) AND (run_id IS NULL OR status = 'dead-lettered')`,
+    ...sets.map(([, value]) => value),
+    todoId,
+    before.fence,
+    before.status,
+    ...movable,
+  );
+  if (changed !== 1) return false;
+  if (givesUpRun) {
+    const outcome = to.status === 'cancelled' ? 'cancelled' : 'released';
+    yield* affectedBy(
+      `UPDATE ${names.run} SET outcome = ?, ended_at_ms = ?, token_sha256 = '' WHERE id = ? AND ended_at_ms IS NULL`,
+      outcome,
+      nowMs,
+      before.runId,
+    );
+  }
+  return true;
+}
+
+/** How the todo that others wait for must not have ended. */
+const endedBadly = `(d.status IN ('failed', 'cancelled') OR (d.status = 'completed' AND d.proof = 'forced'))`;
+
+export function* dependentsToBlock(names: Names): Work<readonly { readonly todo: Todo; readonly reason: string }[]> {
+  const rows = yield* rowsOf(
+    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todo} t JOIN ${names.todo} d ON d.id = t.after_id WHERE t.status = 'open' AND ${endedBadly} ORDER BY t.number`,
+  );
+  return rows.map((row) => ({
+    todo: todoIn(row),
+    reason: `todo ${row['d_number']}, which it waits for, ended ${row['d_status'] === 'completed' ? 'completed by force' : row['d_status']}`,
+  }));
+}
+
+/** What a todo waits for has ended for good, so only the todo itself needs guarding. */
+export function* blockDependents(names: Names, nowMs: number): Work<readonly Todo[]> {
+  const blocked: Todo[] = [];
+  for (const { todo, reason } of yield* dependentsToBlock(names)) {
+    const changed = yield* affectedBy(
+      `UPDATE ${names.todo} SET status = 'blocked', reason = ?, updated_at_ms = ? WHERE id = ? AND status = 'open' AND run_id IS NULL`,
+      reason,
+      nowMs,
+      todo.id,
+    );
+    const after = changed === 1 ? yield* todoById(names, todo.id) : null;
+    if (after !== null) blocked.push(after);
+  }
+  return blocked;
+}

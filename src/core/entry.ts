@@ -49,7 +49,7 @@ export type Signal = {
   readonly from:
     | { readonly kind: 'marker'; readonly path: string; readonly sha256: string }
     | { readonly kind: 'legacy'; readonly path: string; readonly dev: number; readonly ino: number; readonly mtimeMs: number }
-    | { readonly kind: 'hook'; readonly event: string }
+    | { readonly kind: 'hook'; readonly event: string; readonly path: string }
     | { readonly kind: 'exit'; readonly code: number | null; readonly osSignal: string | null }
     | { readonly kind: 'deadline'; readonly which: 'completion' | 'emergency' | 'run-max' | 'timeout' | 'output' }
     | { readonly kind: 'person'; readonly verb: string };

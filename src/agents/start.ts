@@ -1,0 +1,92 @@
+import type { Adapter, AgentSettings, Launch, LaunchContext } from '../core/agent.ts';
+import type { Entry, SessionRef } from '../core/entry.ts';
+import { OperationalError } from '../core/errors.ts';
+import { runFiles } from '../core/run-folder.ts';
+import type { World } from '../world.ts';
+
+type Needs = Pick<World, 'files' | 'processes' | 'terminals' | 'host' | 'home'>;
+
+/** Columns and rows of a run's tmux window: wide enough for agents' boxes, and what the report is drawn with. */
+export const windowColumns = 160;
+export const windowRows = 50;
+
+/** What exactly would be started for this round of the run. */
+export function planLaunch(entry: Pick<Entry, 'ref' | 'todo' | 'conversationId' | 'round' | 'kind'>, feedback: string | null, adapter: Adapter, settings: AgentSettings, hookWaitMs: number, needs: Pick<World, 'host' | 'home'>): Launch {
+  const context: LaunchContext = {
+    todo: entry.todo,
+    runId: entry.ref.runId,
+    conversationId: entry.conversationId,
+    round: entry.round,
+    feedback,
+    session: entry.kind === 'tmux' ? 'tmux' : 'child',
+    runFolder: runFiles(needs.home.runs, entry.ref.runId).folder,
+    hooksFolder: needs.host.hooksFolder,
+    todoCommand: needs.host.todoCommand,
+    hookWaitMs,
+    settings,
+  };
+  return adapter.launch(context);
+}
+
+/**
+ * Starts one round of a run in its own session. Everything the agent needs stands in runs/<run>/launch.sh (0600): tmux and child process
+ * start the same file, the token is never in an argument, and the log is open before the first byte.
+ */
+export function startSession(entry: Entry, token: string, launch: Launch, feedback: string | null, needs: Needs): SessionRef {
+  const at = runFiles(needs.home.runs, entry.ref.runId);
+  const cwd = needs.files.stat(entry.todo.cwd);
+  if (cwd === null || (cwd.kind !== 'folder' && cwd.kind !== 'symlink')) {
+    throw new OperationalError('SPAWN_FAILED', { operation: 'starting', subject: `todo ${entry.todo.number}`, why: `its working directory ${entry.todo.cwd} does not exist` });
+  }
+  needs.files.makeFolder(at.folder);
+  for (const file of launch.files) needs.files.write(`${at.folder}/${file.name}`, file.content, 0o600);
+  if (feedback !== null) needs.files.write(at.feedback, feedback, 0o600);
+  needs.files.write(at.token, token, 0o600);
+  needs.files.write(at.launch, launchScript(entry, launch, feedback !== null, needs), 0o600);
+  const plan = { argv: ['/bin/sh', at.launch], cwd: at.folder, env: sessionEnvironment(entry, needs), outputPath: at.output };
+  if (entry.kind !== 'tmux') return { kind: 'child', process: needs.processes.start(plan) };
+  const name = `todo-${entry.todo.number}-${entry.ref.runId.slice(-8)}`;
+  return { kind: 'tmux', ...needs.terminals.start({ ...plan, name, columns: windowColumns, rows: windowRows }) };
+}
+
+/** What may be seen in /proc: the tag by which a run's processes are found again, nothing secret. */
+const sessionEnvironment = (entry: Entry, { home }: Needs): Record<string, string> => ({ TODO_RUN: entry.ref.runId, TODO_HOME: home.root });
+
+/** The round's number guards against a second start of the same round: whoever makes the folder first runs it. */
+function launchScript(entry: Entry, launch: Launch, hasFeedback: boolean, { home, host }: Needs): string {
+  const at = runFiles(home.runs, entry.ref.runId);
+  const environment: Record<string, string> = {
+    ...launch.env,
+    TODO_ID: entry.todo.id,
+    TODO_NUMBER: String(entry.todo.number),
+    TODO_RUN: entry.ref.runId,
+    TODO_RUN_DIR: at.folder,
+    TODO_HOME: home.root,
+    TODO_SPOOL: home.spool.new.replace(/\/new$/, ''),
+    TODO_MARKER: `${host.hooksFolder}/mark-done`,
+    TODO_ROUND: String(entry.round),
+    TODO_CHECKS: entry.todo.checks.length > 0 ? '1' : '0',
+    ...(hasFeedback ? { TODO_FEEDBACK: at.feedback } : {}),
+  };
+  const stdin = launch.stdin === null ? (entry.kind === 'tmux' ? '' : ' </dev/null') : ` <${quote(`${at.folder}/${launch.stdin}`)}`;
+  return `#!/bin/sh
+# One round of a run: started once, by a daemon or by tmux. Its end is written to \`exit\` by rename.
+run=${quote(at.folder)}
+mkdir -- "$run/started.${entry.round}" 2>/dev/null || exit 0
+end() { printf '%s %s %s\\n' ${entry.round} "$1" "$2" >"$run/exit.tmp" && mv -f -- "$run/exit.tmp" "$run/exit"; }
+TODO_TOKEN=$(cat -- ${quote(at.token)})
+export TODO_TOKEN
+${Object.entries(environment)
+  .map(([name, value]) => `export ${name}=${quote(value)}`)
+  .join('\n')}
+cd -- ${quote(entry.todo.cwd)} || { end spawn 'cannot enter the working directory'; exit 1; }
+${launch.argv.map(quote).join(' ')}${stdin}
+code=$?
+if [ "$code" -eq 127 ] && ! command -v -- ${quote(launch.argv[0] ?? '')} >/dev/null 2>&1; then end spawn 'command not found'
+elif [ "$code" -gt 128 ] && name=$(kill -l "$code" 2>/dev/null) && [ -n "$name" ]; then end signal "$name"
+else end code "$code"; fi
+`;
+}
+
+/** One word for a POSIX shell, whatever it holds. */
+const quote = (text: string): string => (/^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

@@ -1,0 +1,40 @@
+import type { Entry } from '../core/entry.ts';
+import { runFiles } from '../core/run-folder.ts';
+import type { World } from '../world.ts';
+import { archivedFolder } from './build-record.ts';
+import { sessionFolders } from './collect.ts';
+import type { Step } from './needs.ts';
+
+/** Layer 4, second part: to the archive by one rename, then the markers and what else the run left. Only after `confirmed`. */
+export const clean: Step = async (entry, needs) => {
+  const { files, home } = needs.world;
+  const at = runFiles(home.runs, entry.ref.runId);
+  const target = archivedFolder(entry, needs);
+  if (target !== at.final && files.stat(at.final) !== null) {
+    files.makeFolder(home.archive);
+    if (files.stat(target) === null) files.rename(at.final, target);
+  }
+  await needs.syncArchive();
+  removeMarkers(entry, needs.world);
+  for (const folder of sessionFolders(entry, needs.world)) files.removeTree(folder);
+  if (target !== at.final) files.removeTree(at.folder);
+  return { kind: 'done', fact: 'cleaned' };
+};
+
+function removeMarkers(entry: Entry, { files, home }: Pick<World, 'files' | 'home'>): void {
+  for (const name of markersOf(entry, { files, home })) files.unlink(`${home.spool.cur}/${name}`);
+  for (const { from } of entry.signal === null ? [] : [entry.signal]) {
+    if (from.kind === 'legacy') unlinkIfSame(from.path, from, files);
+  }
+  if (entry.pointer !== null && home.legacy.pointer !== null) unlinkIfSame(home.legacy.pointer, entry.pointer, files);
+}
+
+/** Removed only if it is still the very file that was journalled: another home may have put its own there. */
+function unlinkIfSame(path: string, was: { readonly dev: number; readonly ino: number; readonly mtimeMs?: number }, files: World['files']): void {
+  const now = files.stat(path);
+  if (now === null || now.dev !== was.dev || now.ino !== was.ino || (was.mtimeMs !== undefined && now.mtimeMs !== was.mtimeMs)) return;
+  files.unlink(path);
+}
+
+export const markersOf = (entry: Pick<Entry, 'ref'>, { files, home }: Pick<World, 'files' | 'home'>): readonly string[] =>
+  files.list(home.spool.cur).filter((name) => name.startsWith(`${entry.ref.runId}.`));

@@ -1,0 +1,21 @@
+import type { Adapter } from '../core/agent.ts';
+import type { StepResult } from '../core/advance.ts';
+import type { Config } from '../core/config.ts';
+import type { Entry } from '../core/entry.ts';
+import type { ScreenEmulator } from '../core/screen.ts';
+import type { World } from '../world.ts';
+
+/** What every step may use. */
+export type StepNeeds = {
+  readonly world: World;
+  readonly config: Config;
+  readonly adapterOf: (agent: string) => Adapter;
+  /** Values that must never leave runs/<run>/: tokens, passwords, keys of the environment. */
+  readonly secrets: readonly string[];
+  readonly emulate: ScreenEmulator;
+  /** Flushes the archive's names; completions of one wave share the call. */
+  readonly syncArchive: () => Promise<void>;
+};
+
+/** Safe to run twice from the same fact: twice is the same as once (promise 6). */
+export type Step = (entry: Entry, needs: StepNeeds, stop: AbortSignal) => Promise<StepResult>;

@@ -1,0 +1,137 @@
+import type { StepResult } from '../core/advance.ts';
+import { advance } from '../core/advance.ts';
+import type { Entry } from '../core/entry.ts';
+import { hasEnded, layerOf } from '../core/entry.ts';
+import { isOperational, messageOf } from '../core/errors.ts';
+import { stamp } from '../core/signal.ts';
+import { wantsChecks } from '../core/verdict.ts';
+import { bury } from './bury.ts';
+import { check } from './check.ts';
+import { clean } from './clean.ts';
+import { close } from './close.ts';
+import { collect } from './collect.ts';
+import { confirm } from './confirm.ts';
+import type { Step, StepNeeds } from './needs.ts';
+import { record } from './record.ts';
+import { report } from './report-step.ts';
+
+/** How the pipeline reads and moves an entry: every move is journalled before the next step runs. */
+export type Ledger = {
+  get(runId: string): Entry;
+  /** `lazy`: may wait for the next durable one, where running the last step once more from the fact before it is harmless. */
+  update(runId: string, change: (entry: Entry) => Entry, lazy: boolean): Promise<Entry>;
+};
+
+/** What the daemon wants to hear of. */
+export type Heard = {
+  /** The checks of this round are known, nothing is decided yet. True = the run was sent back: it is no completion any more. */
+  checked(entry: Entry): Promise<boolean>;
+  failed(entry: Entry): void;
+  ended(entry: Entry): void;
+};
+
+/** Nothing follows an ended completion, and nothing precedes a word. */
+export function stepAfter(entry: Pick<Entry, 'fact' | 'givenUp' | 'superseded'>): Step | null {
+  if (hasEnded(entry.fact)) return null;
+  if (entry.givenUp !== null) return bury;
+  switch (entry.fact) {
+    case 'signalled':
+      return collect;
+    case 'collected':
+      return check;
+    case 'checked':
+      return report;
+    case 'reported':
+      return entry.superseded ? clean : record;
+    case 'recorded':
+      return confirm;
+    case 'confirmed':
+      return clean;
+    case 'cleaned':
+      return close;
+    default:
+      return null;
+  }
+}
+
+/**
+ * Takes one signalled run to its end. Safe to start again from any fact: after a crash the journal is read and this same loop goes on.
+ * `sleep` waits for the next attempt and may wake early, when the store is back.
+ */
+export async function complete(runId: string, ledger: Ledger, heard: Heard, needs: StepNeeds, sleep: (untilMs: number) => Promise<void>, stop: AbortSignal): Promise<void> {
+  for (let entry = ledger.get(runId); ; entry = ledger.get(runId)) {
+    const step = stepAfter(entry);
+    if (step === null || stop.aborted) return;
+    if (entry.nextAttemptAtMs > needs.world.clock.nowMs()) {
+      await sleep(entry.nextAttemptAtMs);
+      if (stop.aborted) return;
+    }
+    const startedMs = needs.world.clock.monotonicMs();
+    const result = await attempt(step, entry, needs, stop);
+    if (stop.aborted) return;
+    if (result.kind === 'done' && result.fact === 'checked' && (await heard.checked({ ...entry, ...result.changes }))) return;
+    const at = { nowMs: needs.world.clock.nowMs(), durationMs: Math.round(needs.world.clock.monotonicMs() - startedMs), random: needs.world.random.next };
+    const moved = await ledger.update(runId, (now) => (result.kind === 'defect' ? afterDefect(now, result.error, at.nowMs) : advance(now, result, needs.config, at)), mayBeLazy(entry, result));
+    tell(moved, result, at.durationMs, needs, heard);
+  }
+}
+
+/**
+ * Facts that need no flush of their own: the next step only looks, or can be taken again from the fact before.
+ * Durable stay: what checks said (they may be dear), the digest of what will be sent, that it was confirmed, the end.
+ */
+function mayBeLazy(entry: Entry, result: Attempted): boolean {
+  if (result.kind !== 'done') return false;
+  if (result.fact === 'collected' || result.fact === 'checked') return (result.changes?.checks ?? entry.checks).length === entry.checks.length && !wantsChecks(entry);
+  return result.fact === 'recorded' || result.fact === 'cleaned';
+}
+
+type Attempted = StepResult | { readonly kind: 'defect'; readonly error: unknown };
+
+/** Only errors with a code in the table become results; a defect ends this attempt and is counted apart. */
+async function attempt(step: Step, entry: Entry, needs: StepNeeds, stop: AbortSignal): Promise<Attempted> {
+  try {
+    return await step(entry, needs, stop);
+  } catch (error) {
+    return isOperational(error) ? { kind: 'failed', code: error.code, reason: error.message } : { kind: 'defect', error };
+  }
+}
+
+/** The second defect at the same fact takes the simple completion, the third gives up. One bad todo never stops the others. */
+function afterDefect(entry: Entry, error: unknown, nowMs: number): Entry {
+  const defects = entry.defects + 1;
+  const message = `defect: ${messageOf(error)}`;
+  const next: Entry = {
+    ...entry,
+    defects,
+    nextAttemptAtMs: nowMs + 1000,
+    lastError: { code: 'DEFECT', message, atMs: nowMs },
+    timeline: stamp(entry, { atMs: nowMs, fact: 'failed-attempt', reason: message }),
+  };
+  if (defects >= 3) return { ...next, givenUp: message, nextAttemptAtMs: 0 };
+  const beforeRecord = entry.fact === 'signalled' || entry.fact === 'collected' || entry.fact === 'checked';
+  return defects === 2 && beforeRecord ? { ...next, simple: true, fact: 'signalled', collected: null, reported: null } : next;
+}
+
+function tell(entry: Entry, result: Attempted, durationMs: number, { world }: StepNeeds, heard: Heard): void {
+  const fields = { todo: entry.todo.number, run: entry.ref.runId, fact: entry.fact, layer: layerOf(entry.fact), attempt: entry.attempt, durationMs };
+  switch (result.kind) {
+    case 'done':
+      world.log.info('completion', entry.fact, { ...fields, reason: result.reason ?? null });
+      if (hasEnded(entry.fact)) heard.ended(entry);
+      return;
+    case 'disproved':
+      world.log.warn('completion', 'disproved', { ...fields, reason: result.reason });
+      return;
+    case 'failed':
+      world.log.warn('completion', 'step failed', { ...fields, code: result.code, reason: result.reason, nextAttemptAtMs: entry.nextAttemptAtMs });
+      heard.failed(entry);
+      return;
+    case 'defect':
+      world.log.error('completion', 'defect', { ...fields, reason: messageOf(result.error), stack: result.error instanceof Error ? result.error.stack : null });
+      heard.failed(entry);
+      return;
+    default:
+      result satisfies never;
+  }
+}

@@ -1,0 +1,58 @@
+import type { Entry } from '../core/entry.ts';
+import type { ManifestFile } from '../core/manifest.ts';
+import { manifestText } from '../core/manifest.ts';
+import { digestOf } from '../core/record.ts';
+import { runFiles } from '../core/run-folder.ts';
+import { buildRecord } from './build-record.ts';
+import { evidenceOf } from './evidence-of.ts';
+import type { Step } from './needs.ts';
+import { redactorFor } from './redactor-for.ts';
+import { renderReport, summaryText } from './render.ts';
+
+/** Layer 2. Everything that goes to the archive stands in final/ and is durable before `reported` is true. */
+export const report: Step = async (entry, needs) => {
+  const { world } = needs;
+  const { files, digest } = world;
+  const at = runFiles(world.home.runs, entry.ref.runId);
+  const output = files.readText(`${at.final}/output.txt`);
+  if (output === null || digest.sha256(output) !== entry.collected?.textSha256) {
+    return { kind: 'disproved', backTo: 'signalled', reason: 'the collected output is not there any more', changes: { collected: null } };
+  }
+  const redact = redactorFor(entry, needs);
+  const outputs = outputsIn(at.final, world);
+  const draft = evidenceOf(entry, outputs, redact, world);
+  const summary = summaryText(draft);
+  const evidence = { ...draft, summary };
+  const readable = needs.adapterOf(entry.todo.agent).readable(output) ?? output;
+  const html = await renderReport(evidence, readable);
+  const content: Record<string, string> = { 'report.html': html, 'summary.txt': `${summary}\n`, 'evidence.json': `${JSON.stringify(evidence, null, 1)}\n` };
+  const listed: ManifestFile[] = [...outputs];
+  for (const [name, text] of Object.entries(content)) {
+    files.write(`${at.final}/${name}`, text);
+    files.sync(`${at.final}/${name}`);
+    listed.push({ name, sha256: digest.sha256(text), sizeBytes: new TextEncoder().encode(text).length });
+  }
+  const manifest = manifestText(listed, { todo: entry.todo.id, run: entry.ref.runId, summary });
+  files.write(`${at.final}/manifest.json`, manifest);
+  files.sync(`${at.final}/manifest.json`);
+  files.syncFolder(at.final);
+  const reported = { folder: folderOf(entry), summary, manifestSha256: digest.sha256(manifest), recordDigest: '' };
+  const record = buildRecord({ ...entry, reported }, needs);
+  return { kind: 'done', fact: 'reported', changes: { reported: { ...reported, recordDigest: digestOf(record, digest.sha256) } } };
+};
+
+function outputsIn(folder: string, { files, digest }: Pick<Parameters<Step>[1]['world'], 'files' | 'digest'>): readonly ManifestFile[] {
+  const outputs: ManifestFile[] = [];
+  for (const name of files.list(folder)) {
+    if (name !== 'output.txt' && !name.startsWith('session_')) continue;
+    const bytes = files.read(`${folder}/${name}`);
+    if (bytes !== null) outputs.push({ name, sha256: digest.sha256(bytes), sizeBytes: bytes.length });
+  }
+  return outputs;
+}
+
+/** `todo_<number>_<epoch>_<run>`; forced ones and ones that lost their todo say so in the name. */
+function folderOf(entry: Entry): string {
+  const kind = entry.superseded ? 'orphaned' : entry.emergency !== null ? 'emergency' : 'todo';
+  return `${kind}_${entry.todo.number}_${Math.floor((entry.collected?.endedAtMs ?? entry.startedAtMs) / 1000)}_${entry.ref.runId}`;
+}

@@ -1,0 +1,35 @@
+import type { Exit } from './entry.ts';
+
+/** The files of `runs/<run>/` (DESIGN 5). */
+export const runFiles = (runs: string, runId: string) => {
+  const folder = `${runs}/${runId}`;
+  return {
+    folder,
+    launch: `${folder}/launch.sh`,
+    token: `${folder}/token`,
+    output: `${folder}/output.log`,
+    exit: `${folder}/exit`,
+    progress: `${folder}/progress`,
+    feedback: `${folder}/feedback.txt`,
+    gitBefore: `${folder}/git-before.json`,
+    /** Exists from the moment a round was started; made by launch.sh, or by us to keep a late one from starting. */
+    started: (round: number) => `${folder}/started.${round}`,
+    /** What moves to the archive as a whole. */
+    final: `${folder}/final`,
+  };
+};
+
+/** `exit` holds `<round> code|signal|spawn <value>`; null for another round's, or anything else. */
+export function parseExit(text: string, round: number, atMs: number): Exit | null {
+  const match = /^(\d+) (code|signal|spawn) (.+)\n?$/.exec(text);
+  if (!match || Number(match[1]) !== round) return null;
+  const value = match[3] ?? '';
+  switch (match[2]) {
+    case 'code':
+      return /^\d{1,3}$/.test(value) ? { kind: 'code', code: Number(value), atMs } : null;
+    case 'signal':
+      return { kind: 'signal', osSignal: value.startsWith('SIG') ? value : `SIG${value}`, atMs };
+    default:
+      return { kind: 'spawn-error', why: value, atMs };
+  }
+}

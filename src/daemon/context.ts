@@ -1,0 +1,52 @@
+import type { Adapter } from '../core/agent.ts';
+import type { Config } from '../core/config.ts';
+import type { Entry, Owner } from '../core/entry.ts';
+import type { ScreenEmulator } from '../core/screen.ts';
+import type { StepNeeds } from '../completion/needs.ts';
+import type { World } from '../world.ts';
+import type { LiveLedger } from './ledger.ts';
+import type { Tasks } from './tasks.ts';
+import type { createChanges, createWakeup } from './wakeup.ts';
+
+/**
+ * daemon: everything of this home, claims by itself. run: one todo only, like another host: a worker that claims by lease,
+ * never holds lock.db, takes only its own run's markers.
+ */
+export type Scope = { readonly kind: 'daemon'; readonly once?: boolean } | { readonly kind: 'run'; readonly todoId: string | null };
+
+export type EngineNeeds = {
+  readonly world: World;
+  readonly config: Config;
+  readonly adapters: ReadonlyMap<string, Adapter>;
+  readonly scope: Scope;
+  readonly secrets: readonly string[];
+  readonly emulate: ScreenEmulator;
+  readonly version: string;
+};
+
+/** What the parts of the engine share. */
+export type Context = EngineNeeds & {
+  readonly owner: Owner;
+  readonly startedAtMs: number;
+  readonly ledger: LiveLedger;
+  readonly tasks: Tasks;
+  readonly wakeup: ReturnType<typeof createWakeup>;
+  readonly changes: ReturnType<typeof createChanges>;
+  readonly steps: StepNeeds;
+  readonly stop: AbortSignal;
+  readonly state: {
+    draining: boolean;
+    lastPassAtMs: number;
+    lastSweepAtMs: number | null;
+    store: { reachable: 'yes' | 'no' | 'unknown'; sinceMs: number; error: string | null };
+    /** Runs whose agent was told once, through its waiting hook, to say a word. */
+    nudges: Set<string>;
+    /** Hooks that wait for a verdict, by run. */
+    waitingHooks: Map<string, number>;
+    /** Status words that the store has not heard yet. */
+    untold: Map<string, { status: 'running' | 'stalled'; reason: string | null }>;
+    /** What was last said about the legacy marker: said once, not every two seconds. */
+    legacyTold: string;
+  };
+};
+

@@ -1,0 +1,335 @@
+import type { StepNeeds } from '../completion/needs.ts';
+import { inMs } from '../core/config.ts';
+import type { ControlReply, ControlRequest, DaemonStatus } from '../core/control.ts';
+import { nextDeadlineAtMs } from '../core/deadlines.ts';
+import type { Entry } from '../core/entry.ts';
+import { hasEnded, isCompletion } from '../core/entry.ts';
+import { OperationalError } from '../core/errors.ts';
+import { quietAtMs } from '../core/quiet.ts';
+import { runFiles } from '../core/run-folder.ts';
+import { stamp } from '../core/signal.ts';
+import { lookForLegacy } from '../signals/legacy.ts';
+import { observe } from '../signals/observe.ts';
+import { rescanClaimed, scanSpool } from '../signals/spool.ts';
+import type { Context, EngineNeeds } from './context.ts';
+import { actOnDeadlines } from './emergency.ts';
+import { createLedger } from './ledger.ts';
+import { answer, statusOf } from './requests.ts';
+import { bringToEnd } from './settle.ts';
+import { claim, findSession, start } from './starts.ts';
+import { pingWhileAway } from './store-link.ts';
+import { keepLeases, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
+import { createTasks } from './tasks.ts';
+import { createChanges, createWakeup } from './wakeup.ts';
+import { awake, hear, hearExit, say, standingOf } from './words.ts';
+
+/** Completions under way at once; they share commits in waves of about this size. */
+const completionsMax = 64;
+const tailForExitBytes = 64 * 1024;
+/** CPU is looked at (one scan of all processes) only when a run has shown nothing else for this part of its timer. */
+const silenceBeforeCpuLook = 1 / 4;
+/** Closed entries are remembered for late signals and `todo why`. */
+const rememberMs = 7 * 86_400_000;
+const adoptEveryMs = 2000;
+const claimEveryMs = 10_000;
+
+export type Engine = {
+  /** Once, before the first pass: finds again what a dead process left, and goes on from its last fact. */
+  recover(): Promise<void>;
+  /** One whole look at everything; answers when the next one is due at the latest. */
+  pass(): Promise<number>;
+  /** Until that time, a wake-up, or the stop. */
+  sleepUntil(atMs: number): Promise<void>;
+  wake(): void;
+  request(request: ControlRequest, stop: AbortSignal): Promise<ControlReply>;
+  status(): DaemonStatus;
+  live(): readonly Entry[];
+  /** Nothing new; what completes is brought to its end, at most until then. Sessions live on. */
+  drain(untilMs: number): Promise<void>;
+  /** True when a scope of one run has nothing left to do. */
+  idle(): boolean;
+  readonly context: Context;
+};
+
+export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
+  const context = createContext(needs, stop);
+  const due = { adopt: 0, claim: 0 };
+  let claimedOnce = false;
+  return {
+    context,
+    recover: () => recover(context),
+    async pass() {
+      context.tasks.check();
+      const lookAgainAtMs = await look(context);
+      if (needs.scope.kind === 'daemon' && context.world.clock.nowMs() >= due.adopt) {
+        due.adopt = context.world.clock.nowMs() + adoptEveryMs;
+        await adoptOrphans(context);
+      }
+      launchWork(context);
+      chores(context);
+      if (wantsMore(context, claimedOnce, due.claim)) {
+        due.claim = context.world.clock.nowMs() + claimEveryMs;
+        claimNext(context, () => {
+          claimedOnce = true;
+          due.claim = 0;
+        });
+      }
+      context.state.lastPassAtMs = context.world.clock.nowMs();
+      context.changes.tell();
+      context.tasks.check();
+      return Math.min(lookAgainAtMs, nextWakeAtMs(context));
+    },
+    sleepUntil: (atMs) => context.wakeup.sleepUntil(atMs, stop),
+    wake() {
+      due.claim = 0;
+      context.wakeup.ring();
+    },
+    async request(request, requestStop) {
+      if (request.op === 'wake') due.claim = 0;
+      return answer(context, request, requestStop);
+    },
+    status: () => statusOf(context),
+    live: () => context.ledger.all(),
+    async drain(untilMs) {
+      context.state.draining = true;
+      context.wakeup.ring();
+      await context.changes.until(() => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0, untilMs, stop);
+    },
+    idle: () => claimedOnce && context.ledger.all().length === 0,
+  };
+}
+
+function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
+  const { world } = needs;
+  const wakeup = createWakeup(world.clock);
+  const changes = createChanges(world.clock);
+  const tasks = createTasks(() => {
+    changes.tell();
+    wakeup.ring();
+  });
+  const steps: StepNeeds = {
+    world,
+    config: needs.config,
+    secrets: needs.secrets,
+    emulate: needs.emulate,
+    syncArchive: sharedSync(world),
+    adapterOf(agent) {
+      const adapter = needs.adapters.get(agent);
+      if (adapter === undefined) throw new OperationalError('AGENT_UNKNOWN', { operation: 'completing', subject: `a todo of agent ${agent}`, why: 'no adapter of that name' });
+      return adapter;
+    },
+  };
+  const nowMs = world.clock.nowMs();
+  return {
+    ...needs,
+    owner: world.processes.self(),
+    startedAtMs: nowMs,
+    ledger: createLedger(world, changes.tell),
+    tasks,
+    wakeup,
+    changes,
+    steps,
+    stop,
+    state: { draining: false, lastPassAtMs: 0, lastSweepAtMs: null, store: { reachable: 'unknown', sinceMs: nowMs, error: null }, nudges: new Set(), waitingHooks: new Map(), untold: new Map(), legacyTold: '' },
+  };
+}
+
+/** Completions that come to the archive in one turn flush its names once. */
+function sharedSync({ clock, files, home }: EngineNeeds['world']): () => Promise<void> {
+  let shared: Promise<void> | null = null;
+  return () => {
+    shared ??= clock.sleep(0).then(() => {
+      shared = null;
+      files.syncFolder(home.archive);
+    });
+    return shared;
+  };
+}
+
+async function recover(context: Context): Promise<void> {
+  const { world } = context;
+  await adoptOrphans(context);
+  world.journal.forget(world.clock.nowMs() - rememberMs);
+  for (const taken of rescanClaimed((runId) => standingOf(context, runId), world)) if (context.ledger.has(taken.marker.runId)) await hear(context, taken);
+}
+
+/** Runs of this home whose process is dead for certain become ours: agents that lived on go on, completions go on from their last fact. */
+async function adoptOrphans(context: Context): Promise<void> {
+  const { world, ledger, owner, scope } = context;
+  for (const entry of world.journal.live()) {
+    if (ledger.has(entry.ref.runId) || hasEnded(entry.fact)) continue;
+    if (scope.kind === 'run' && entry.ref.todoId !== scope.todoId) continue;
+    if (world.processes.alive(entry.owner) !== 'no') continue;
+    const adopted = ledger.adopt(entry, owner);
+    if (adopted === null) continue;
+    const found = isCompletion(adopted.fact) ? null : findSession(context, adopted);
+    await ledger.update(entry.ref.runId, (now) => ({
+      ...now,
+      session: now.fact === 'running' && found !== null && found.process.pid !== 0 ? found : now.session,
+      lastSignAtMs: Math.max(now.lastSignAtMs, lastTrace(context, now)),
+      attempt: isCompletion(now.fact) ? now.attempt + 1 : now.attempt,
+      timeline: stamp(now, { atMs: world.clock.nowMs(), fact: 'adopted', reason: `from process ${entry.owner.pid}` }),
+    }));
+    if (adopted.fact === 'running') context.state.untold.set(entry.ref.runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
+    world.log.info('completion', 'adopted', { todo: entry.todo.number, run: entry.ref.runId, fact: entry.fact });
+  }
+}
+
+/** Signs of progress that nobody was there to see. */
+function lastTrace({ world }: Context, entry: Entry): number {
+  const at = runFiles(world.home.runs, entry.ref.runId);
+  const nowMs = world.clock.nowMs();
+  return Math.min(nowMs, Math.max(Math.round(world.files.stat(at.output)?.mtimeMs ?? 0), Math.round(world.files.stat(at.progress)?.mtimeMs ?? 0)));
+}
+
+/**
+ * Turns the outside into signals. Sessions are looked at before the spool is read, and their ends speak after it:
+ * a marker that was written before the process ended always counts first.
+ */
+async function look(context: Context): Promise<number> {
+  const { world, ledger } = context;
+  const observed = ledger.all().filter(isWatched).map((entry) => ({ runId: entry.ref.runId, seen: observe(entry, wantsCpuLook(context, entry), world) }));
+  const { taken, lookAgainAtMs } = scanSpool((runId) => standingOf(context, runId), world);
+  await Promise.all(inOrderPerRun(taken.map((item) => ({ runId: item.marker.runId, act: () => (ledger.has(item.marker.runId) ? hear(context, item) : Promise.resolve()) }))));
+  await legacy(context);
+  for (const { runId, seen } of observed) if (ledger.has(runId)) await apply(context, runId, seen);
+  for (const entry of ledger.all()) if (entry.fact === 'claimed' && entry.kind === 'external') await externalRuns(context, entry);
+  for (const entry of ledger.all()) await actOnDeadlines(context, entry);
+  return lookAgainAtMs;
+}
+
+/** Different runs share commits; what belongs to one run stays in order. */
+function inOrderPerRun(items: readonly { runId: string; act: () => Promise<unknown> }[]): Promise<unknown>[] {
+  const chains = new Map<string, Promise<unknown>>();
+  for (const { runId, act } of items) chains.set(runId, (chains.get(runId) ?? Promise.resolve()).then(act));
+  return [...chains.values()];
+}
+
+const isWatched = (entry: Entry): boolean => entry.session !== null && entry.exit === null && (entry.fact === 'running' || entry.fact === 'signalled');
+
+function wantsCpuLook({ config, world }: Context, entry: Entry): boolean {
+  const silentMs = world.clock.nowMs() - entry.lastSignAtMs;
+  return config.behavior.timeout_basis === 'silence' && silentMs > inMs(config.behavior.completion_timeout) * silenceBeforeCpuLook;
+}
+
+async function apply(context: Context, runId: string, seen: ReturnType<typeof observe>): Promise<void> {
+  const { world, ledger, config } = context;
+  if (seen.sign) {
+    await ledger.update(runId, (now) => ({ ...now, seen: seen.seen, lastSignAtMs: world.clock.nowMs() }), true);
+    await awake(context, runId);
+  }
+  if (seen.seen.outputBytes > config.run.output_max && !isCompletion(ledger.get(runId).fact)) await outputTooLarge(context, runId);
+  if (seen.exit === null) return;
+  const entry = ledger.get(runId);
+  const survivor = seen.exit.kind === 'lost' ? findSession(context, entry) : null;
+  if (survivor !== null && survivor.process.pid !== 0) {
+    await ledger.update(runId, (now) => ({ ...now, session: survivor }), true);
+    return;
+  }
+  // The process may have written its marker and ended between our look at the spool and our look at it.
+  const last = scanSpool((id) => (id === runId ? standingOf(context, id) : { kind: 'elsewhere' }), world);
+  for (const item of last.taken) await hear(context, item);
+  const ended = await ledger.update(runId, (now) => ({ ...now, exit: seen.exit }), true);
+  const size = world.files.stat(runFiles(world.home.runs, runId).output)?.sizeBytes ?? 0;
+  const tail = world.files.readRange(runFiles(world.home.runs, runId).output, Math.max(0, size - tailForExitBytes), tailForExitBytes);
+  await hearExit(context, ended, new TextDecoder().decode(tail ?? new Uint8Array()));
+}
+
+async function outputTooLarge(context: Context, runId: string): Promise<void> {
+  const entry = context.ledger.get(runId);
+  const reason = `the output passed run.output_max (${context.config.run.output_max} bytes)`;
+  await say(context, entry, { says: 'failed', saidBy: 'deadline', summary: null, reason, atMs: context.world.clock.nowMs(), round: entry.round, from: { kind: 'deadline', which: 'output' }, notBeforeMs: null });
+}
+
+/** A run by hand has no start of its own: it runs from the claim on. */
+async function externalRuns(context: Context, entry: Entry): Promise<void> {
+  await context.ledger.update(entry.ref.runId, (now) => ({ ...now, fact: 'running', shown: 'running', timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'running', reason: 'worked on by hand' }) }));
+  context.state.untold.set(entry.ref.runId, { status: 'running', reason: null });
+}
+
+async function legacy(context: Context): Promise<void> {
+  if (context.scope.kind !== 'daemon') return;
+  const live = context.ledger.all().filter((entry) => !hasEnded(entry.fact));
+  const found = lookForLegacy(live, context.world);
+  if (found.kind === 'signal') await say(context, context.ledger.get(found.runId), found.signal);
+  const told = found.kind === 'left' ? `${found.since} ${found.why}` : found.kind === 'named' ? `names ${found.ref}` : '';
+  if (told !== '' && told !== context.state.legacyTold) context.world.log.warn('completion', 'legacy marker left where it is', { why: found.kind === 'left' ? found.why : `the pointer names todo ${found.kind === 'named' ? found.ref : ''}, which has no live run here` });
+  context.state.legacyTold = told;
+}
+
+/** Starts what is due beside the loop: sessions to start, completions to bring to their end. */
+function launchWork(context: Context): void {
+  const { ledger, tasks, world, config, steps } = context;
+  const nowMs = world.clock.nowMs();
+  for (const entry of ledger.all()) {
+    const { runId } = entry.ref;
+    if (entry.fact === 'claimed' && entry.nextAttemptAtMs <= nowMs && !context.state.draining) tasks.start(`start:${runId}`, () => start(context, runId), (error) => refuse(context, runId, error));
+    if (hasEnded(entry.fact)) {
+      if (!tasks.busy(`run:${runId}`)) ledger.drop(runId);
+      continue;
+    }
+    if (!isCompletion(entry.fact) || tasks.busy(`run:${runId}`) || tasks.count('run:') >= completionsMax) continue;
+    if (entry.fact === 'signalled' && quietAtMs(entry, adapterFor(steps, entry), config) > nowMs) continue;
+    tasks.start(`run:${runId}`, () => bringToEnd(context, runId), (error) => refuse(context, runId, error));
+  }
+}
+
+const adapterFor = (steps: StepNeeds, entry: Entry) => {
+  try {
+    return steps.adapterOf(entry.todo.agent);
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    return { reportsTurns: false };
+  }
+};
+
+/** Another process has this run now: it is no business of ours. */
+function refuse(context: Context, runId: string, error: Error): void {
+  if (error instanceof OperationalError && error.code === 'NOT_OWNER') {
+    context.ledger.drop(runId);
+    return;
+  }
+  context.world.log.error('completion', 'run set aside for a moment', { run: runId, reason: error.message });
+}
+
+function chores(context: Context): void {
+  keepLeases(context);
+  tellStore(context);
+  pingWhileAway(context);
+  if (context.scope.kind !== 'daemon') return;
+  rescueExpired(context);
+  watchDependents(context);
+}
+
+function wantsMore(context: Context, claimedOnce: boolean, claimDueMs: number): boolean {
+  const { scope, state, config, tasks, world } = context;
+  if (state.draining || state.store.reachable === 'no' || tasks.busy('claim')) return false;
+  if (scope.kind === 'run') return !claimedOnce && context.ledger.all().length === 0;
+  if (!config.behavior.auto_continue || (scope.once === true && claimedOnce)) return false;
+  return world.clock.nowMs() >= claimDueMs;
+}
+
+function claimNext(context: Context, taken: () => void): void {
+  const { scope } = context;
+  context.tasks.start(
+    'claim',
+    async () => {
+      const claimed = await claim(context, { todoId: scope.kind === 'run' ? scope.todoId : null, kind: 'by-todo', slots: scope.kind === 'daemon' });
+      if (claimed.kind === 'claimed') taken();
+      if (claimed.kind === 'refused') throw new OperationalError('REFUSED', { operation: 'claiming', subject: `todo ${scope.kind === 'run' ? scope.todoId : ''}`, why: claimed.why });
+    },
+    (error) => context.world.log.warn('completion', 'claim failed', { reason: error.message }),
+  );
+}
+
+function nextWakeAtMs(context: Context): number {
+  const { ledger, config, world, steps } = context;
+  const nowMs = world.clock.nowMs();
+  let next = Math.min(nowMs + inMs(config.monitoring.rescan), nextDeadlineAtMs(ledger.all(), config));
+  if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
+  for (const entry of ledger.all()) {
+    if (entry.fact === 'signalled' && !context.tasks.busy(`run:${entry.ref.runId}`)) next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
+    if (entry.fact === 'claimed') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
+  }
+  return next;
+}

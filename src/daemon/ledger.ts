@@ -1,0 +1,74 @@
+import type { Entry, Owner } from '../core/entry.ts';
+import { isOperational } from '../core/errors.ts';
+import type { World } from '../world.ts';
+
+/** The journal is full: nothing may go on that could not be saved, so we wait for room and say so once. */
+const fullRetryMs = 2000;
+
+export type LiveLedger = {
+  all(): readonly Entry[];
+  has(runId: string): boolean;
+  get(runId: string): Entry;
+  /** Changes what stands here now and saves it; a lazy change waits for the next durable one. NOT_OWNER when another process took it over. */
+  update(runId: string, change: (entry: Entry) => Entry, lazy?: boolean): Promise<Entry>;
+  /** A run that is ours from now on. */
+  open(entry: Entry): Promise<void>;
+  /** Takes over what a dead process left; null when somebody was quicker. */
+  adopt(entry: Entry, owner: Owner): Entry | null;
+  /** Ended or taken over: no business of ours any more. */
+  drop(runId: string): void;
+};
+
+/** The entries that this process owns, in memory and in the journal. Memory may be ahead of the journal only until `update` resolves. */
+export function createLedger(world: Pick<World, 'journal' | 'clock' | 'log'>, changed: () => void): LiveLedger {
+  const entries = new Map<string, Entry>();
+
+  const get = (runId: string): Entry => {
+    const entry = entries.get(runId);
+    if (entry === undefined) throw new Error(`run ${runId} is not in this ledger`);
+    return entry;
+  };
+
+  async function save(runId: string): Promise<void> {
+    for (let told = false; ; ) {
+      const entry = entries.get(runId);
+      if (entry === undefined) return;
+      try {
+        return await world.journal.save(entry);
+      } catch (error) {
+        if (!isOperational(error) || error.code !== 'DISK_FULL') throw error;
+        if (!told) world.log.critical('completion', 'the journal has no room; waiting', { run: runId, hint: error.hint });
+        told = true;
+        await world.clock.sleep(fullRetryMs);
+      }
+    }
+  }
+
+  return {
+    all: () => [...entries.values()],
+    has: (runId) => entries.has(runId),
+    get,
+    async update(runId, change, lazy = false) {
+      const next = change(get(runId));
+      entries.set(runId, next);
+      if (!lazy) await save(runId);
+      changed();
+      return next;
+    },
+    async open(entry) {
+      entries.set(entry.ref.runId, entry);
+      await save(entry.ref.runId);
+      changed();
+    },
+    adopt(entry, owner) {
+      if (!world.journal.adopt(entry.ref.runId, entry.owner, owner)) return null;
+      const adopted = { ...entry, owner };
+      entries.set(entry.ref.runId, adopted);
+      return adopted;
+    },
+    drop(runId) {
+      entries.delete(runId);
+      changed();
+    },
+  };
+}

@@ -1,0 +1,245 @@
+import type { ControlReply, ControlRequest, DaemonStatus } from '../core/control.ts';
+import { deadlinesOf } from '../core/deadlines.ts';
+import type { Entry, Signal } from '../core/entry.ts';
+import { hasEnded, isCompletion } from '../core/entry.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { errorTable, isOperational, OperationalError } from '../core/errors.ts';
+import { runFiles } from '../core/run-folder.ts';
+import { stamp } from '../core/signal.ts';
+import { checksOfRound } from '../core/verdict.ts';
+import type { Todo } from '../core/todo.ts';
+import { isInProgress, isTerminal } from '../core/words.ts';
+import type { Context } from './context.ts';
+import { emergency } from './emergency.ts';
+import { claim } from './starts.ts';
+import { withStore } from './store-link.ts';
+import { say } from './words.ts';
+
+/** Verbs and emergencies wait this long for the end that they asked for; the work goes on if it takes longer. */
+const endWaitMs = 60_000;
+
+const nudgeText = 'This todo is not finished for Signoff yet. If the work is done, run `todo done --summary "…"`; if you cannot go on, run `todo block --reason "…"`. Then stop.';
+
+/** One answer to one request. Errors with a code become the reply; a defect leaves through the loop. */
+export async function answer(context: Context, request: ControlRequest, stop: AbortSignal): Promise<ControlReply> {
+  try {
+    return await serve(context, request, stop);
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    return { ok: false, code: error.code, message: error.message, hint: error.hint };
+  }
+}
+
+async function serve(context: Context, request: ControlRequest, stop: AbortSignal): Promise<ControlReply> {
+  switch (request.op) {
+    case 'hello':
+      return { ok: true, kind: 'hello', pid: context.owner.pid, startedAtMs: context.startedAtMs, version: context.version, home: context.world.home.root };
+    case 'wake':
+      context.wakeup.ring();
+      return accepted;
+    case 'start':
+      return startNow(context, request.todoId);
+    case 'verdict':
+      return verdict(context, request, stop);
+    case 'verb':
+      return verb(context, request, stop);
+    case 'emergency':
+      return force(context, request, stop);
+    case 'requeue':
+      return requeue(context, request.todoId);
+    case 'status':
+      return { ok: true, kind: 'status', status: statusOf(context) };
+    case 'recover':
+    case 'stop':
+      return refusal('REFUSED', `the engine does not serve "${request.op}" itself`);
+    default:
+      return request satisfies never;
+  }
+}
+
+const accepted: ControlReply = { ok: true, kind: 'accepted' };
+const refusal = (code: ErrorCode, message: string): ControlReply => ({ ok: false, code, message, hint: errorTable[code].hint });
+
+export function statusOf(context: Context): DaemonStatus {
+  return {
+    pid: context.owner.pid,
+    startedAtMs: context.startedAtMs,
+    live: context.ledger.all().map((entry) => ({
+      todoId: entry.todo.id,
+      number: entry.todo.number,
+      title: entry.todo.title,
+      runId: entry.ref.runId,
+      fact: entry.fact,
+      agent: entry.todo.agent,
+      startedAtMs: entry.startedAtMs,
+      lastSignAtMs: entry.lastSignAtMs,
+      round: entry.round,
+      nextDeadlineAtMs: deadlinesOf(entry, context.config)[0]?.atMs ?? null,
+      emergency: entry.emergency,
+    })),
+    lastPassAtMs: context.state.lastPassAtMs,
+    lastSweepAtMs: context.state.lastSweepAtMs,
+    store: context.state.store,
+    draining: context.state.draining,
+  };
+}
+
+async function startNow(context: Context, todoId: string): Promise<ControlReply> {
+  if (context.state.draining) return refusal('REFUSED', 'the daemon is stopping');
+  const claimed = await claim(context, { todoId, kind: 'by-todo', slots: false });
+  if (claimed.kind !== 'claimed') return refusal('REFUSED', claimed.kind === 'refused' ? claimed.why : 'nothing to start');
+  context.wakeup.ring();
+  return accepted;
+}
+
+/** The agent's Stop hook asks. Its own hook file came first, so a look at the spool makes the question answerable. */
+async function verdict(context: Context, request: Extract<ControlRequest, { op: 'verdict' }>, stop: AbortSignal): Promise<ControlReply> {
+  const { ledger, state, world } = context;
+  const { runId, round } = request;
+  const reply = (verdict: Extract<ControlReply, { kind: 'verdict' }>['verdict'], feedback: string | null = null): ControlReply => ({ ok: true, kind: 'verdict', verdict, feedback });
+  if (!ledger.has(runId) || ledger.get(runId).tokenSha256 !== world.digest.sha256(request.token)) return reply('ended');
+  state.waitingHooks.set(runId, (state.waitingHooks.get(runId) ?? 0) + 1);
+  context.wakeup.ring();
+  const passAtMs = state.lastPassAtMs;
+  const known = (): ControlReply | null => {
+    if (!ledger.has(runId)) return reply('ended');
+    const entry = ledger.get(runId);
+    if (entry.round > round) return reply('sent-back', world.files.readText(runFiles(world.home.runs, runId).feedback));
+    if (state.nudges.delete(runId)) return reply('sent-back', nudgeText);
+    if (entry.signal === null) return state.lastPassAtMs > passAtMs ? reply('not-checked') : null;
+    if (entry.signal.says !== 'done' || entry.todo.checks.length === 0 || entry.emergency !== null) return reply('not-checked');
+    if (checksOfRound(entry).length === 0) return null;
+    return reply(checksOfRound(entry).every((check) => check.passed) ? 'passed' : 'ended');
+  };
+  try {
+    let found: ControlReply | null = null;
+    await context.changes.until(
+      () => {
+        found = known();
+        return found !== null;
+      },
+      world.clock.nowMs() + request.waitMs,
+      stop,
+    );
+    return found ?? reply('waiting');
+  } finally {
+    const left = (state.waitingHooks.get(runId) ?? 1) - 1;
+    if (left <= 0) state.waitingHooks.delete(runId);
+    else state.waitingHooks.set(runId, left);
+  }
+}
+
+const saysOf = { done: 'done', fail: 'failed', block: 'blocked', park: 'parked', release: 'released', cancel: 'cancelled' } as const;
+
+/** A person's word about a todo. It ends a live run only where that is what the verb means, or with force. */
+async function verb(context: Context, request: Extract<ControlRequest, { op: 'verb' }>, stop: AbortSignal): Promise<ControlReply> {
+  const live = liveRunOf(context, request.todoId);
+  if (live !== null) return verbOnLive(context, request, live, stop);
+  const todo = await mustFind(context, request.todoId);
+  if (isTerminal(todo.status)) return refusal('REFUSED', `todo ${todo.number} has ended: ${todo.status}`);
+  if (isInProgress(todo.status)) return refusal('REFUSED', `todo ${todo.number} is worked on by another process or host; try there, or wait until its lease expires`);
+  if (request.verb === 'done' || request.verb === 'fail') {
+    const claimed = await claim(context, { todoId: todo.id, kind: 'person', slots: false });
+    if (claimed.kind !== 'claimed') return refusal('REFUSED', claimed.kind === 'refused' ? claimed.why : `todo ${todo.number} cannot be taken`);
+    await say(context, claimed.entry, personSignal(context, request, claimed.entry));
+    return ended(context, todo.id, claimed.entry.ref.runId, stop);
+  }
+  return changeWaiting(context, request, todo);
+}
+
+async function verbOnLive(context: Context, request: Extract<ControlRequest, { op: 'verb' }>, live: Entry, stop: AbortSignal): Promise<ControlReply> {
+  const { number } = live.todo;
+  if (isCompletion(live.fact)) return refusal('REFUSED', `todo ${number} is finishing (${live.fact}); the first word stands`);
+  if ((request.verb === 'done' || request.verb === 'fail') && live.kind !== 'external' && !request.force) {
+    return refusal('REFUSED', `todo ${number} has a live run; its agent says when it is done. --force ends the run and takes your word`);
+  }
+  await say(context, live, personSignal(context, request, live));
+  return ended(context, live.todo.id, live.ref.runId, stop);
+}
+
+const personSignal = (context: Context, request: Extract<ControlRequest, { op: 'verb' }>, entry: Entry): Signal => ({
+  says: saysOf[request.verb],
+  saidBy: 'person',
+  summary: request.summary,
+  reason: request.reason,
+  atMs: context.world.clock.nowMs(),
+  round: entry.round,
+  from: { kind: 'person', verb: request.verb },
+  notBeforeMs: request.notBeforeMs,
+});
+
+/** No run lives: one guarded change of the todo itself. */
+async function changeWaiting(context: Context, request: Extract<ControlRequest, { op: 'verb' }>, todo: Todo): Promise<ControlReply> {
+  const { store } = context.world;
+  const reason = request.reason ?? null;
+  const to = {
+    block: { status: 'blocked', reason: reason ?? 'blocked by a person' },
+    park: { status: 'parked', reason, notBeforeMs: request.notBeforeMs },
+    release: { status: 'open', held: false, reason, notBeforeMs: null },
+    cancel: { status: 'cancelled', reason: reason ?? 'cancelled by a person' },
+  } as const;
+  const change = to[request.verb as keyof typeof to];
+  const changed = await withStore(context, () => store.change(todo.id, ['open', 'parked', 'blocked', 'stalled', 'dead-lettered'], change));
+  if (!changed) return refusal('REFUSED', `todo ${todo.number} changed meanwhile`);
+  context.wakeup.ring();
+  return { ok: true, kind: 'ended', todoId: todo.id, status: change.status, proof: null };
+}
+
+async function force(context: Context, request: Extract<ControlRequest, { op: 'emergency' }>, stop: AbortSignal): Promise<ControlReply> {
+  const reason = request.reason ?? `todo emergency --action ${request.action}`;
+  const live = liveRunOf(context, request.todoId);
+  if (live !== null) {
+    if (isCompletion(live.fact) && live.fact !== 'signalled') return refusal('REFUSED', `todo ${live.todo.number} is finishing already (${live.fact}); its own end stands`);
+    await emergency(context, live.ref.runId, { action: request.action, by: 'person', reason });
+    return request.action === 'stall' ? accepted : ended(context, live.todo.id, live.ref.runId, stop);
+  }
+  const todo = await mustFind(context, request.todoId);
+  if (isTerminal(todo.status)) return refusal('REFUSED', `todo ${todo.number} has ended: ${todo.status}`);
+  if (isInProgress(todo.status)) return refusal('REFUSED', `todo ${todo.number} is worked on by another process or host`);
+  if (request.action !== 'complete') return refusal('REFUSED', `todo ${todo.number} has no run (${todo.status}); there is nothing to ${request.action}`);
+  const claimed = await claim(context, { todoId: todo.id, kind: 'person', slots: false });
+  if (claimed.kind !== 'claimed') return refusal('REFUSED', claimed.kind === 'refused' ? claimed.why : `todo ${todo.number} cannot be taken`);
+  await emergency(context, claimed.entry.ref.runId, { action: 'complete', by: 'person', reason });
+  return ended(context, todo.id, claimed.entry.ref.runId, stop);
+}
+
+/** New attempts for what was given up: it goes on from the last fact whose evidence is still whole. */
+async function requeue(context: Context, todoId: string): Promise<ControlReply> {
+  const { world, ledger } = context;
+  const dead = world.journal.ofTodo(todoId).find((entry) => entry.fact === 'dead-lettered');
+  if (dead === undefined) return refusal('NOT_FOUND', `todo ${todoId} has no dead letter here`);
+  if (!(await withStore(context, () => world.store.requeue(dead.ref)))) return refusal('REFUSED', `todo ${dead.todo.number} has moved on since it was given up`);
+  const nowMs = world.clock.nowMs();
+  const fact = dead.reported !== null ? 'reported' : dead.collected !== null ? 'collected' : 'signalled';
+  const again: Entry = { ...dead, owner: context.owner, fact, givenUp: null, attempt: 1, disproved: 0, defects: 0, nextAttemptAtMs: 0, timeline: stamp(dead, { atMs: nowMs, fact: 'requeued', reason: 'by a person' }) };
+  if (!world.journal.adopt(dead.ref.runId, dead.owner, context.owner)) return refusal('REFUSED', 'another process has this completion');
+  await ledger.open(again);
+  context.wakeup.ring();
+  return accepted;
+}
+
+const liveRunOf = ({ ledger }: Context, todoId: string): Entry | null => ledger.all().find((entry) => entry.ref.todoId === todoId && !hasEnded(entry.fact)) ?? null;
+
+async function mustFind(context: Context, todoId: string): Promise<Todo> {
+  const todo = await withStore(context, () => context.world.store.find(todoId));
+  if (todo === null) throw new OperationalError('NOT_FOUND', { operation: 'looking for', subject: `todo ${todoId}`, why: 'there is none' });
+  return todo;
+}
+
+/** Waits for the end; where the store is away the word is durable and the end follows by itself. */
+async function ended(context: Context, todoId: string, runId: string, stop: AbortSignal): Promise<ControlReply> {
+  context.wakeup.ring();
+  let last = context.ledger.has(runId) ? context.ledger.get(runId) : null;
+  const over = await context.changes.until(
+    () => {
+      if (!context.ledger.has(runId)) return true;
+      last = context.ledger.get(runId);
+      return hasEnded(last.fact);
+    },
+    context.world.clock.nowMs() + endWaitMs,
+    stop,
+  );
+  if (!over) return accepted;
+  const ending = last?.ending ?? null;
+  return { ok: true, kind: 'ended', todoId, status: last?.fact === 'dead-lettered' ? 'dead-lettered' : (ending?.todoStatus ?? 'open'), proof: ending?.proof ?? null };
+}

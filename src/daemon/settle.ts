@@ -1,0 +1,150 @@
+import { runChecks } from '../completion/check.ts';
+import { complete } from '../completion/pipeline.ts';
+import { firstRoundFailed } from '../core/advance.ts';
+import { inMs } from '../core/config.ts';
+import type { Entry } from '../core/entry.ts';
+import type { CheckResult } from '../core/evidence.ts';
+import { runFiles } from '../core/run-folder.ts';
+import { stamp } from '../core/signal.ts';
+import { checksOfRound, feedbackOf, maySendBack, wantsChecks } from '../core/verdict.ts';
+import { observe } from '../signals/observe.ts';
+import type { Context } from './context.ts';
+import { alert } from './emergency.ts';
+import { noteStore } from './store-link.ts';
+
+/** A session that will not die is tried this often before its completion goes on with that said in the report. */
+const endTriesMax = 5;
+const exitLookMs = 50;
+
+/** Takes one signalled, quiet run to its end: judge an idle conversation, end the session, then the four layers. */
+export async function bringToEnd(context: Context, runId: string): Promise<void> {
+  if (context.ledger.get(runId).fact === 'signalled') {
+    if ((await judge(context, runId)) === 'sent-back') return;
+    await endSession(context, runId);
+  }
+  await complete(runId, context.ledger, heardBy(context), context.steps, (untilMs) => waitForAttempt(context, runId, untilMs), context.stop);
+}
+
+/** Wakes early when the store is back, if the store was what it waited for. */
+async function waitForAttempt(context: Context, runId: string, untilMs: number): Promise<void> {
+  const waitsForStore = context.ledger.get(runId).lastError?.code.startsWith('STORE_') === true && context.state.store.reachable === 'no';
+  await context.changes.until(() => waitsForStore && context.state.store.reachable !== 'no', untilMs, context.stop);
+}
+
+const heardBy = (context: Context) => ({
+  async checked(entry: Entry): Promise<boolean> {
+    const results = checksOfRound(entry);
+    if (!wantsChecks(entry) || results.every((result) => result.passed)) return false;
+    const adapter = context.steps.adapterOf(entry.todo.agent);
+    if (!maySendBack(entry, adapter, context.config)) return false;
+    await startAnotherRound(context, entry, results);
+    return true;
+  },
+  failed(entry: Entry): void {
+    if (entry.lastError?.code.startsWith('STORE_')) noteStoreFailure(context, entry);
+    if (firstRoundFailed(entry, context.config)) void alert(context, entry, `completion of todo ${entry.todo.number} waits: ${entry.lastError?.message ?? ''}`);
+    if (entry.givenUp !== null) void alert(context, entry, `completion of todo ${entry.todo.number} was given up: ${entry.givenUp}`);
+  },
+  ended(entry: Entry): void {
+    if (entry.fact === 'closed') noteStore(context, null);
+    context.state.untold.delete(entry.ref.runId);
+    context.wakeup.ring();
+  },
+});
+
+function noteStoreFailure(context: Context, entry: Entry): void {
+  if (context.state.store.reachable === 'no') return;
+  const { code = '', message = '' } = entry.lastError ?? {};
+  if (code === 'STORE_UNREACHABLE' || code === 'STORE_TIMEOUT' || code === 'STORE_READ_ONLY' || code === 'STORE_ACCESS' || code === 'STORE_FULL') {
+    context.state.store = { reachable: 'no', sinceMs: context.world.clock.nowMs(), error: message };
+    context.world.log.error('completion', 'the store is away; completions wait in the journal', { reason: message });
+    context.wakeup.ring();
+  }
+}
+
+/**
+ * An idle conversation (its Stop hook waits, or its prompt is empty) is asked for nothing until the checks have spoken:
+ * they run while it cannot write, and a failure goes back to it as it stands.
+ */
+async function judge(context: Context, runId: string): Promise<'sent-back' | 'go-on'> {
+  const entry = context.ledger.get(runId);
+  const adapter = context.steps.adapterOf(entry.todo.agent);
+  const idle = adapter.conversational && entry.turn === 'ended' && entry.exit === null && entry.session !== null;
+  if (!idle || !wantsChecks(entry) || checksOfRound(entry).length > 0) return 'go-on';
+  if (entry.kind === 'child' && !context.state.waitingHooks.has(runId)) return 'go-on';
+  const results = await runChecks(entry, context.steps, context.stop);
+  if (context.stop.aborted) return 'sent-back';
+  const judged = await context.ledger.update(runId, (now) => ({ ...now, checks: [...now.checks, ...results] }));
+  const passed = results.every((result) => result.passed);
+  if (passed || !maySendBack(judged, adapter, context.config)) return 'go-on';
+  if (entry.kind === 'child' && !context.state.waitingHooks.has(runId)) return 'go-on';
+  await sendBackIdle(context, judged, results);
+  return 'sent-back';
+}
+
+async function sendBackIdle(context: Context, entry: Entry, results: readonly CheckResult[]): Promise<void> {
+  const feedback = feedbackOf(results);
+  const { world } = context;
+  world.files.write(runFiles(world.home.runs, entry.ref.runId).feedback, feedback);
+  const waiting = context.state.waitingHooks.has(entry.ref.runId);
+  await context.ledger.update(entry.ref.runId, (now) => ({ ...nextRound(now, results, world.clock.nowMs()), fact: 'running' }));
+  if (!waiting && entry.session?.kind === 'tmux') world.terminals.send(entry.session.target, feedback);
+}
+
+/** The session has ended: the next round starts as a new process of the same run. */
+async function startAnotherRound(context: Context, entry: Entry, results: readonly CheckResult[]): Promise<void> {
+  const { world } = context;
+  const at = runFiles(world.home.runs, entry.ref.runId);
+  world.files.makeFolder(at.folder);
+  world.files.write(at.feedback, feedbackOf(results));
+  await context.ledger.update(entry.ref.runId, (now) => ({ ...nextRound({ ...now, checks: entry.checks }, results, world.clock.nowMs()), fact: 'claimed', session: null }));
+  context.wakeup.ring();
+}
+
+function nextRound(entry: Entry, results: readonly CheckResult[], nowMs: number): Entry {
+  return {
+    ...entry,
+    round: entry.round + 1,
+    signal: null,
+    later: entry.signal === null ? entry.later : [...entry.later, entry.signal],
+    exit: null,
+    turn: 'unreported',
+    nudged: false,
+    collected: null,
+    ending: null,
+    reported: null,
+    attempt: 1,
+    nextAttemptAtMs: 0,
+    lastSignAtMs: nowMs,
+    timeline: stamp(entry, { atMs: nowMs, fact: 'sent-back', reason: `${results.filter((result) => !result.passed).length} of ${results.length} checks failed; round ${entry.round + 1}` }),
+  };
+}
+
+/** Nothing of the run may write any more when its output is collected. */
+async function endSession(context: Context, runId: string): Promise<void> {
+  const { world, config } = context;
+  const entry = context.ledger.get(runId);
+  if (entry.kind === 'external' || entry.kind === 'person') return;
+  const graceMs = inMs(config.behavior.term_grace);
+  if (mayEndByItself(entry)) await waitForExit(context, runId, graceMs);
+  for (let tries = 1; !(await world.processes.endTagged('TODO_RUN', runId, graceMs)); tries++) {
+    if (context.stop.aborted) return;
+    world.log.error('completion', 'processes of the run will not end', { todo: entry.todo.number, run: runId, tries });
+    if (tries >= endTriesMax) break;
+  }
+  const now = context.ledger.get(runId);
+  if (now.session?.kind === 'tmux') world.terminals.end(now.session.target);
+  const seen = observe(now, false, world);
+  if (now.exit === null && seen.exit !== null && seen.exit.kind !== 'lost') await context.ledger.update(runId, (current) => ({ ...current, exit: seen.exit }), true);
+}
+
+/** A headless agent whose turn is over prints its result and leaves by itself; the result holds cost and tokens. */
+const mayEndByItself = (entry: Entry): boolean => entry.kind === 'child' && entry.exit === null && entry.emergency === null && entry.signal?.saidBy !== 'person' && entry.turn === 'ended';
+
+async function waitForExit(context: Context, runId: string, graceMs: number): Promise<void> {
+  const untilMs = context.world.clock.nowMs() + graceMs;
+  while (context.world.clock.nowMs() < untilMs && !context.stop.aborted) {
+    if (observe(context.ledger.get(runId), false, context.world).exit !== null) return;
+    await context.world.clock.sleep(exitLookMs, context.stop);
+  }
+}

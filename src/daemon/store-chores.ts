@@ -1,0 +1,96 @@
+import { inMs } from '../core/config.ts';
+import type { Entry } from '../core/entry.ts';
+import { messageOf } from '../core/errors.ts';
+import type { RunRef } from '../core/todo.ts';
+import { jobDelayMs } from '../core/verdict.ts';
+import type { Context } from './context.ts';
+import { withStore } from './store-link.ts';
+import { say } from './words.ts';
+
+/** Leases are renewed at a third of their length. */
+const renewShare = 1 / 3;
+const dependentsEveryMs = 5000;
+export const tellEveryMs = 100;
+const dueAt = new WeakMap<Context, Map<string, number>>();
+
+/** At most one at a time, at most once per interval; a failure is tried again with the next. */
+function chore(context: Context, name: string, everyMs: number, work: () => Promise<void>): void {
+  const due = dueAt.get(context) ?? new Map<string, number>();
+  dueAt.set(context, due);
+  const nowMs = context.world.clock.nowMs();
+  if (nowMs < (due.get(name) ?? 0) || context.state.store.reachable === 'no') return;
+  due.set(name, nowMs + everyMs);
+  context.tasks.start(`store:${name}`, () => withStore(context, work), (error) => context.world.log.warn('monitor', `${name} failed`, { reason: messageOf(error) }));
+}
+
+/** Facts at which somebody else's claim means that this run has lost its todo. Later ones find out by their own guarded write. */
+const mayBeTaken = (entry: Entry): boolean => ['claimed', 'running', 'signalled', 'collected', 'checked'].includes(entry.fact) && !entry.superseded;
+const isRenewed = (entry: Entry): boolean => entry.kind !== 'external' && (mayBeTaken(entry) || entry.fact === 'reported') && !entry.superseded;
+
+export function keepLeases(context: Context): void {
+  const leaseMs = inMs(context.config.behavior.lease);
+  const held = context.ledger.all().filter(isRenewed);
+  if (held.length === 0) return;
+  chore(context, 'renew leases', leaseMs * renewShare, async () => {
+    const answers = await context.world.store.renew(held.map((entry) => entry.ref), leaseMs);
+    for (const { ref, held: still } of answers) if (!still) await lost(context, ref);
+  });
+}
+
+/** The todo was taken by another run: this one's output is kept, and nothing of it is recorded. */
+async function lost(context: Context, ref: RunRef): Promise<void> {
+  if (!context.ledger.has(ref.runId) || !mayBeTaken(context.ledger.get(ref.runId))) return;
+  const reason = 'its lease expired and the todo was taken by another run';
+  const entry = await context.ledger.update(ref.runId, (now) => ({ ...now, superseded: true }));
+  context.world.log.warn('completion', 'superseded', { todo: entry.todo.number, run: ref.runId, reason });
+  if (entry.signal === null) await say(context, entry, { says: null, saidBy: 'deadline', summary: null, reason, atMs: context.world.clock.nowMs(), round: entry.round, from: { kind: 'exit', code: null, osSignal: null }, notBeforeMs: null });
+}
+
+/** Status words for people: running, stalled. The journal is ahead, the store follows. */
+export function tellStore(context: Context): void {
+  const { untold } = context.state;
+  if (untold.size === 0) return;
+  const batch = [...untold];
+  chore(context, 'tell status', tellEveryMs, async () => {
+    for (const [runId, word] of batch) {
+      if (!context.ledger.has(runId) || !mayBeTaken(context.ledger.get(runId))) {
+        untold.delete(runId);
+        continue;
+      }
+      const entry = context.ledger.get(runId);
+      const ours = await context.world.store.mark(entry.ref, word.status, entry.round, word.reason);
+      if (untold.get(runId) === word) untold.delete(runId);
+      if (!ours) await lost(context, entry.ref);
+    }
+  });
+}
+
+/** Takes over what a dead host left when its lease has run out. Runs of this home with a living owner only have a slow clock. */
+export function rescueExpired(context: Context): void {
+  chore(context, 'rescue', inMs(context.config.behavior.lease) * renewShare, async () => {
+    const { world, config } = context;
+    for (const { todo, run } of await world.store.expired()) {
+      const known = world.journal.get(run.id);
+      if (known !== null && world.processes.alive(known.owner) !== 'no') continue;
+      if (context.ledger.has(run.id)) continue;
+      const attempts = todo.attempts + 1;
+      const worn = attempts >= config.run.attempts;
+      const reason = `the lease of run ${run.id} on ${run.host} expired`;
+      const done = await world.store.rescue(
+        { todoId: todo.id, runId: run.id, fence: run.fence },
+        { status: worn ? 'blocked' : 'open', outcome: 'lost', reason: worn ? `${reason}; ${attempts} attempts used up` : reason, attempts, resets: todo.resets, notBeforeMs: worn ? null : world.clock.nowMs() + jobDelayMs(attempts, config, world.random.next) },
+      );
+      if (done) {
+        world.log.warn('monitor', 'rescued', { todo: todo.number, run: run.id, from: run.host, attempts });
+        context.wakeup.ring();
+      }
+    }
+  });
+}
+
+/** A todo whose dependency ended badly waits for a person, and says why. */
+export function watchDependents(context: Context): void {
+  chore(context, 'dependents', dependentsEveryMs, async () => {
+    for (const todo of await context.world.store.blockDependents()) context.world.log.warn('completion', 'blocked by its dependency', { todo: todo.number, reason: todo.reason });
+  });
+}

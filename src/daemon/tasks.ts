@@ -1,0 +1,41 @@
+import { isOperational } from '../core/errors.ts';
+
+/**
+ * Work that goes on beside the loop, at most one per key. What a task throws as an operational error is its own business and was told;
+ * anything else is a defect outside a completion: it leaves the loop and ends the process, and the journal makes that safe.
+ */
+export function createTasks(after: () => void) {
+  const running = new Map<string, Promise<void>>();
+  let defect: { readonly error: unknown } | null = null;
+  return {
+    busy: (key: string): boolean => running.has(key),
+    count: (prefix: string): number => [...running.keys()].filter((key) => key.startsWith(prefix)).length,
+    start(key: string, work: () => Promise<void>, refused: (error: Error) => void): void {
+      if (running.has(key)) return;
+      const task = work()
+        .catch((error: unknown) => {
+          if (isOperational(error) && error.code !== 'JOURNAL_UNWRITABLE') refused(error);
+          else defect ??= { error };
+        })
+        .finally(() => {
+          running.delete(key);
+          after();
+        });
+      running.set(key, task);
+    },
+    /** Throws the first defect, if there was one. */
+    check(): void {
+      if (defect !== null) throw defect.error;
+    },
+    /** Resolves when none with this prefix runs. */
+    async settled(prefix = ''): Promise<void> {
+      for (;;) {
+        const left = [...running].filter(([key]) => key.startsWith(prefix)).map(([, task]) => task);
+        if (left.length === 0) return;
+        await Promise.all(left);
+      }
+    },
+  };
+}
+
+export type Tasks = ReturnType<typeof createTasks>;

@@ -1,0 +1,49 @@
+import type { Clock } from '../world.ts';
+
+/** A bell that can be rung from anywhere: a ring while nobody sleeps is kept for the next sleep. */
+export function createWakeup(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
+  let rung = false;
+  let ring: (() => void) | null = null;
+  return {
+    ring(): void {
+      rung = true;
+      ring?.();
+    },
+    /** Until that time, a ring, or the stop. */
+    async sleepUntil(atMs: number, stop: AbortSignal): Promise<void> {
+      const bell = new AbortController();
+      const end = () => bell.abort();
+      ring = end;
+      stop.addEventListener('abort', end, { once: true });
+      if (!rung && !stop.aborted) await clock.sleep(Math.max(0, atMs - clock.nowMs()), bell.signal);
+      stop.removeEventListener('abort', end);
+      ring = null;
+      rung = false;
+    },
+  };
+}
+
+/** Lets somebody wait until something about the entries has changed. */
+export function createChanges(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
+  const waiting = new Set<() => void>();
+  return {
+    tell(): void {
+      for (const wake of [...waiting]) wake();
+    },
+    /** Looks again after each change; false when `untilMs` passed or `stop` came first. */
+    async until(holds: () => boolean, untilMs: number, stop: AbortSignal): Promise<boolean> {
+      while (!holds()) {
+        const left = untilMs - clock.nowMs();
+        if (left <= 0 || stop.aborted) return false;
+        const bell = new AbortController();
+        const wake = () => bell.abort();
+        waiting.add(wake);
+        stop.addEventListener('abort', wake, { once: true });
+        await clock.sleep(left, bell.signal);
+        stop.removeEventListener('abort', wake);
+        waiting.delete(wake);
+      }
+      return true;
+    },
+  };
+}

@@ -1,0 +1,133 @@
+import type { HookVerdict } from '../core/agent.ts';
+import type { Entry, Signal } from '../core/entry.ts';
+import { hasEnded, isCompletion } from '../core/entry.ts';
+import { applySignal, stamp } from '../core/signal.ts';
+import { lossOf } from '../core/verdict.ts';
+import type { Standing, Taken } from '../signals/spool.ts';
+import type { Context } from './context.ts';
+
+/** Hook events kept for the report. */
+const hooksMax = 200;
+/** A usage limit whose end nobody names is asked again after this. */
+const usageLimitRetryMs = 30 * 60_000;
+
+/** Who a marker of this run belongs to. Positive knowledge only: the journal has every run of this home. */
+export function standingOf(context: Context, runId: string): Standing {
+  if (context.ledger.has(runId)) {
+    const entry = context.ledger.get(runId);
+    return hasEnded(entry.fact) ? { kind: 'closed' } : { kind: 'ours', tokenSha256: entry.tokenSha256 };
+  }
+  const known = context.world.journal.get(runId);
+  if (known === null) return context.scope.kind === 'daemon' ? { kind: 'unknown' } : { kind: 'elsewhere' };
+  if (!hasEnded(known.fact)) return { kind: 'elsewhere' };
+  return context.scope.kind === 'daemon' ? { kind: 'closed' } : { kind: 'elsewhere' };
+}
+
+/** One marker or hook file that was claimed for a live run of ours. */
+export async function hear(context: Context, taken: Taken): Promise<void> {
+  const { marker } = taken;
+  const entry = context.ledger.get(marker.runId);
+  if (wasHeard(entry, taken)) return;
+  if (marker.kind === 'word') {
+    const { says, summary, reason, notBeforeMs } = marker;
+    await say(context, entry, { says, saidBy: 'marker', summary, reason, atMs: taken.writtenAtMs, round: entry.round, from: { kind: 'marker', path: taken.path, sha256: taken.sha256 }, notBeforeMs });
+    return;
+  }
+  const adapter = context.adapters.get(marker.agent);
+  const verdict: HookVerdict = adapter ? adapter.hook(marker.event, marker.payload, entry.kind === 'tmux' ? 'tmux' : 'child') : { kind: 'ignored', why: `no adapter for ${marker.agent}` };
+  await hearHook(context, entry, verdict, taken, marker.event);
+}
+
+/** After a crash the claimed files are read again; what the journal already has is not news. */
+const wasHeard = (entry: Entry, taken: Taken): boolean =>
+  [entry.signal, ...entry.later].some((signal) => signal !== null && ((signal.from.kind === 'marker' && signal.from.sha256 === taken.sha256) || (signal.from.kind === 'hook' && signal.from.path === taken.path)));
+
+/** The first word stands. It is durable before anything is ended because of it; where nothing is left to end, it may share the next flush. */
+export async function say(context: Context, entry: Entry, signal: Signal): Promise<Entry> {
+  const alreadyOver = entry.exit !== null || entry.kind === 'external' || entry.kind === 'person';
+  const now = await context.ledger.update(entry.ref.runId, (current) => ({ ...applySignal(current, signal), lastSignAtMs: signal.saidBy === 'deadline' ? current.lastSignAtMs : Math.max(current.lastSignAtMs, signal.atMs) }), alreadyOver);
+  context.world.log.info('completion', 'signal', { todo: now.todo.number, run: now.ref.runId, says: signal.says, saidBy: signal.saidBy, fact: now.fact, first: now.signal === signal });
+  context.wakeup.ring();
+  return now;
+}
+
+async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, taken: Taken, event: string): Promise<void> {
+  const { world, ledger } = context;
+  const seen = (text: string | null) => ({ hooks: [...entry.hooks, { event, atMs: taken.writtenAtMs, text }].slice(-hooksMax), lastSignAtMs: Math.max(entry.lastSignAtMs, taken.writtenAtMs) });
+  const runId = entry.ref.runId;
+  const forget = () => world.files.unlink(taken.path);
+  const word = (says: Signal['says'], summary: string | null, reason: string | null, notBeforeMs: number | null): Signal => ({ says, saidBy: 'hook', summary, reason, atMs: taken.writtenAtMs, round: entry.round, from: { kind: 'hook', event, path: taken.path }, notBeforeMs });
+  switch (verdict.kind) {
+    case 'progress':
+    case 'session-ended':
+      await ledger.update(runId, (now) => ({ ...now, ...seen(null), turn: verdict.kind === 'progress' && !isCompletion(now.fact) ? 'busy' : now.turn }), true);
+      await awake(context, runId);
+      forget();
+      return;
+    case 'turn-ended': {
+      const now = await ledger.update(runId, (current) => ({ ...current, ...seen(verdict.text), turn: 'ended' }));
+      if (verdict.says !== null) await say(context, now, word(verdict.says, verdict.text, null, null));
+      else {
+        if (now.signal === null && now.kind === 'tmux') await nudge(context, now);
+        forget();
+      }
+      return;
+    }
+    case 'turn-paused':
+      await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why), turn: 'paused' }));
+      forget();
+      return;
+    case 'turn-failed':
+      await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why), turn: 'ended' }));
+      if (entry.kind === 'tmux') await stall(context, entry, verdict.why);
+      forget();
+      return;
+    case 'usage-limit':
+      await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why), turn: 'ended' }));
+      await say(context, entry, word('parked', null, verdict.why, verdict.resetsAtMs ?? world.clock.nowMs() + usageLimitRetryMs));
+      return;
+    case 'ignored':
+      await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why) }), true);
+      forget();
+      return;
+    default:
+      verdict satisfies never;
+  }
+}
+
+/** A bare end of turn is answered once; the second one leaves the todo to a person. */
+async function nudge(context: Context, entry: Entry): Promise<void> {
+  if (entry.nudged) return stall(context, entry, 'the agent ended its turn without a word, twice');
+  context.state.nudges.add(entry.ref.runId);
+  await context.ledger.update(entry.ref.runId, (now) => ({ ...now, nudged: true, timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'nudged', reason: 'the turn ended without a word' }) }));
+}
+
+export async function stall(context: Context, entry: Entry, reason: string): Promise<void> {
+  if (entry.shown === 'stalled' || isCompletion(context.ledger.get(entry.ref.runId).fact)) return;
+  await context.ledger.update(entry.ref.runId, (now) => ({ ...now, shown: 'stalled', timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'stalled', reason }) }));
+  context.state.untold.set(entry.ref.runId, { status: 'stalled', reason });
+  context.world.log.warn('completion', 'stalled', { todo: entry.todo.number, run: entry.ref.runId, reason });
+}
+
+/** A sign of life takes a stalled run back to running. */
+export async function awake(context: Context, runId: string): Promise<void> {
+  const entry = context.ledger.get(runId);
+  if (entry.shown !== 'stalled' || isCompletion(entry.fact)) return;
+  await context.ledger.update(runId, (now) => ({ ...now, shown: 'running', emergency: null, timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'resumed', reason: 'a sign of progress' }) }));
+  context.state.untold.set(runId, { status: 'running', reason: null });
+}
+
+/** Where nothing was said, the exit speaks; death by an OS signal, a spawn error or a lost session is no answer. */
+export async function hearExit(context: Context, entry: Entry, tail: string): Promise<void> {
+  const exit = entry.exit;
+  if (exit === null || isCompletion(entry.fact)) return;
+  const from = { kind: 'exit', code: exit.kind === 'code' ? exit.code : null, osSignal: exit.kind === 'signal' ? exit.osSignal : null } as const;
+  const base = { saidBy: 'process-end', atMs: exit.atMs, round: entry.round, from, notBeforeMs: null } as const;
+  if (exit.kind !== 'code') {
+    await say(context, entry, { ...base, says: null, summary: null, reason: lossOf(entry) });
+    return;
+  }
+  const adapter = context.adapters.get(entry.todo.agent);
+  const spoken = adapter?.exitSays({ code: exit.code }, tail) ?? { says: 'failed' as const, summary: null, reason: `exit code ${exit.code}` };
+  await say(context, entry, { ...base, ...spoken });
+}

@@ -86,7 +86,8 @@ export async function lookAtAll(
       blind ?? asked('the sessions', () => orphanedSessions(world, config, entries)),
       blind ?? asked('the claims', (it) => storeConsistency(world, config, entries, it)),
       asked('the dead letters', (it) => deadLetters(it.dead)),
-      asked('the queue', (it) => stuckQueue(world, config, it, it.waiting)),
+      // Without a daemon nothing is meant to move; its own component says so.
+      asked('the queue', (it) => (needs.daemon === null ? nothing : stuckQueue(world, config, it, it.waiting))),
       blind ?? look('the markers', () => staleMarkers(world, entries)),
       look('the logs', () => largeLogs(world, config)),
       look('the disk', () => lowDisk(world)),
@@ -120,6 +121,8 @@ async function answer<T>(what: string, late: Promise<Answer<never>>, ask: () => 
   );
   return Promise.race([asked, late]);
 }
+
+const nothing: Look = { seen: [], unknown: null };
 
 const lookOf = (it: Answer<Look>): Look => ('unknown' in it ? { seen: [], unknown: it.unknown } : it.value);
 

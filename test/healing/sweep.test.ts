@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { test } from 'node:test';
+import type { Actions } from '../../src/healing/apply.ts';
+import { archiveOrphan } from '../../src/healing/archive-orphan.ts';
+import { sweep } from '../../src/healing/sweep.ts';
+import { daemonStatus, entry, minutes, run, SmallWorld, sha256, startMs, todo, withConfig } from './small-world.ts';
+
+/** Actions that do what they say to the small world, and tell what they were asked. */
+function actionsOn(small: SmallWorld, asked: string[]): Actions {
+  const lost = (runId: string) => {
+    small.entries = (small.entries ?? []).filter((it) => it.ref.runId !== runId);
+  };
+  return {
+    async processMarkers() {
+      asked.push('processMarkers');
+      rmSync(small.path('spool/new'), { recursive: true });
+    },
+    async forceComplete(runId) {
+      asked.push(`forceComplete ${runId}`);
+      lost(runId);
+    },
+    async reset(runId) {
+      asked.push(`reset ${runId}`);
+      lost(runId);
+    },
+    async archiveOrphan(path) {
+      asked.push(`archiveOrphan ${path.replace(`${small.root}/`, '')}`);
+      archiveOrphan(
+        { files: small.world.files as never, digest: { sha256, sha256Base64: sha256 }, home: small.world.home },
+        path,
+        (text) => text,
+      );
+    },
+    async endWindow(target) {
+      asked.push(`endWindow ${target}`);
+      small.windows = (small.windows ?? []).filter((it) => it !== target);
+    },
+    async rescue(ref, to) {
+      asked.push(`rescue ${ref.runId} ${to}`);
+      small.rows = small.rows.filter((it) => it.run?.id !== ref.runId);
+      small.runs = small.runs.map((it) => (it.id === ref.runId ? { ...it, endedAtMs: small.nowMs } : it));
+      return true;
+    },
+    async rotateLog(name) {
+      asked.push(`rotateLog ${name}`);
+      rmSync(small.path('logs', name));
+    },
+  };
+}
+
+function ill(small: SmallWorld): void {
+  small.daemon = daemonStatus();
+  small.config = withConfig({ logging: { max_size_mb: 0.001 } });
+  small.windows = ['todo:9'];
+  small.todos = [todo(2, { status: 'completed' })];
+  small.rows = [{ todo: todo(3, { status: 'running' }), run: run(3, { leaseUntilMs: startMs - minutes(5) }) }];
+  small.runs = [run(3, { leaseUntilMs: startMs - minutes(5) })];
+  small.entries = [entry(1, { startedAtMs: startMs - minutes(90), lastSignAtMs: startMs - minutes(32) })];
+  small.put('spool/new/run-1.x', 'a', minutes(6));
+  small.put('legacy/claude_session_2/notes.txt', 'kept', minutes(45));
+  small.put('legacy/claude_session_whose/notes.txt', 'kept', minutes(45));
+  small.put('logs/monitor.log', 'x'.repeat(2000));
+}
+
+const automatic = [
+  'processMarkers',
+  'forceComplete run-1',
+  'archiveOrphan legacy/claude_session_2',
+  'endWindow todo:9',
+  'rescue run-3 open',
+  'rotateLog monitor.log',
+];
+
+test('a sweep plans, does what it may, looks whether it worked, and notes it', async () => {
+  using small = new SmallWorld();
+  ill(small);
+  const asked: string[] = [];
+  const { health, plans, results } = await sweep({
+    ...small.needs(),
+    world: small.world,
+    actions: actionsOn(small, asked),
+    apply: 'automatic',
+  });
+  assert.equal(health.status, 'unhealthy');
+  assert.deepEqual(asked.toSorted(), automatic.toSorted());
+  assert.equal(plans.length, automatic.length + 1);
+  assert.deepEqual(
+    results.filter((it) => !it.done),
+    [],
+  );
+  assert.equal(small.notes.length, automatic.length);
+  const note = small.notes.find((it) => it.what === 'rescue');
+  assert.equal(note?.todoId, 'todo-3');
+  assert.match(note?.detail ?? '', /nobody here works on it/);
+
+  const again: string[] = [];
+  await sweep({ ...small.needs(), world: small.world, actions: actionsOn(small, again), apply: 'automatic' });
+  assert.deepEqual(again, []);
+});
+
+test('a dry sweep and one with everything switched off only look', async () => {
+  for (const behavior of [{}, { auto_recovery: false, cleanup_orphaned: false }]) {
+    using small = new SmallWorld();
+    ill(small);
+    small.config = withConfig({ behavior, logging: { max_size_mb: 0.001 } });
+    const asked: string[] = [];
+    const apply = 'auto_recovery' in behavior ? 'automatic' : 'none';
+    const { plans, results } = await sweep({ ...small.needs(), world: small.world, actions: actionsOn(small, asked), apply });
+    assert.deepEqual([asked, results, small.notes], [[], [], []]);
+    assert.equal(plans.length, automatic.length + 1);
+  }
+});
+
+test("a person's sweep does all of it, also what may belong to another home", async () => {
+  using small = new SmallWorld();
+  ill(small);
+  const asked: string[] = [];
+  await sweep({ ...small.needs(), world: small.world, actions: actionsOn(small, asked), apply: 'all' });
+  assert.deepEqual(asked.toSorted(), [...automatic, 'archiveOrphan legacy/claude_session_whose'].toSorted());
+});
+
+test('while store and tmux do not answer, nothing that depends on them is done', async () => {
+  using small = new SmallWorld();
+  ill(small);
+  small.storeIs = 'refusing';
+  small.windows = null;
+  const asked: string[] = [];
+  const { health } = await sweep({ ...small.needs(), world: small.world, actions: actionsOn(small, asked), apply: 'all' });
+  assert.deepEqual(asked.toSorted(), ['forceComplete run-1', 'processMarkers', 'rotateLog monitor.log']);
+  assert.equal(health.components.find((it) => it.name === 'store')?.status, 'unknown');
+});
+
+test('after three resets the next recovery blocks the todo and raises an alarm', async () => {
+  using small = new SmallWorld();
+  small.rows = [{ todo: todo(3, { status: 'running', resets: 3 }), run: run(3, { leaseUntilMs: startMs - minutes(5) }) }];
+  small.runs = [run(3, { leaseUntilMs: startMs - minutes(5) })];
+  const asked: string[] = [];
+  await sweep({ ...small.needs(), world: small.world, actions: actionsOn(small, asked), apply: 'automatic' });
+  assert.deepEqual(asked, ['rescue run-3 blocked']);
+  assert.deepEqual(
+    small.lines.filter((it) => it.level === 'critical').map((it) => it.fields['todo']),
+    ['todo-3'],
+  );
+});
+
+test('a repair that did not work is told as such, and the others go on', async () => {
+  using small = new SmallWorld();
+  ill(small);
+  const asked: string[] = [];
+  const actions: Actions = { ...actionsOn(small, asked), endWindow: async () => {} };
+  const { results } = await sweep({ ...small.needs(), world: small.world, actions, apply: 'automatic' });
+  assert.deepEqual(
+    results.filter((it) => !it.done).map((it) => it.plan),
+    ['end-window:todo:9'],
+  );
+});
+
+test('a finding is told once, and once that it is over', async () => {
+  using small = new SmallWorld();
+  small.put('legacy/TASK_COMPLETED', 'x', minutes(10));
+  const look = () => sweep({ ...small.needs(), world: small.world, actions: actionsOn(small, []), apply: 'automatic' });
+  const told = () => small.lines.filter((it) => it.event === 'found' || it.event === 'is over').map((it) => it.event);
+  await look();
+  await look();
+  assert.deepEqual(told(), ['found']);
+  rmSync(small.path('legacy/TASK_COMPLETED'));
+  await look();
+  assert.deepEqual(told(), ['found', 'is over']);
+});

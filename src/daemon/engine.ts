@@ -53,7 +53,7 @@ export type Engine = {
 
 export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
   const context = createContext(needs, stop);
-  const due = { adopt: 0, claim: 0 };
+  let adoptDueAtMs = 0;
   let claimedOnce = false;
   return {
     context,
@@ -61,19 +61,13 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
     async pass() {
       context.tasks.check();
       const lookAgainAtMs = await look(context);
-      if (needs.scope.kind === 'daemon' && context.world.clock.nowMs() >= due.adopt) {
-        due.adopt = context.world.clock.nowMs() + adoptEveryMs;
+      if (needs.scope.kind === 'daemon' && context.world.clock.nowMs() >= adoptDueAtMs) {
+        adoptDueAtMs = context.world.clock.nowMs() + adoptEveryMs;
         await adoptOrphans(context);
       }
       launchWork(context);
       chores(context);
-      if (wantsMore(context, claimedOnce, due.claim)) {
-        due.claim = context.world.clock.nowMs() + claimEveryMs;
-        claimNext(context, () => {
-          claimedOnce = true;
-          due.claim = 0;
-        });
-      }
+      if (wantsMore(context, claimedOnce)) claimNext(context, () => (claimedOnce = true));
       context.state.lastPassAtMs = context.world.clock.nowMs();
       context.changes.tell();
       context.tasks.check();
@@ -81,11 +75,11 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
     },
     sleepUntil: (atMs) => context.wakeup.sleepUntil(atMs, stop),
     wake() {
-      due.claim = 0;
+      context.state.claimDueAtMs = 0;
       context.wakeup.ring();
     },
     async request(request, requestStop) {
-      if (request.op === 'wake') due.claim = 0;
+      if (request.op === 'wake') context.state.claimDueAtMs = 0;
       return answer(context, request, requestStop);
     },
     status: () => statusOf(context),
@@ -95,7 +89,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
       context.wakeup.ring();
       await context.changes.until(() => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0, untilMs, stop);
     },
-    idle: () => claimedOnce && context.ledger.all().length === 0,
+    idle: () => (needs.scope.kind === 'run' || needs.scope.once === true) && claimedOnce && context.ledger.all().length === 0,
   };
 }
 
@@ -130,7 +124,7 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     changes,
     steps,
     stop,
-    state: { draining: false, lastPassAtMs: 0, lastSweepAtMs: null, store: { reachable: 'unknown', sinceMs: nowMs, error: null }, nudges: new Set(), waitingHooks: new Map(), untold: new Map(), legacyTold: '' },
+    state: { draining: false, lastPassAtMs: 0, lastSweepAtMs: null, store: { reachable: 'unknown', sinceMs: nowMs, error: null }, nudges: new Set(), waitingHooks: new Map(), untold: new Map(), legacyTold: '', claimDueAtMs: 0 },
   };
 }
 
@@ -301,21 +295,26 @@ function chores(context: Context): void {
   watchDependents(context);
 }
 
-function wantsMore(context: Context, claimedOnce: boolean, claimDueMs: number): boolean {
+function wantsMore(context: Context, claimedOnce: boolean): boolean {
   const { scope, state, config, tasks, world } = context;
   if (state.draining || state.store.reachable === 'no' || tasks.busy('claim')) return false;
   if (scope.kind === 'run') return !claimedOnce && context.ledger.all().length === 0;
   if (!config.behavior.auto_continue || (scope.once === true && claimedOnce)) return false;
-  return world.clock.nowMs() >= claimDueMs;
+  return world.clock.nowMs() >= state.claimDueAtMs;
 }
 
 function claimNext(context: Context, taken: () => void): void {
-  const { scope } = context;
+  const { scope, state, world } = context;
+  state.claimDueAtMs = world.clock.nowMs() + claimEveryMs;
   context.tasks.start(
     'claim',
     async () => {
       const claimed = await claim(context, { todoId: scope.kind === 'run' ? scope.todoId : null, kind: 'by-todo', slots: scope.kind === 'daemon' });
-      if (claimed.kind === 'claimed') taken();
+      if (claimed.kind === 'claimed') {
+        state.claimDueAtMs = 0;
+        taken();
+      }
+      if (claimed.kind === 'nothing' && claimed.nextAtMs !== null) state.claimDueAtMs = Math.min(state.claimDueAtMs, claimed.nextAtMs);
       if (claimed.kind === 'refused') throw new OperationalError('REFUSED', { operation: 'claiming', subject: `todo ${scope.kind === 'run' ? scope.todoId : ''}`, why: claimed.why });
     },
     (error) => context.world.log.warn('completion', 'claim failed', { reason: error.message }),
@@ -326,6 +325,7 @@ function nextWakeAtMs(context: Context): number {
   const { ledger, config, world, steps } = context;
   const nowMs = world.clock.nowMs();
   let next = Math.min(nowMs + inMs(config.monitoring.rescan), nextDeadlineAtMs(ledger.all(), config));
+  if (context.scope.kind === 'daemon' && !context.state.draining) next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   for (const entry of ledger.all()) {
     if (entry.fact === 'signalled' && !context.tasks.busy(`run:${entry.ref.runId}`)) next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));

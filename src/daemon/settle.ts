@@ -48,6 +48,7 @@ const heardBy = (context: Context) => ({
   ended(entry: Entry): void {
     if (entry.fact === 'closed') noteStore(context, null);
     context.state.untold.delete(entry.ref.runId);
+    context.state.claimDueAtMs = 0;
     context.wakeup.ring();
   },
 });

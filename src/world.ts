@@ -276,6 +276,8 @@ export type Log = {
   error(room: LogRoom, event: string, fields?: LogFields): void;
   /** Also goes to emergency.log with level CRITICAL, whatever the room. */
   critical(room: LogRoom, event: string, fields?: LogFields): void;
+  /** Starts a new file in place of a log that grew past its bound: `completion.log` … Rotation by size goes by itself; this is the repair. */
+  rotate(name: string): void;
 };
 
 export type Host = {

@@ -71,7 +71,7 @@ export function* renew(
   leaseMs: number,
   nowMs: number,
 ): Work<readonly { readonly ref: RunRef; readonly held: boolean }[]> {
-  const held = new Set<string>();
+  const held = new Set<RunRef>();
   // In one order for all, so that two who renew cannot wait for each other.
   for (const ref of [...refs].sort((a, b) => (a.runId < b.runId ? -1 : 1))) {
     const prolonged = yield* affectedBy(
@@ -81,9 +81,9 @@ export function* renew(
       ref.todoId,
       ref.fence,
     );
-    if (prolonged === 1) held.add(ref.runId);
+    if (prolonged === 1) held.add(ref);
   }
-  return refs.map((ref) => ({ ref, held: held.has(ref.runId) }));
+  return refs.map((ref) => ({ ref, held: held.has(ref) }));
 }
 
 export function* giveBack(

@@ -58,6 +58,8 @@ async function split(): Promise<Map<string, Piece>> {
     chunkNames: '[name]-[hash]',
     outdir: dist,
     external,
+    // Its entry for Node is UMD, whose inner requires no bundler can follow.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     logLevel: 'warning',
   }).catch(() => process.exit(1)); // esbuild has said why
   const outputs: Metafile['outputs'] = result.metafile.outputs;

@@ -1,0 +1,97 @@
+import { hash } from 'node:crypto';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import type { Config, ConfigProblem } from '../core/config.ts';
+import { OperationalError } from '../core/errors.ts';
+
+export type LoadedConfig = { readonly config: Config; readonly warnings: readonly string[] };
+
+export type ConfigQuestion = {
+  /** `hooks/config.json` of the home (JSONC); absent is empty. */
+  readonly path: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where the last valid result is kept (0600); null neither reads nor keeps one. */
+  readonly cache: string | null;
+  readonly version: string;
+};
+
+/**
+ * The whole config: file, overlaid by `TODO_…`. All mistakes at once as CONFIG_INVALID. The schema library takes longer to load than most commands
+ * run, so a file and environment that were found valid before are not parsed again: their result is kept under their digest.
+ */
+export async function loadConfig({ path, env, cache, version }: ConfigQuestion): Promise<LoadedConfig> {
+  const text = readIfThere(path);
+  const said = saidBy(env);
+  const digest = hash('sha256', JSON.stringify([shapeVersion, version, path, text, said]), 'hex');
+  // From the sources the program may change from one start to the next without changing its version.
+  const usable = extname(import.meta.filename) === '.ts' ? null : cache;
+  const kept = usable === null ? null : readCache(usable, digest, env);
+  if (kept !== null) return kept;
+  const { parseConfigText } = await import('./config-text.ts');
+  const parsed = parseConfigText(text ?? '{}', said);
+  if ('problems' in parsed) throw invalid(path, parsed.problems);
+  if (usable !== null) keep(usable, digest, parsed, env);
+  return parsed;
+}
+
+/** Grows when what is kept changes its shape. */
+const shapeVersion = 1;
+
+/** Names of ours that are not configuration: what a run is told about itself, and where to find things. */
+const notConfig = new Set(
+  'TODO_ID TODO_RUN TODO_TOKEN TODO_HOME TODO_SPOOL TODO_MARKER TODO_ROUND TODO_FEEDBACK TODO_RUN_DIR TODO_NODE TODO_CHECKS TODO_SESSION TODO_HOOK_WAIT_MS TODO_CHECK_RUN'.split(
+    ' ',
+  ),
+);
+/** A room of the config follows: `TODO_BEHAVIOR_…`. Others may have names that begin as ours. */
+const configName = /^TODO_(BEHAVIOR|EMERGENCY|PATHS|LOGGING|STORE|SLOTS|RUN|MONITORING|AGENTS)(_|$)/;
+
+/** Sorted, so that the digest does not hang on the order of an environment. An empty value says nothing. */
+function saidBy(env: ConfigQuestion['env']): [name: string, value: string][] {
+  return Object.entries(env)
+    .filter(
+      (pair): pair is [string, string] =>
+        typeof pair[1] === 'string' && pair[1] !== '' && configName.test(pair[0]) && !notConfig.has(pair[0]),
+    )
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** What the environment said secretly is not written down: it is there again whenever the digest fits. */
+type Kept = { readonly digest: string; readonly config: Config; readonly warnings: readonly string[] };
+const secretName = 'TODO_STORE_URL';
+
+function readCache(path: string, digest: string, env: ConfigQuestion['env']): LoadedConfig | null {
+  try {
+    const kept = JSON.parse(readFileSync(path, 'utf8')) as Kept;
+    if (kept.digest !== digest) return null;
+    const { config, warnings } = kept;
+    return { config: env[secretName] ? { ...config, store: { ...config.store, url: env[secretName] } } : config, warnings };
+  } catch {
+    return null;
+  }
+}
+
+function keep(path: string, digest: string, { config, warnings }: LoadedConfig, env: ConfigQuestion['env']): void {
+  const kept: Kept = { digest, config: env[secretName] ? { ...config, store: { ...config.store, url: null } } : config, warnings };
+  try {
+    const draft = `${path}.${process.pid}`;
+    writeFileSync(draft, JSON.stringify(kept), { mode: 0o600 });
+    renameSync(draft, path);
+  } catch {
+    // The next start takes a little longer, that is all.
+  }
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null;
+    throw new OperationalError('FILE_UNREADABLE', { operation: 'reading', subject: path, cause });
+  }
+}
+
+function invalid(path: string, problems: readonly ConfigProblem[]): OperationalError {
+  const lines = problems.map(({ key, got, bound, fix }) => `"${key}": ${bound}, got ${got}; ${fix}`);
+  return new OperationalError('CONFIG_INVALID', { operation: 'reading', subject: path, why: lines.join('\n  ') });
+}

@@ -1,0 +1,41 @@
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import { type ConfigProblem, type ParsedConfig, parseConfig } from '../core/config.ts';
+import { isObject } from '../core/shape.ts';
+
+/** JSONC and what the environment says over it, as one config or as all that is wrong with both. Loaded only when the result is not known yet. */
+export function parseConfigText(text: string, said: readonly (readonly [name: string, value: string])[]): ParsedConfig {
+  const errors: ParseError[] = [];
+  const value: unknown = parse(text, errors, { allowTrailingComma: true, allowEmptyContent: true }) ?? {};
+  if (errors.length > 0) return { problems: errors.slice(0, 20).map((error) => syntaxProblem(error, text)) };
+  return parseConfig(isObject(value) ? overlaid(value, said) : value);
+}
+
+function syntaxProblem({ error, offset }: ParseError, text: string): ConfigProblem {
+  const before = text.slice(0, offset).split('\n');
+  return {
+    key: `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`,
+    got: printParseErrorCode(error),
+    bound: 'JSON (comments and a last comma are allowed)',
+    fix: 'mend it there',
+  };
+}
+
+/** TODO_BEHAVIOR_MAX_ROUNDS is behavior.max_rounds. A name that is no key becomes an unknown key and is refused with the nearest one. */
+function overlaid(file: Record<string, unknown>, said: readonly (readonly [name: string, value: string])[]): Record<string, unknown> {
+  const whole: Record<string, unknown> = { ...file };
+  for (const [name, text] of said) {
+    const [, room = '', key] = /^TODO_([A-Z]+)(?:_(.+))?$/.exec(name)?.map((part) => part?.toLowerCase()) ?? [];
+    if (key === undefined) whole[room] = typed(text);
+    else whole[room] = { ...(isObject(whole[room]) ? whole[room] : {}), [key]: typed(text) };
+  }
+  return whole;
+}
+
+/** Numbers, true, false, null, lists and objects as JSON has them; anything else is text. */
+function typed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

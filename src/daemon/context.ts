@@ -33,6 +33,8 @@ export type Context = EngineNeeds & {
   readonly wakeup: ReturnType<typeof createWakeup>;
   readonly changes: ReturnType<typeof createChanges>;
   readonly steps: StepNeeds;
+  /** Takes the registered secrets out of text that no run's own redactor has seen. */
+  readonly redactAll: (text: string) => string;
   readonly stop: AbortSignal;
   readonly state: {
     draining: boolean;

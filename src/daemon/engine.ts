@@ -1,4 +1,5 @@
 import type { StepNeeds } from '../completion/needs.ts';
+import { redactorOf } from '../completion/redactor-for.ts';
 import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../core/control.ts';
 import { nextDeadlineAtMs } from '../core/deadlines.ts';
@@ -14,6 +15,7 @@ import { rescanClaimed, scanSpool } from '../signals/spool.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
+import { recoverNow, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
 import { bringToEnd } from './settle.ts';
 import { claim, findSession, start } from './starts.ts';
@@ -67,6 +69,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
       }
       launchWork(context);
       chores(context);
+      sweepWhenDue(context, () => look(context));
       if (wantsMore(context, claimedOnce)) claimNext(context, () => (claimedOnce = true));
       context.state.lastPassAtMs = context.world.clock.nowMs();
       context.changes.tell();
@@ -80,6 +83,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
     },
     async request(request, requestStop) {
       if (request.op === 'wake') context.state.claimDueAtMs = 0;
+      if (request.op === 'recover') return recoverNow(context, request.apply, () => look(context));
       return answer(context, request, requestStop);
     },
     status: () => statusOf(context),
@@ -116,6 +120,7 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
   const nowMs = world.clock.nowMs();
   return {
     ...needs,
+    redactAll: redactorOf(needs.secrets),
     owner: world.processes.self(),
     startedAtMs: nowMs,
     ledger: createLedger(world, changes.tell),

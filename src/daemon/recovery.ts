@@ -1,0 +1,54 @@
+import { inMs } from '../core/config.ts';
+import type { ControlReply } from '../core/control.ts';
+import type { RunRef } from '../core/todo.ts';
+import type { Actions } from '../healing/apply.ts';
+import { archiveOrphan } from '../healing/archive-orphan.ts';
+import { sweep } from '../healing/sweep.ts';
+import type { Context } from './context.ts';
+import { emergency } from './emergency.ts';
+import { statusOf } from './requests.ts';
+import { withStore } from './store-link.ts';
+
+/** The monitor: one look at everything every behavior.health_check_interval, and what the configuration allows to be mended. */
+export function sweepWhenDue(context: Context, look: () => Promise<unknown>): void {
+  const { state, world, config } = context;
+  const nowMs = world.clock.nowMs();
+  if (context.scope.kind !== 'daemon' || state.draining) return;
+  if (state.lastSweepAtMs !== null && nowMs < state.lastSweepAtMs + inMs(config.behavior.health_check_interval)) return;
+  state.lastSweepAtMs = nowMs;
+  context.tasks.start('sweep', async () => void (await sweepNow(context, config.behavior.auto_recovery ? 'automatic' : 'none', look)), (error) => world.log.warn('monitor', 'sweep failed', { reason: error.message }));
+}
+
+/** `todo recover`: the plan first; with apply all of it. */
+export async function recoverNow(context: Context, apply: boolean, look: () => Promise<unknown>): Promise<ControlReply> {
+  const { plans, results } = await sweepNow(context, apply ? 'all' : 'none', look);
+  return { ok: true, kind: 'plans', plans, results };
+}
+
+const sweepNow = (context: Context, apply: 'none' | 'automatic' | 'all', look: () => Promise<unknown>) =>
+  sweep({ world: context.world, config: context.config, daemon: statusOf(context), liveEntries: context.world.journal.live(), actions: actionsOf(context, look), apply });
+
+function actionsOf(context: Context, look: () => Promise<unknown>): Actions {
+  const { world, ledger } = context;
+  const forced = async (runId: string, action: 'complete' | 'reset', reason: string): Promise<void> => {
+    if (!ledger.has(runId)) return;
+    await emergency(context, runId, { action, by: 'deadline', reason });
+    context.wakeup.ring();
+  };
+  return {
+    processMarkers: async () => void (await look()),
+    forceComplete: (runId, reason) => forced(runId, 'complete', reason),
+    reset: (runId, reason) => forced(runId, 'reset', reason),
+    archiveOrphan: async (path) => void archiveOrphan(world, path, context.redactAll),
+    endWindow: async (target) => world.terminals.end(target),
+    rescue: (ref, to, reason) => rescueAsReset(context, ref, to, reason),
+    rotateLog: async (name) => world.log.rotate(name),
+  };
+}
+
+async function rescueAsReset(context: Context, ref: RunRef, to: 'open' | 'blocked', reason: string): Promise<boolean> {
+  const { store } = context.world;
+  const todo = await withStore(context, () => store.find(ref.todoId));
+  if (todo === null) return false;
+  return withStore(context, () => store.rescue(ref, { status: to, outcome: 'reset', reason, attempts: todo.attempts, resets: todo.resets + 1, notBeforeMs: null }));
+}

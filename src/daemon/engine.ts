@@ -129,7 +129,7 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     changes,
     steps,
     stop,
-    state: { draining: false, lastPassAtMs: 0, lastSweepAtMs: null, store: { reachable: 'unknown', sinceMs: nowMs, error: null }, nudges: new Set(), waitingHooks: new Map(), untold: new Map(), legacyTold: '', claimDueAtMs: 0 },
+    state: { draining: false, lastPassAtMs: nowMs, lastSweepAtMs: null, store: { reachable: 'unknown', sinceMs: nowMs, error: null }, nudges: new Set(), waitingHooks: new Map(), untold: new Map(), legacyTold: '', claimDueAtMs: 0 },
   };
 }
 

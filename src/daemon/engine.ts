@@ -18,6 +18,7 @@ import { createLedger } from './ledger.ts';
 import { recoverNow, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
 import { bringToEnd } from './settle.ts';
+import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
 import { pingWhileAway } from './store-link.ts';
 import { keepLeases, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
@@ -43,6 +44,8 @@ export type Engine = {
   /** Until that time, a wake-up, or the stop. */
   sleepUntil(atMs: number): Promise<void>;
   wake(): void;
+  /** Takes that todo, or the next one, now and beyond all slots (`todo run`); the answer says why not. */
+  claim(todoId: string | null): Promise<Claimed>;
   request(request: ControlRequest, stop: AbortSignal): Promise<ControlReply>;
   status(): DaemonStatus;
   live(): readonly Entry[];
@@ -80,6 +83,12 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
     wake() {
       context.state.claimDueAtMs = 0;
       context.wakeup.ring();
+    },
+    async claim(todoId) {
+      const claimed = await claim(context, { todoId, kind: 'by-todo', slots: false });
+      claimedOnce ||= claimed.kind === 'claimed';
+      context.wakeup.ring();
+      return claimed;
     },
     async request(request, requestStop) {
       if (request.op === 'wake') context.state.claimDueAtMs = 0;

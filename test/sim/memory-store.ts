@@ -38,7 +38,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   };
 
   const endRun = (run: Run, outcome: Run['outcome'], saidBy: Run['saidBy'], endedAtMs: number): void =>
-    putRun(run, { outcome, saidBy, endedAtMs });
+    putRun(run, { outcome, saidBy, endedAtMs, tokenSha256: '' });
 
   return {
     driver: 'memory',
@@ -50,6 +50,8 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     },
 
     async add(given: NewTodo) {
+      const before = todoOf(given.id);
+      if (before !== undefined) return before;
       const atMs = now();
       const todo: Todo = {
         ...given,
@@ -75,7 +77,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
 
     async find(ref) {
       const all = [...rows.todos.values()];
-      const exact = all.find((todo) => todo.id === ref) ?? all.find((todo) => String(todo.number) === ref);
+      const exact = all.find((todo) => String(todo.number) === ref) ?? todoOf(ref);
       if (exact !== undefined) return exact;
       if (ref.length < 4) return null;
       const fitting = all.filter((todo) => todo.id.startsWith(ref));
@@ -102,6 +104,8 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     },
 
     async claim(request) {
+      const own = ownClaim(rows, request);
+      if (own !== null) return own;
       const chosen = request.todoId === null ? nextFor(rows, request, now()) : namedFor(rows, request);
       if ('kind' in chosen) return chosen;
       const atMs = now();
@@ -176,16 +180,20 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
 
     async change(todoId, from, to) {
       const todo = todoOf(todoId);
-      if (todo === undefined || todo.runId !== null || !from.includes(todo.status)) return false;
+      if (todo === undefined || !from.includes(todo.status) || isTerminal(todo.status)) return false;
+      if (todo.runId !== null && todo.status !== 'dead-lettered') return false;
       const ended = to.status !== undefined && isTerminal(to.status) ? { endedAtMs: now() } : {};
-      put(todo, { ...to, ...ended });
+      const run = todo.runId === null ? undefined : rows.runs.get(todo.runId);
+      const givesUpRun = run !== undefined && to.status !== undefined;
+      if (givesUpRun && run.endedAtMs === null) endRun(run, to.status === 'cancelled' ? 'cancelled' : 'released', null, now());
+      put(todo, { ...to, ...ended, ...(givesUpRun ? { runId: null } : {}) });
       return true;
     },
 
     async blockDependents() {
       const blocked: Todo[] = [];
       for (const todo of [...rows.todos.values()]) {
-        if (todo.status !== 'open' || todo.after === null) continue;
+        if (todo.status !== 'open' || todo.runId !== null || todo.after === null) continue;
         const before = todoOf(todo.after);
         if (before === undefined || !endedBadly(before)) continue;
         const how = before.status === 'completed' ? 'completed by force' : before.status;
@@ -213,7 +221,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
         summary: record.summary,
         report: record.reportPath,
         runId: null,
-        ...(isTerminal(record.todoStatus) ? { endedAtMs: record.endedAtMs } : {}),
+        endedAtMs: isTerminal(record.todoStatus) ? record.endedAtMs : null,
       });
       return 'recorded';
     },
@@ -234,6 +242,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async requeue(ref) {
       const found = held(ref);
       if (found === null || found.todo.status !== 'dead-lettered') return false;
+      putRun(found.run, { leaseUntilMs: Math.max(found.run.leaseUntilMs, now() + requeuedLeaseMs) });
       put(found.todo, { status: 'running', held: false, reason: null });
       return true;
     },
@@ -283,6 +292,18 @@ export type Rows = {
 
 export const createRows = (): Rows => ({ todos: new Map(), runs: new Map(), records: new Map(), notes: [], lastNumber: 0 });
 
+/** What a lease is at least. */
+const requeuedLeaseMs = 60_000;
+
+/** The answer to a claim that was made before, and whose answer was lost. */
+function ownClaim(rows: Rows, { runId }: ClaimRequest): ClaimResult | null {
+  const run = rows.runs.get(runId);
+  if (run === undefined) return null;
+  const todo = rows.todos.get(run.todoId);
+  if (todo?.runId === runId && run.endedAtMs === null) return { kind: 'claimed', todo, run };
+  return { kind: 'refused', why: `run ${runId} has ended${run.outcome === null ? '' : `: ${run.outcome}`}` };
+}
+
 /** The next by priority, then age, among those that may start now and have a free slot. */
 function nextFor(rows: Rows, request: ClaimRequest, nowMs: number): Todo | Extract<ClaimResult, { kind: 'nothing' }> {
   const open = [...rows.todos.values()].filter((todo) => isOpen(todo) && !todo.held);
@@ -295,14 +316,17 @@ function nextFor(rows: Rows, request: ClaimRequest, nowMs: number): Todo | Extra
 }
 
 /** Whatever its flag and order, but never one that runs or has ended. */
-function namedFor(rows: Rows, request: ClaimRequest): Todo | Extract<ClaimResult, { kind: 'refused' }> {
+function namedFor(rows: Rows, request: ClaimRequest): Todo | Exclude<ClaimResult, { kind: 'claimed' }> {
   const refused = (why: string) => ({ kind: 'refused', why }) as const;
   const todo = rows.todos.get(request.todoId!);
   if (todo === undefined) return refused('there is no such todo');
   if (isTerminal(todo.status)) return refused(`it has ended: ${todo.status}`);
+  if (todo.status === 'blocked') return refused('it is blocked; release it first');
+  if (todo.status === 'dead-lettered') return refused('it is dead-lettered; requeue or release it first');
   if (todo.runId !== null) return refused(`it is ${todo.status}`);
   if (!dependencyHolds(rows, todo)) return refused(`it waits for todo ${rows.todos.get(todo.after!)?.number ?? todo.after}`);
-  if (!hasSlot(rows, request, todo)) return refused('no free slot');
+  if (request.agents !== null && !request.agents.includes(todo.agent)) return refused(`agent ${todo.agent} cannot be started on this host`);
+  if (!hasSlot(rows, request, todo)) return { kind: 'nothing', why: 'no-slot', nextAtMs: null };
   return todo;
 }
 

@@ -1,0 +1,417 @@
+import type { Config } from '../../src/core/config.ts';
+import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
+import { isOperational, messageOf } from '../../src/core/errors.ts';
+import type { NewTodo } from '../../src/core/todo.ts';
+import { createEngine, type Engine } from '../../src/daemon/engine.ts';
+import { live } from '../../src/daemon/live.ts';
+import { adapters } from './adapters.ts';
+import type { Act, AgentScript } from './agents.ts';
+import { Timeline } from './clock.ts';
+import { type FaultPlan, Faults } from './faults.ts';
+import { History, Truth } from './history.ts';
+import { epochMs, Machine, type ScriptedCheck, uuidFrom, type Workspace } from './machine.ts';
+import { createMemoryStore, createRows, type Rows, type StoreChange } from './memory-store.ts';
+import { createDice, type Dice } from './random.ts';
+import { linkTo, type StoreCall } from './store-link.ts';
+import { type Crash, Crashed, type CrashPlan, elsewhere, ProcessWorld } from './world.ts';
+
+/** A todo, and what happens when agents work on it. */
+export type TodoPlan = {
+  /** Names it in the plan; its working directory is `/work/<key>`. */
+  readonly key: string;
+  readonly addAtMs: number;
+  readonly agent: 'worker' | 'talker';
+  readonly session: 'child' | 'tmux' | null;
+  readonly checks: readonly CheckPlan[];
+  readonly priority: number;
+  readonly timeoutMs: number | null;
+  readonly rounds: number;
+  readonly after: string | null;
+  readonly held: boolean;
+  /** Per attempt, per round, what the agent does; the last of each stands for all that follow. */
+  readonly attempts: readonly (readonly (readonly Act[])[])[];
+};
+
+export type CheckPlan = {
+  /** follows: passes when the working directory is good. */
+  readonly kind: 'follows' | 'fails-once' | 'never' | 'hangs' | 'cannot-start';
+  readonly ms: number;
+};
+
+export type MachinePlan = {
+  readonly name: string;
+  readonly wallOffsetMs: number;
+  readonly legacy: boolean;
+  /** How likely a change in the spool wakes the daemon. */
+  readonly watcher: number;
+  readonly faults: FaultPlan;
+  /** Where the daemons of this machine die, one after the other. */
+  readonly crashes: readonly CrashPlan[];
+  /** How long it takes until the next daemon is there. */
+  readonly restartMs: readonly number[];
+};
+
+export type SimulationPlan = {
+  readonly seed: number | string;
+  readonly config: Config;
+  readonly machines: readonly MachinePlan[];
+  readonly storeOffsetMs: number;
+  readonly longMaxBytes: number | null;
+  readonly todos: readonly TodoPlan[];
+  /** Keeps the history as lines. */
+  readonly trace: boolean;
+};
+
+/** Something outside the code under test that sees all and judges. */
+export type Observer = {
+  diskChanges?(machine: Machine, change: import('./disk.ts').DiskChange): void;
+  storeChanges?(change: StoreChange): void;
+  storeCalled?(call: StoreCall): void;
+  journalCommits?(
+    machine: Machine,
+    before: import('../../src/core/entry.ts').Entry | null,
+    after: import('../../src/core/entry.ts').Entry,
+  ): void;
+  crashed?(machine: Machine, crash: Crash): void;
+};
+
+/** One process that runs an engine. */
+export type Daemon = {
+  readonly machine: Machine;
+  readonly process: ProcessWorld;
+  readonly engine: Engine;
+  readonly kind: 'daemon' | 'run';
+};
+
+/** Machines, store, agents and people of one story. The plan says what happens; this makes it happen. */
+export class Simulation {
+  readonly plan: SimulationPlan;
+  readonly timeline = new Timeline();
+  readonly dice: Dice;
+  readonly history: History;
+  readonly truth: Truth;
+  readonly rows: Rows = createRows();
+  readonly machines: Machine[];
+  readonly observers: Observer[] = [];
+  /** What must not be: told by checkers and by this harness. */
+  readonly violations: string[] = [];
+  readonly counts: Record<string, number> = {};
+  readonly crashPoints: Record<string, number> = {};
+  readonly daemons = new Map<Machine, Daemon>();
+  readonly runners = new Set<Daemon>();
+  readonly ids = new Map<string, string>();
+  #keys = new Map<string, TodoPlan>();
+  readonly #attempts = new Map<string, string[]>();
+  readonly #workspaces = new Map<string, Workspace>();
+  readonly #checksRun = new Map<string, number>();
+  readonly #crashesLeft: Map<Machine, CrashPlan[]>;
+  readonly #restarts: Map<Machine, number[]>;
+  /** No more daemons are started. */
+  #over = false;
+
+  constructor(plan: SimulationPlan) {
+    this.plan = plan;
+    this.dice = createDice(plan.seed);
+    this.history = new History(this.timeline, plan.trace);
+    this.truth = new Truth(this.timeline, this.history);
+    const around = {
+      timeline: this.timeline,
+      dice: this.dice,
+      history: this.history,
+      truth: this.truth,
+      scriptFor: (todoId: string, runId: string, round: number) => this.#scriptFor(todoId, runId, round),
+      agentOf: (todoId: string) => this.planOf(todoId)?.agent ?? 'worker',
+      workspace: (todoId: string) => this.#workspace(todoId),
+      checkFor: (command: string, cwd: string) => this.#checkFor(command, cwd),
+    };
+    this.machines = plan.machines.map(({ name, wallOffsetMs, legacy, watcher, faults }) => {
+      const dice = this.dice.split(`faults of ${name}`);
+      return new Machine(
+        { name, wallOffsetMs, legacy, watcher, faults: new Faults(faults, dice, () => this.timeline.nowMs, this.counts) },
+        around,
+      );
+    });
+    this.#crashesLeft = new Map(this.machines.map((machine, index) => [machine, [...plan.machines[index]!.crashes]]));
+    this.#restarts = new Map(this.machines.map((machine, index) => [machine, [...plan.machines[index]!.restartMs]]));
+    for (const [index, machine] of this.machines.entries()) this.#prepare(machine, plan.machines[index]!.faults);
+    for (const todo of plan.todos) this.#plan(todo);
+  }
+
+  #prepare(machine: Machine, faults: FaultPlan): void {
+    machine.disk.onChange = (change) => {
+      if (change.actor.kind === 'daemon')
+        this.history.note(machine.name, change.op, `${change.path}${change.to === null ? '' : ` → ${change.to}`}`);
+      for (const observer of this.observers) observer.diskChanges?.(machine, change);
+    };
+    machine.journal.onCommit = (before, after) => {
+      this.history.note(
+        machine.name,
+        'journal',
+        `${after.ref.runId} ${before?.fact ?? '-'} → ${after.fact} attempt ${after.attempt} round ${after.round}`,
+      );
+      for (const observer of this.observers) observer.journalCommits?.(machine, before, after);
+    };
+    for (const { atMs, byMs } of faults.clockJumps) {
+      this.timeline.at(atMs, () => {
+        machine.wallOffsetMs += byMs;
+        this.count('clock jump');
+        this.history.note(machine.name, 'clock jumps', `${byMs}`);
+      });
+    }
+    for (const { fromMs, toMs } of faults.pauses) {
+      this.timeline.at(fromMs, () => {
+        this.daemons.get(machine)?.process.pauseUntil(toMs);
+        this.count('pause');
+        this.history.note(machine.name, 'is paused', `until ${toMs}`);
+      });
+    }
+  }
+
+  /** The store's clock. */
+  storeMs(): number {
+    return epochMs + Math.floor(this.timeline.nowMs) + this.plan.storeOffsetMs;
+  }
+
+  count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+
+  violate(promise: string, what: string): void {
+    const text = `${promise}: ${what}`;
+    if (this.violations.length < 50) this.violations.push(`${(this.timeline.nowMs / 1000).toFixed(3)} ${text}`);
+    this.history.note('checker', 'VIOLATION', text);
+  }
+
+  planOf(todoId: string): TodoPlan | undefined {
+    return this.#keys.get(todoId);
+  }
+
+  idOf(key: string): string {
+    const id = this.ids.get(key);
+    if (id === undefined) throw new Error(`the plan has no todo ${key}`);
+    return id;
+  }
+
+  /** A store without troubles: for people outside the story, and for checkers. */
+  admin() {
+    return createMemoryStore({ nowMs: () => this.storeMs(), rows: this.rows, onChange: (change) => this.#storeChanged(change) });
+  }
+
+  #storeChanged(change: StoreChange): void {
+    if (change.kind === 'todo') {
+      const { before, after } = change;
+      this.history.note(
+        'store',
+        'todo',
+        `${after.number} ${before?.status ?? '-'} → ${after.status} fence ${after.fence} run ${after.runId ?? '-'} ${after.proof ?? ''}`,
+      );
+    } else if (change.kind === 'record')
+      this.history.note(
+        'store',
+        'record',
+        `${change.after.runId} ${change.after.outcome} ${change.after.proof ?? ''} said by ${change.after.saidBy}`,
+      );
+    for (const observer of this.observers) observer.storeChanges?.(change);
+  }
+
+  #plan(todo: TodoPlan): void {
+    const dice = this.dice.split(`todo ${todo.key}`);
+    const id = uuidFrom(epochMs + this.ids.size, dice);
+    this.ids.set(todo.key, id);
+    this.#keys.set(id, todo);
+    const cwd = `/work/${todo.key}`;
+    for (const machine of this.machines) {
+      machine.disk.files(machine.nature).makeFolder(cwd);
+      machine.settleNames();
+    }
+    const row: NewTodo = {
+      id,
+      title: `Todo ${todo.key}`,
+      prompt: `Do ${todo.key}`,
+      cwd,
+      project: cwd,
+      agent: todo.agent,
+      session: todo.session,
+      checks: todo.checks.map((_, index) => `check ${todo.key} ${index}`),
+      priority: todo.priority,
+      timeoutMs: todo.timeoutMs,
+      rounds: todo.rounds,
+      after: todo.after === null ? null : this.idOf(todo.after),
+      held: todo.held,
+    };
+    this.timeline.at(todo.addAtMs, () => {
+      void this.admin().add(row);
+      for (const machine of this.machines) void machine.ask({ op: 'wake' });
+    });
+  }
+
+  #scriptFor(todoId: string, runId: string, round: number): AgentScript {
+    const attempts = this.planOf(todoId)?.attempts ?? [[[{ do: 'exit', code: 1 }]]];
+    const runs = this.#attempts.get(todoId) ?? [];
+    if (!runs.includes(runId)) runs.push(runId);
+    this.#attempts.set(todoId, runs);
+    const rounds = attempts[Math.min(runs.indexOf(runId), attempts.length - 1)] ?? [];
+    return { acts: rounds[Math.min(round - 1, rounds.length - 1)] ?? [] };
+  }
+
+  #workspace(todoId: string): Workspace {
+    const workspace = this.#workspaces.get(todoId) ?? { good: false };
+    this.#workspaces.set(todoId, workspace);
+    return workspace;
+  }
+
+  #checkFor(command: string, cwd: string): ScriptedCheck | null {
+    const match = /^check (\S+) (\d+)$/.exec(command);
+    const todoId = match?.[1] === undefined ? undefined : this.ids.get(match[1]);
+    const check = todoId === undefined ? undefined : this.planOf(todoId)?.checks[Number(match?.[2])];
+    if (todoId === undefined || check === undefined || cwd !== `/work/${match?.[1]}`) return null;
+    const times = (this.#checksRun.get(command) ?? 0) + 1;
+    this.#checksRun.set(command, times);
+    const passes =
+      check.kind === 'follows'
+        ? this.#workspace(todoId).good
+        : check.kind === 'fails-once'
+          ? times > 1 && this.#workspace(todoId).good
+          : false;
+    return {
+      todoId,
+      command,
+      passes,
+      ms: check.kind === 'hangs' ? Number.POSITIVE_INFINITY : check.ms,
+      startError: check.kind === 'cannot-start',
+    };
+  }
+
+  /** Starts the daemon of a machine as its operating system would: the lock decides. Null when another one has it. */
+  startDaemon(machine: Machine): Daemon | null {
+    if (this.#over) return null;
+    if (machine.lockedBy !== null) {
+      this.count('second daemon refused');
+      this.history.note(machine.name, 'second daemon refused', `pid ${machine.lockedBy}`);
+      return null;
+    }
+    const crash = this.timeline.nowMs < this.#healAtMs(machine) ? (this.#crashesLeft.get(machine)?.shift() ?? null) : null;
+    const daemon = this.#boot(machine, 'daemon', { kind: 'daemon' }, crash);
+    machine.lockedBy = daemon.process.id.pid;
+    this.daemons.set(machine, daemon);
+    return daemon;
+  }
+
+  /** `todo run [ID]`: a worker beside the daemon, or without one. */
+  startRun(machine: Machine, todoId: string | null, crash: CrashPlan | null): Daemon {
+    const runner = this.#boot(machine, 'run', { kind: 'run', todoId }, crash);
+    this.runners.add(runner);
+    return runner;
+  }
+
+  #healAtMs(machine: Machine): number {
+    return machine.faults.plan.healAtMs;
+  }
+
+  #boot(machine: Machine, kind: Daemon['kind'], scope: Parameters<typeof createEngine>[0]['scope'], crash: CrashPlan | null): Daemon {
+    const dice = machine.dice.split(`link ${machine.processes.living.length} ${this.timeline.nowMs}`);
+    const store = linkTo(
+      {
+        nowMs: () => this.storeMs(),
+        rows: this.rows,
+        onChange: (change) => this.#storeChanged(change),
+        ...(this.plan.longMaxBytes === null ? {} : { longMaxBytes: this.plan.longMaxBytes }),
+      },
+      {
+        host: machine.host.id,
+        after: (ms, act) => void this.timeline.after(ms, act),
+        faults: machine.faults,
+        dice,
+        timeoutMs: this.plan.config.behavior.database_timeout * 1000,
+        isAlive: () => !process.dead,
+        heard: (call) => {
+          for (const observer of this.observers) observer.storeCalled?.(call);
+        },
+      },
+    );
+    const process: ProcessWorld = new ProcessWorld(machine, store, crash, (death) => this.#died(daemon, death));
+    const stop = new AbortController();
+    const engine = createEngine(
+      {
+        world: process.world,
+        config: this.plan.config,
+        adapters,
+        scope,
+        secrets: [],
+        emulate: async () => ({ rows: [], alternate: null, olderRowsLost: false }),
+        version: '0.0.0',
+      },
+      stop.signal,
+    );
+    const daemon: Daemon = { machine, process, engine, kind };
+    this.history.note(
+      machine.name,
+      `${kind} starts`,
+      `pid ${process.id.pid}${crash === null ? '' : ` dies at call ${crash.calls} (${crash.of}) ${crash.when} by ${crash.kind}`}`,
+    );
+    if (kind === 'daemon') machine.listener = (request) => engine.request(request, stop.signal);
+    const drain = new AbortController();
+    live(engine, process.world, drain.signal, stop.signal).then(
+      () => this.#left(daemon, null),
+      (error: unknown) => this.#left(daemon, { error }),
+    );
+    return daemon;
+  }
+
+  /** SIGKILL or power: whatever it was doing ends here. */
+  #died(daemon: Daemon, crash: Crash): void {
+    const { machine } = daemon;
+    this.count(`crash by ${crash.kind}`);
+    if (crash.at !== elsewhere) this.crashPoints[crash.at] = (this.crashPoints[crash.at] ?? 0) + 1;
+    this.history.note(machine.name, 'DIES', `${daemon.kind} ${daemon.process.id.pid} at ${crash.at} by ${crash.kind}`);
+    for (const observer of this.observers) observer.crashed?.(machine, crash);
+    this.#gone(daemon);
+    if (crash.kind === 'power' && crash.at !== elsewhere) machine.losePower();
+  }
+
+  /** It ended by itself. */
+  #left(daemon: Daemon, failed: { readonly error: unknown } | null): void {
+    if (daemon.process.dead) return;
+    if (failed !== null) {
+      const { error } = failed;
+      this.history.note(daemon.machine.name, `${daemon.kind} leaves`, messageOf(error));
+      this.count('process left with an error');
+      if (!isOperational(error) && !(error instanceof Crashed))
+        this.violate('DEFECT', `left the loop: ${error instanceof Error ? error.stack : String(error)}`);
+    } else this.history.note(daemon.machine.name, `${daemon.kind} ends`, '');
+    daemon.process.quit();
+    this.#gone(daemon);
+  }
+
+  #gone(daemon: Daemon): void {
+    const { machine } = daemon;
+    this.runners.delete(daemon);
+    if (daemon.kind !== 'daemon' || this.daemons.get(machine) !== daemon) return;
+    this.daemons.delete(machine);
+    machine.lockedBy = null;
+    machine.hangUp();
+    const restarts = this.#restarts.get(machine) ?? [];
+    this.timeline.after(restarts.length > 1 ? restarts.shift()! : (restarts[0] ?? 1000), () => this.startDaemon(machine));
+  }
+
+  /** The daemon dies now, wherever it is. */
+  kill(machine: Machine, kind: Crash['kind']): void {
+    const daemon = this.daemons.get(machine);
+    if (daemon !== undefined) daemon.process.die(kind, 'some moment');
+    else if (kind === 'power') machine.losePower();
+  }
+
+  /** What a person types. Remembered, because only people may override. */
+  async ask(machine: Machine, what: string, todoId: string, request: ControlRequest): Promise<ControlReply | null> {
+    const asked = { what, todoId, atMs: this.timeline.nowMs, reply: null as ControlReply | null };
+    this.truth.asked.push(asked);
+    this.history.note('person', what, todoId);
+    asked.reply = await machine.ask(request);
+    this.history.note('person', 'hears', asked.reply === null ? 'nothing' : asked.reply.ok ? asked.reply.kind : asked.reply.message);
+    return asked.reply;
+  }
+
+  end(): void {
+    this.#over = true;
+  }
+}

@@ -9,14 +9,25 @@ import { emergency } from './emergency.ts';
 import { statusOf } from './requests.ts';
 import { withStore } from './store-link.ts';
 
-/** The monitor: one look at everything every behavior.health_check_interval, and what the configuration allows to be mended. */
+const dueAtMs = new WeakMap<Context, number>();
+
+/**
+ * The monitor: one look at everything every behavior.health_check_interval, and what the configuration allows to be mended.
+ * Its heartbeat is the end of a whole sweep: one that hangs, or fails each time, shows in `todo health` (I-09).
+ */
 export function sweepWhenDue(context: Context, look: () => Promise<unknown>): void {
-  const { state, world, config } = context;
+  const { state, world, config, tasks } = context;
   const nowMs = world.clock.nowMs();
-  if (context.scope.kind !== 'daemon' || state.draining) return;
-  if (state.lastSweepAtMs !== null && nowMs < state.lastSweepAtMs + inMs(config.behavior.health_check_interval)) return;
-  state.lastSweepAtMs = nowMs;
-  context.tasks.start('sweep', async () => void (await sweepNow(context, config.behavior.auto_recovery ? 'automatic' : 'none', look)), (error) => world.log.warn('monitor', 'sweep failed', { reason: error.message }));
+  if (context.scope.kind !== 'daemon' || state.draining || tasks.busy('sweep') || nowMs < (dueAtMs.get(context) ?? 0)) return;
+  dueAtMs.set(context, nowMs + inMs(config.behavior.health_check_interval));
+  tasks.start(
+    'sweep',
+    async () => {
+      await sweepNow(context, 'automatic', look);
+      state.lastSweepAtMs = world.clock.nowMs();
+    },
+    (error) => world.log.warn('monitor', 'sweep failed', { reason: error.message }),
+  );
 }
 
 /** `todo recover`: the plan first; with apply all of it. */

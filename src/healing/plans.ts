@@ -38,7 +38,7 @@ function repairOf({ about }: Seen, config: Config, nowMs: number): Repair | null
         ? {
             action: 'archive-orphan',
             risk: 'none: it is moved to the archive with digests, not deleted',
-            automatic: behavior.cleanup_orphaned,
+            automatic: behavior.auto_recovery && behavior.cleanup_orphaned,
           }
         : {
             action: 'archive-orphan',
@@ -46,7 +46,11 @@ function repairOf({ about }: Seen, config: Config, nowMs: number): Repair | null
             automatic: false,
           };
     case 'orphan-window':
-      return { action: 'end-window', risk: 'what still runs in that window ends', automatic: behavior.cleanup_orphaned };
+      return {
+        action: 'end-window',
+        risk: 'what still runs in that window ends',
+        automatic: behavior.auto_recovery && behavior.cleanup_orphaned,
+      };
     case 'lost-claim':
       return lostClaim(about, config);
     case 'silent-run':

@@ -19,6 +19,7 @@ const silent = (silentMinutes: number): About => ({
   entry: entry(1, { lastSignAtMs: startMs - minutes(silentMinutes) }),
 });
 const defaults = withConfig({});
+const uncleaned = withConfig({ behavior: { cleanup_orphaned: false } });
 const off = withConfig({ behavior: { auto_recovery: false, cleanup_orphaned: false } });
 
 /** What is planned, and whether the daemon may do it by itself. */
@@ -27,8 +28,9 @@ const table: readonly [name: string, about: About, config: Config, planned: stri
   ['an overlooked marker, auto_recovery off', { kind: 'marker', legacy: false }, off, 'process-marker asked'],
   ["a legacy marker that may be another home's", { kind: 'marker', legacy: true }, defaults, null],
   ['a folder whose run is over', { kind: 'orphan-folder', owner: 'over' }, defaults, 'archive-orphan automatic'],
-  ['a folder whose run is over, cleanup_orphaned off', { kind: 'orphan-folder', owner: 'over' }, off, 'archive-orphan asked'],
+  ['a folder whose run is over, cleanup_orphaned off', { kind: 'orphan-folder', owner: 'over' }, uncleaned, 'archive-orphan asked'],
   ["a folder that may be another home's", { kind: 'orphan-folder', owner: 'foreign' }, defaults, 'archive-orphan asked'],
+  ['a folder whose run is over, auto_recovery off', { kind: 'orphan-folder', owner: 'over' }, off, 'archive-orphan asked'],
   ['a window without a run', { kind: 'orphan-window' }, defaults, 'end-window automatic'],
   ['a lost claim whose lease ran out', lost(), defaults, 'rescue automatic'],
   ['a lost claim, auto_recovery off', lost(), off, 'rescue asked'],

@@ -50,7 +50,7 @@ function describe(deadline: Deadline, { config }: Context): string {
 export async function emergency(context: Context, runId: string, what: Pick<EmergencyInfo, 'action' | 'by' | 'reason'>): Promise<void> {
   const { world, ledger } = context;
   const entry = ledger.get(runId);
-  if (isCompletion(entry.fact) && entry.fact !== 'signalled') return;
+  if (isCompletion(entry.fact) && (entry.fact !== 'signalled' || entry.turn === 'ended')) return;
   const nowMs = world.clock.nowMs();
   const system = systemOf(context, entry);
   const actions = actionsFor(what.action, entry);

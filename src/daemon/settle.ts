@@ -15,6 +15,7 @@ import { noteStore } from './store-link.ts';
 /** A session that will not die is tried this often before its completion goes on with that said in the report. */
 const endTriesMax = 5;
 const exitLookMs = 50;
+const hookAsksWithinMs = 3000;
 
 /** Takes one signalled, quiet run to its end: judge an idle conversation, end the session, then the four layers. */
 export async function bringToEnd(context: Context, runId: string): Promise<void> {
@@ -72,7 +73,7 @@ async function judge(context: Context, runId: string): Promise<'sent-back' | 'go
   const adapter = context.steps.adapterOf(entry.todo.agent);
   const idle = adapter.conversational && entry.turn === 'ended' && entry.exit === null && entry.session !== null;
   if (!idle || !wantsChecks(entry) || checksOfRound(entry).length > 0) return 'go-on';
-  if (entry.kind === 'child' && !context.state.waitingHooks.has(runId)) return 'go-on';
+  if (entry.kind === 'child' && !(await hookWaits(context, runId))) return 'go-on';
   const results = await runChecks(entry, context.steps, context.stop);
   if (context.stop.aborted) return 'sent-back';
   const judged = await context.ledger.update(runId, (now) => ({ ...now, checks: [...now.checks, ...results] }));
@@ -81,6 +82,16 @@ async function judge(context: Context, runId: string): Promise<'sent-back' | 'go
   if (entry.kind === 'child' && !context.state.waitingHooks.has(runId)) return 'go-on';
   await sendBackIdle(context, judged, results);
   return 'sent-back';
+}
+
+/** The hook's file comes first and its question a moment later; an agent that goes away instead will not ask. */
+async function hookWaits(context: Context, runId: string): Promise<boolean> {
+  const untilMs = context.world.clock.nowMs() + hookAsksWithinMs;
+  while (!context.state.waitingHooks.has(runId) && context.world.clock.nowMs() < untilMs && !context.stop.aborted) {
+    if (observe(context.ledger.get(runId), false, context.world).exit !== null) return false;
+    await context.world.clock.sleep(exitLookMs, context.stop);
+  }
+  return context.state.waitingHooks.has(runId);
 }
 
 async function sendBackIdle(context: Context, entry: Entry, results: readonly CheckResult[]): Promise<void> {

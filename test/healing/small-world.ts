@@ -99,6 +99,7 @@ export class SmallWorld {
       },
     },
     log: {
+      rotate: () => {},
       debug: () => {},
       info: (_room, event, fields = {}) => this.lines.push({ level: 'info', event, fields }),
       warn: (_room, event, fields = {}) => this.lines.push({ level: 'warn', event, fields }),

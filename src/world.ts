@@ -145,7 +145,10 @@ export type Processes = {
 export type Terminals = {
   available(): Answer;
   /** Starts argv in a new window; all it prints from the first byte on goes to outputPath. */
-  start(plan: StartPlan & { readonly name: string; readonly columns: number; readonly rows: number }): { readonly target: string; readonly process: ProcessId };
+  start(plan: StartPlan & { readonly name: string; readonly columns: number; readonly rows: number }): {
+    readonly target: string;
+    readonly process: ProcessId;
+  };
   alive(target: string): Answer;
   /** The screen as text with SGR; null when it is gone. */
   capture(target: string): string | null;
@@ -237,12 +240,26 @@ export type Store = {
   /** In-progress todos whose lease has expired (store's clock), with their run. */
   expired(): Promise<readonly { readonly todo: Todo; readonly run: Run }[]>;
   /** Takes a todo away from a run whose lease has expired: status open (or blocked), run lost. Guarded by the expired lease. False = it was renewed meanwhile. */
-  rescue(ref: RunRef, to: { readonly status: 'open' | 'blocked'; readonly outcome: 'lost' | 'reset'; readonly reason: string; readonly attempts: number; readonly resets: number; readonly notBeforeMs: number | null }): Promise<boolean>;
+  rescue(
+    ref: RunRef,
+    to: {
+      readonly status: 'open' | 'blocked';
+      readonly outcome: 'lost' | 'reset';
+      readonly reason: string;
+      readonly attempts: number;
+      readonly resets: number;
+      readonly notBeforeMs: number | null;
+    },
+  ): Promise<boolean>;
   /** All claimed, running, stalled todos with their run, for the consistency check. */
   inProgress(): Promise<readonly { readonly todo: Todo; readonly run: Run | null }[]>;
 
   /** Changes of a todo without a live run: guarded by its present status and run_id null. False = it was not so any more. */
-  change(todoId: string, from: readonly TodoStatus[], to: { readonly status?: TodoStatus; readonly held?: boolean; readonly reason?: string | null; readonly notBeforeMs?: number | null }): Promise<boolean>;
+  change(
+    todoId: string,
+    from: readonly TodoStatus[],
+    to: { readonly status?: TodoStatus; readonly held?: boolean; readonly reason?: string | null; readonly notBeforeMs?: number | null },
+  ): Promise<boolean>;
   /** Blocks open todos whose `after` ended badly (failed, cancelled, forced); returns them. */
   blockDependents(): Promise<readonly Todo[]>;
 
@@ -256,8 +273,17 @@ export type Store = {
   requeue(ref: RunRef): Promise<boolean>;
 
   /** Append-only facts about what we did: kind `audit` | `retry` | `healing`. Best effort for the caller, atomic for the row. */
-  note(row: { readonly kind: 'audit' | 'retry' | 'healing'; readonly todoId: string | null; readonly runId: string | null; readonly atMs: number; readonly what: string; readonly detail: string }): Promise<void>;
-  notesOf(todoId: string): Promise<readonly { readonly kind: string; readonly atMs: number; readonly what: string; readonly detail: string }[]>;
+  note(row: {
+    readonly kind: 'audit' | 'retry' | 'healing';
+    readonly todoId: string | null;
+    readonly runId: string | null;
+    readonly atMs: number;
+    readonly what: string;
+    readonly detail: string;
+  }): Promise<void>;
+  notesOf(
+    todoId: string,
+  ): Promise<readonly { readonly kind: string; readonly atMs: number; readonly what: string; readonly detail: string }[]>;
   /** Pool or connection figures, for health. */
   figures(): { readonly active: number; readonly idle: number; readonly limit: number };
 };

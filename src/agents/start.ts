@@ -11,7 +11,14 @@ export const windowColumns = 160;
 export const windowRows = 50;
 
 /** What exactly would be started for this round of the run. */
-export function planLaunch(entry: Pick<Entry, 'ref' | 'todo' | 'conversationId' | 'round' | 'kind'>, feedback: string | null, adapter: Adapter, settings: AgentSettings, hookWaitMs: number, needs: Pick<World, 'host' | 'home'>): Launch {
+export function planLaunch(
+  entry: Pick<Entry, 'ref' | 'todo' | 'conversationId' | 'round' | 'kind'>,
+  feedback: string | null,
+  adapter: Adapter,
+  settings: AgentSettings,
+  hookWaitMs: number,
+  needs: Pick<World, 'host' | 'home'>,
+): Launch {
   const context: LaunchContext = {
     todo: entry.todo,
     runId: entry.ref.runId,
@@ -36,7 +43,11 @@ export function startSession(entry: Entry, token: string, launch: Launch, feedba
   const at = runFiles(needs.home.runs, entry.ref.runId);
   const cwd = needs.files.stat(entry.todo.cwd);
   if (cwd === null || (cwd.kind !== 'folder' && cwd.kind !== 'symlink')) {
-    throw new OperationalError('SPAWN_FAILED', { operation: 'starting', subject: `todo ${entry.todo.number}`, why: `its working directory ${entry.todo.cwd} does not exist` });
+    throw new OperationalError('SPAWN_FAILED', {
+      operation: 'starting',
+      subject: `todo ${entry.todo.number}`,
+      why: `its working directory ${entry.todo.cwd} does not exist`,
+    });
   }
   needs.files.makeFolder(at.folder);
   for (const file of launch.files) needs.files.write(`${at.folder}/${file.name}`, file.content, 0o600);

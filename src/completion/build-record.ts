@@ -33,7 +33,9 @@ export function buildRecord(entry: Entry, { world, config }: Pick<StepNeeds, 'wo
 
 /** Where the run's folder is in the end: in the archive, or where it was if behavior.auto_archive is off. */
 export const archivedFolder = (entry: Pick<Entry, 'ref' | 'reported'>, { world, config }: Pick<StepNeeds, 'world' | 'config'>): string =>
-  config.behavior.auto_archive && entry.reported !== null ? `${world.home.archive}/${entry.reported.folder}` : runFiles(world.home.runs, entry.ref.runId).final;
+  config.behavior.auto_archive && entry.reported !== null
+    ? `${world.home.archive}/${entry.reported.folder}`
+    : runFiles(world.home.runs, entry.ref.runId).final;
 
 /** Where it is now: a crash may have come after the move. */
 export function finalFolder(entry: Pick<Entry, 'ref' | 'reported'>, needs: Pick<StepNeeds, 'world' | 'config'>): string {

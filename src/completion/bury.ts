@@ -3,7 +3,8 @@ import type { Step } from './needs.ts';
 /** What cannot be finished is kept whole and shown to a person: dead-lettered and held, or open again where behavior.last_resort says reset. */
 export const bury: Step = async (entry, { world, config }) => {
   const reason = entry.givenUp ?? 'the completion was given up';
-  if (config.behavior.last_resort === 'reset') await world.store.giveBack(entry.ref, 'lost', `${reason} (last_resort reset)`, null, entry.todo.attempts + 1);
+  if (config.behavior.last_resort === 'reset')
+    await world.store.giveBack(entry.ref, 'lost', `${reason} (last_resort reset)`, null, entry.todo.attempts + 1);
   else await world.store.deadLetter(entry.ref, reason);
   return { kind: 'done', fact: 'dead-lettered', reason };
 };

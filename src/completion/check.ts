@@ -1,6 +1,6 @@
+import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import type { CheckResult } from '../core/evidence.ts';
-import { inMs } from '../core/config.ts';
 import { checksOfRound, endingOf, wantsChecks } from '../core/verdict.ts';
 import type { Step, StepNeeds } from './needs.ts';
 import { redactorFor } from './redactor-for.ts';
@@ -9,7 +9,8 @@ const checkTailBytes = 16 * 1024;
 
 /** Between layers 1 and 2: the todo's own acceptance commands, run by us, never by the agent. Decides what the run comes to. */
 export const check: Step = async (entry, needs, stop) => {
-  const checks = wantsChecks(entry) && checksOfRound(entry).length === 0 ? [...entry.checks, ...(await runChecks(entry, needs, stop))] : entry.checks;
+  const checks =
+    wantsChecks(entry) && checksOfRound(entry).length === 0 ? [...entry.checks, ...(await runChecks(entry, needs, stop))] : entry.checks;
   const { clock, random } = needs.world;
   const ending = endingOf({ ...entry, checks }, needs.config, clock.nowMs(), random.next);
   const asked = checksOfRound({ checks, round: entry.round });
@@ -22,7 +23,11 @@ export const check: Step = async (entry, needs, stop) => {
 };
 
 /** All of them, in order, whatever the first ones say: people want to see the whole picture. */
-export async function runChecks(entry: Entry, { world, config, secrets }: Pick<StepNeeds, 'world' | 'config' | 'secrets'>, stop: AbortSignal): Promise<readonly CheckResult[]> {
+export async function runChecks(
+  entry: Entry,
+  { world, config, secrets }: Pick<StepNeeds, 'world' | 'config' | 'secrets'>,
+  stop: AbortSignal,
+): Promise<readonly CheckResult[]> {
   const redact = redactorFor(entry, { world, secrets });
   const results: CheckResult[] = [];
   for (const command of entry.todo.checks) {

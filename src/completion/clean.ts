@@ -30,7 +30,11 @@ function removeMarkers(entry: Entry, { files, home }: Pick<World, 'files' | 'hom
 }
 
 /** Removed only if it is still the very file that was journalled: another home may have put its own there. */
-function unlinkIfSame(path: string, was: { readonly dev: number; readonly ino: number; readonly mtimeMs?: number }, files: World['files']): void {
+function unlinkIfSame(
+  path: string,
+  was: { readonly dev: number; readonly ino: number; readonly mtimeMs?: number },
+  files: World['files'],
+): void {
   const now = files.stat(path);
   if (now === null || now.dev !== was.dev || now.ino !== was.ino || (was.mtimeMs !== undefined && now.mtimeMs !== was.mtimeMs)) return;
   files.unlink(path);

@@ -13,7 +13,8 @@ export const close: Step = async (entry, needs) => {
   if (broken !== null) return { kind: 'disproved', backTo: 'confirmed', reason: broken };
   if (!entry.superseded) {
     const run = await world.store.getRun(entry.ref.runId);
-    if (run === null || run.outcome !== entry.ending?.outcome) return { kind: 'disproved', backTo: 'confirmed', reason: 'the store does not show the end of this run' };
+    if (run === null || run.outcome !== entry.ending?.outcome)
+      return { kind: 'disproved', backTo: 'confirmed', reason: 'the store does not show the end of this run' };
   }
   return { kind: 'done', fact: 'closed' };
 };

@@ -2,8 +2,8 @@ import type { Entry } from '../core/entry.ts';
 import type { OutputMeta, SourceTried, Structured, Usage } from '../core/evidence.ts';
 import { runFiles } from '../core/run-folder.ts';
 import type { World } from '../world.ts';
-import type { Step, StepNeeds } from './needs.ts';
 import { gitChanges } from './git-changes.ts';
+import type { Step, StepNeeds } from './needs.ts';
 import { redactorFor } from './redactor-for.ts';
 
 /** Collected are the first 1 MiB and the last 7 MiB of the output. */
@@ -32,7 +32,9 @@ export const collect: Step = async (entry, needs, stop) => {
   const output = text.trim() === '' && screen !== null ? redact(screen) : text;
   const sources = verdictsOn(entry, { structured: structured?.found ?? null, session, output, meta: raw.meta });
   if (raw.meta.gapBytes > 0) problems.push(`the output has ${raw.meta.totalBytes} bytes; ${raw.meta.gapBytes} in the middle are left out`);
-  for (const source of sources) if (!source.used && source.verdict === 'unavailable' && source.name !== 'structured output') problems.push(`${source.name}: ${source.reason}`);
+  for (const source of sources)
+    if (!source.used && source.verdict === 'unavailable' && source.name !== 'structured output')
+      problems.push(`${source.name}: ${source.reason}`);
   world.files.write(`${at.final}/output.txt`, output);
   world.files.sync(`${at.final}/output.txt`);
   for (const file of session?.files ?? []) {
@@ -59,13 +61,20 @@ export const collect: Step = async (entry, needs, stop) => {
 };
 
 /** The process's end where it is known, else the word's time. Never the moment of collection. */
-const endOf = (entry: Entry): number => Math.max(entry.startedAtMs, entry.exit && entry.exit.kind !== 'lost' ? entry.exit.atMs : (entry.emergency?.atMs ?? entry.signal?.atMs ?? entry.lastSignAtMs));
+const endOf = (entry: Entry): number =>
+  Math.max(
+    entry.startedAtMs,
+    entry.exit && entry.exit.kind !== 'lost' ? entry.exit.atMs : (entry.emergency?.atMs ?? entry.signal?.atMs ?? entry.lastSignAtMs),
+  );
 
 function readOutput(path: string, world: Pick<World, 'files' | 'digest'>): { text: string; meta: OutputMeta } {
   const totalBytes = world.files.stat(path)?.sizeBytes ?? 0;
   if (totalBytes <= headBytesMax + tailBytesMax) {
     const bytes = world.files.read(path) ?? new Uint8Array();
-    return { text: decode(bytes), meta: { totalBytes: bytes.length, headBytes: bytes.length, tailBytes: 0, gapBytes: 0, sha256: world.digest.sha256(bytes) } };
+    return {
+      text: decode(bytes),
+      meta: { totalBytes: bytes.length, headBytes: bytes.length, tailBytes: 0, gapBytes: 0, sha256: world.digest.sha256(bytes) },
+    };
   }
   const head = world.files.readRange(path, 0, headBytesMax) ?? new Uint8Array();
   const tail = world.files.readRange(path, totalBytes - tailBytesMax, tailBytesMax) ?? new Uint8Array();
@@ -78,7 +87,13 @@ const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 type FoundStructured = { found: Structured; usage: Usage | null; diffStat: Awaited<ReturnType<typeof gitChanges>> };
 
-async function structuredSource(entry: Entry, output: string, needs: StepNeeds, problems: string[], stop: AbortSignal): Promise<FoundStructured | null> {
+async function structuredSource(
+  entry: Entry,
+  output: string,
+  needs: StepNeeds,
+  problems: string[],
+  stop: AbortSignal,
+): Promise<FoundStructured | null> {
   const { world } = needs;
   const adapter = needs.adapterOf(entry.todo.agent);
   const transcript = adapter
@@ -87,22 +102,34 @@ async function structuredSource(entry: Entry, output: string, needs: StepNeeds, 
     .find((file) => file.stat?.kind === 'file');
   let text: string | null = null;
   if (transcript?.stat) {
-    if (transcript.stat.sizeBytes > transcriptBytesMax) problems.push(`the transcript has ${transcript.stat.sizeBytes} bytes; only its last ${transcriptBytesMax} were read`);
+    if (transcript.stat.sizeBytes > transcriptBytesMax)
+      problems.push(`the transcript has ${transcript.stat.sizeBytes} bytes; only its last ${transcriptBytesMax} were read`);
     const bytes = world.files.readRange(transcript.path, Math.max(0, transcript.stat.sizeBytes - transcriptBytesMax), transcriptBytesMax);
     text = bytes === null ? null : decode(bytes);
   }
   const told = adapter.structured({ output, transcript: text, hooks: entry.hooks });
   const diffStat = entry.kind === 'person' ? null : await gitChanges(entry, world, stop);
-  if (told === null && (diffStat === null || diffStat.files.length === 0)) return diffStat === null ? null : { found: nothingFound, usage: null, diffStat };
+  if (told === null && (diffStat === null || diffStat.files.length === 0))
+    return diffStat === null ? null : { found: nothingFound, usage: null, diffStat };
   const files = diffStat?.files ?? [];
   return {
     found: told
       ? {
           ...told.found,
-          filesCreated: union(told.found.filesCreated, files.filter((file) => file.untracked).map((file) => file.path)),
-          filesChanged: union(told.found.filesChanged, files.filter((file) => !file.untracked).map((file) => file.path)),
+          filesCreated: union(
+            told.found.filesCreated,
+            files.filter((file) => file.untracked).map((file) => file.path),
+          ),
+          filesChanged: union(
+            told.found.filesChanged,
+            files.filter((file) => !file.untracked).map((file) => file.path),
+          ),
         }
-      : { ...nothingFound, filesCreated: files.filter((file) => file.untracked).map((file) => file.path), filesChanged: files.filter((file) => !file.untracked).map((file) => file.path) },
+      : {
+          ...nothingFound,
+          filesCreated: files.filter((file) => file.untracked).map((file) => file.path),
+          filesChanged: files.filter((file) => !file.untracked).map((file) => file.path),
+        },
     usage: told?.usage ?? null,
     diffStat,
   };
@@ -111,7 +138,8 @@ async function structuredSource(entry: Entry, output: string, needs: StepNeeds, 
 const nothingFound: Structured = { filesCreated: [], filesChanged: [], commands: [], errors: [], keyActions: [], finalText: null };
 const union = (a: readonly string[], b: readonly string[]): readonly string[] => [...new Set([...a, ...b])];
 const isWorth = (found: Structured): boolean =>
-  found.filesCreated.length + found.filesChanged.length + found.commands.length + found.errors.length + found.keyActions.length > 0 || (found.finalText ?? '').trim() !== '';
+  found.filesCreated.length + found.filesChanged.length + found.commands.length + found.errors.length + found.keyActions.length > 0 ||
+  (found.finalText ?? '').trim() !== '';
 
 /** `<prefix><id>` of the legacy layout: its text files, under names of their own. */
 function sessionFolder(entry: Entry, { world }: StepNeeds): { files: { name: string; text: string }[]; bytes: number } | null {
@@ -141,18 +169,40 @@ export function sessionFolders(entry: Pick<Entry, 'todo' | 'ref'>, world: Pick<W
 }
 
 /** The first source with something of worth is the one used; each has its verdict and the reason. */
-function verdictsOn(entry: Entry, found: { structured: Structured | null; session: { files: readonly { text: string }[]; bytes: number } | null; output: string; meta: OutputMeta }): SourceTried[] {
+function verdictsOn(
+  entry: Entry,
+  found: {
+    structured: Structured | null;
+    session: { files: readonly { text: string }[]; bytes: number } | null;
+    output: string;
+    meta: OutputMeta;
+  },
+): SourceTried[] {
   const tried: Omit<SourceTried, 'used'>[] = [];
   if (entry.simple) {
     const reason = 'simple completion: not asked';
-    tried.push({ name: 'structured output', verdict: 'unavailable', reason, sizeBytes: 0 }, { name: 'session folder', verdict: 'unavailable', reason, sizeBytes: 0 }, { name: 'terminal output', verdict: 'unavailable', reason, sizeBytes: 0 });
+    tried.push(
+      { name: 'structured output', verdict: 'unavailable', reason, sizeBytes: 0 },
+      { name: 'session folder', verdict: 'unavailable', reason, sizeBytes: 0 },
+      { name: 'terminal output', verdict: 'unavailable', reason, sizeBytes: 0 },
+    );
   } else {
     const worth = found.structured !== null && isWorth(found.structured);
     tried.push(
       found.structured === null
-        ? { name: 'structured output', verdict: 'unavailable', reason: 'no stream, transcript, hook event or git change was found', sizeBytes: 0 }
+        ? {
+            name: 'structured output',
+            verdict: 'unavailable',
+            reason: 'no stream, transcript, hook event or git change was found',
+            sizeBytes: 0,
+          }
         : worth
-          ? { name: 'structured output', verdict: 'structured', reason: "the agent's own stream, its transcript or the working directory's changes", sizeBytes: JSON.stringify(found.structured).length }
+          ? {
+              name: 'structured output',
+              verdict: 'structured',
+              reason: "the agent's own stream, its transcript or the working directory's changes",
+              sizeBytes: JSON.stringify(found.structured).length,
+            }
           : { name: 'structured output', verdict: 'empty', reason: 'nothing changed and nothing was said', sizeBytes: 0 },
       found.session === null
         ? { name: 'session folder', verdict: 'unavailable', reason: 'there is none for this todo', sizeBytes: 0 }
@@ -166,7 +216,12 @@ function verdictsOn(entry: Entry, found: { structured: Structured | null; sessio
           : { name: 'terminal output', verdict: 'raw', reason: 'the log of the run from its first byte', sizeBytes: found.meta.totalBytes },
     );
   }
-  tried.push({ name: 'store', verdict: 'structured', reason: 'title, description, working directory and times', sizeBytes: entry.todo.prompt.length + entry.todo.title.length });
+  tried.push({
+    name: 'store',
+    verdict: 'structured',
+    reason: 'title, description, working directory and times',
+    sizeBytes: entry.todo.prompt.length + entry.todo.title.length,
+  });
   const used = tried.findIndex((source) => source.verdict === 'structured' || source.verdict === 'raw');
   return tried.map((source, index) => ({ ...source, used: index === used }));
 }

@@ -8,5 +8,9 @@ export const confirm: Step = async (entry, { world }) => {
   const look = sameRecord(entry.reported?.recordDigest ?? '', back, world.digest.sha256);
   if (!look.same) return { kind: 'disproved', backTo: 'reported', reason: `the store shows something else: ${look.why}` };
   const parts = Object.keys(back.truncated);
-  return { kind: 'done', fact: 'confirmed', ...(parts.length > 0 ? { reason: `the store holds only a part of ${parts.join(', ')}; the whole is in the archive` } : {}) };
+  return {
+    kind: 'done',
+    fact: 'confirmed',
+    ...(parts.length > 0 ? { reason: `the store holds only a part of ${parts.join(', ')}; the whole is in the archive` } : {}),
+  };
 };

@@ -48,7 +48,8 @@ async function present(cwd: string, head: string | null, needs: Needs, stop: Abo
   for (const path of (untracked ?? '').split('\0')) {
     if (path === '') continue;
     const stat = needs.files.stat(`${top}/${path}`);
-    lines[path] = `${stat === null ? 0 : countLines(`${top}/${path}`, stat.sizeBytes, needs)} 0 new ${stat?.sizeBytes ?? 0} ${Math.round(stat?.mtimeMs ?? 0)}`;
+    lines[path] =
+      `${stat === null ? 0 : countLines(`${top}/${path}`, stat.sizeBytes, needs)} 0 new ${stat?.sizeBytes ?? 0} ${Math.round(stat?.mtimeMs ?? 0)}`;
   }
   return lines;
 }
@@ -60,7 +61,16 @@ function countLines(path: string, sizeBytes: number, { files }: Pick<World, 'fil
 }
 
 async function git(args: readonly string[], cwd: string, { processes }: Needs, stop: AbortSignal): Promise<string | null> {
-  const result = await processes.run({ argv: ['git', '-c', 'core.quotepath=off', ...args], cwd, env: { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0' }, timeoutMs: gitTimeoutMs, tailBytes: gitBytesMax }, stop);
+  const result = await processes.run(
+    {
+      argv: ['git', '-c', 'core.quotepath=off', ...args],
+      cwd,
+      env: { GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0' },
+      timeoutMs: gitTimeoutMs,
+      tailBytes: gitBytesMax,
+    },
+    stop,
+  );
   return result.exitCode === 0 ? result.tail : null;
 }
 

@@ -1,5 +1,5 @@
-import type { Adapter } from '../core/agent.ts';
 import type { StepResult } from '../core/advance.ts';
+import type { Adapter } from '../core/agent.ts';
 import type { Config } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';

@@ -58,7 +58,14 @@ export function stepAfter(entry: Pick<Entry, 'fact' | 'givenUp' | 'superseded'>)
  * Takes one signalled run to its end. Safe to start again from any fact: after a crash the journal is read and this same loop goes on.
  * `sleep` waits for the next attempt and may wake early, when the store is back.
  */
-export async function complete(runId: string, ledger: Ledger, heard: Heard, needs: StepNeeds, sleep: (untilMs: number) => Promise<void>, stop: AbortSignal): Promise<void> {
+export async function complete(
+  runId: string,
+  ledger: Ledger,
+  heard: Heard,
+  needs: StepNeeds,
+  sleep: (untilMs: number) => Promise<void>,
+  stop: AbortSignal,
+): Promise<void> {
   for (let entry = ledger.get(runId); ; entry = ledger.get(runId)) {
     const step = stepAfter(entry);
     if (step === null || stop.aborted) return;
@@ -70,8 +77,16 @@ export async function complete(runId: string, ledger: Ledger, heard: Heard, need
     const result = await attempt(step, entry, needs, stop);
     if (stop.aborted) return;
     if (result.kind === 'done' && result.fact === 'checked' && (await heard.checked({ ...entry, ...result.changes }))) return;
-    const at = { nowMs: needs.world.clock.nowMs(), durationMs: Math.round(needs.world.clock.monotonicMs() - startedMs), random: needs.world.random.next };
-    const moved = await ledger.update(runId, (now) => (result.kind === 'defect' ? afterDefect(now, result.error, at.nowMs) : advance(now, result, needs.config, at)), mayBeLazy(entry, result));
+    const at = {
+      nowMs: needs.world.clock.nowMs(),
+      durationMs: Math.round(needs.world.clock.monotonicMs() - startedMs),
+      random: needs.world.random.next,
+    };
+    const moved = await ledger.update(
+      runId,
+      (now) => (result.kind === 'defect' ? afterDefect(now, result.error, at.nowMs) : advance(now, result, needs.config, at)),
+      mayBeLazy(entry, result),
+    );
     tell(moved, result, at.durationMs, needs, heard);
   }
 }
@@ -82,7 +97,8 @@ export async function complete(runId: string, ledger: Ledger, heard: Heard, need
  */
 function mayBeLazy(entry: Entry, result: Attempted): boolean {
   if (result.kind !== 'done') return false;
-  if (result.fact === 'collected' || result.fact === 'checked') return (result.changes?.checks ?? entry.checks).length === entry.checks.length && !wantsChecks(entry);
+  if (result.fact === 'collected' || result.fact === 'checked')
+    return (result.changes?.checks ?? entry.checks).length === entry.checks.length && !wantsChecks(entry);
   return result.fact === 'recorded' || result.fact === 'cleaned';
 }
 
@@ -114,7 +130,14 @@ function afterDefect(entry: Entry, error: unknown, nowMs: number): Entry {
 }
 
 function tell(entry: Entry, result: Attempted, durationMs: number, { world }: StepNeeds, heard: Heard): void {
-  const fields = { todo: entry.todo.number, run: entry.ref.runId, fact: entry.fact, layer: layerOf(entry.fact), attempt: entry.attempt, durationMs };
+  const fields = {
+    todo: entry.todo.number,
+    run: entry.ref.runId,
+    fact: entry.fact,
+    layer: layerOf(entry.fact),
+    attempt: entry.attempt,
+    durationMs,
+  };
   switch (result.kind) {
     case 'done':
       world.log.info('completion', entry.fact, { ...fields, reason: result.reason ?? null });
@@ -124,11 +147,20 @@ function tell(entry: Entry, result: Attempted, durationMs: number, { world }: St
       world.log.warn('completion', 'disproved', { ...fields, reason: result.reason });
       return;
     case 'failed':
-      world.log.warn('completion', 'step failed', { ...fields, code: result.code, reason: result.reason, nextAttemptAtMs: entry.nextAttemptAtMs });
+      world.log.warn('completion', 'step failed', {
+        ...fields,
+        code: result.code,
+        reason: result.reason,
+        nextAttemptAtMs: entry.nextAttemptAtMs,
+      });
       heard.failed(entry);
       return;
     case 'defect':
-      world.log.error('completion', 'defect', { ...fields, reason: messageOf(result.error), stack: result.error instanceof Error ? result.error.stack : null });
+      world.log.error('completion', 'defect', {
+        ...fields,
+        reason: messageOf(result.error),
+        stack: result.error instanceof Error ? result.error.stack : null,
+      });
       heard.failed(entry);
       return;
     default:

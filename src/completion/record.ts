@@ -13,7 +13,8 @@ export const record: Step = async (entry, needs) => {
     return { kind: 'disproved', backTo: 'checked', reason: 'the report on disk is not the one that was made', changes: { reported: null } };
   }
   const answer = await write(entry, content, needs);
-  if (answer === 'superseded') return { kind: 'done', fact: 'confirmed', reason: 'superseded: another run has this todo', changes: { superseded: true } };
+  if (answer === 'superseded')
+    return { kind: 'done', fact: 'confirmed', reason: 'superseded: another run has this todo', changes: { superseded: true } };
   return { kind: 'done', fact: 'recorded', ...(answer === 'already' ? { reason: 'it was recorded before' } : {}) };
 };
 

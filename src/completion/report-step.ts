@@ -25,7 +25,11 @@ export const report: Step = async (entry, needs) => {
   const evidence = { ...draft, summary };
   const readable = needs.adapterOf(entry.todo.agent).readable(output) ?? output;
   const html = await renderReport(evidence, readable);
-  const content: Record<string, string> = { 'report.html': html, 'summary.txt': `${summary}\n`, 'evidence.json': `${JSON.stringify(evidence, null, 1)}\n` };
+  const content: Record<string, string> = {
+    'report.html': html,
+    'summary.txt': `${summary}\n`,
+    'evidence.json': `${JSON.stringify(evidence, null, 1)}\n`,
+  };
   const listed: ManifestFile[] = [...outputs];
   for (const [name, text] of Object.entries(content)) {
     files.write(`${at.final}/${name}`, text);

@@ -24,7 +24,12 @@ const boundedTriesMin = 3;
  * The one place where a completion moves. Pure: facts only grow by 'done', only shrink by 'disproved', and an ended one never moves.
  * A done step leaves `attempt` at 1: the attempt at the next step, counted before it runs.
  */
-export function advance(entry: Entry, result: StepResult, config: Config, at: { nowMs: number; durationMs: number; random: () => number }): Entry {
+export function advance(
+  entry: Entry,
+  result: StepResult,
+  config: Config,
+  at: { nowMs: number; durationMs: number; random: () => number },
+): Entry {
   if (hasEnded(entry.fact)) throw new Error(`a ${entry.fact} completion cannot move (run ${entry.ref.runId})`);
   switch (result.kind) {
     case 'done':
@@ -36,7 +41,13 @@ export function advance(entry: Entry, result: StepResult, config: Config, at: { 
         defects: 0,
         nextAttemptAtMs: 0,
         lastError: null,
-        timeline: stamp(entry, { atMs: at.nowMs, fact: result.fact, layer: layerOf(result.fact), durationMs: at.durationMs, reason: result.reason ?? null }),
+        timeline: stamp(entry, {
+          atMs: at.nowMs,
+          fact: result.fact,
+          layer: layerOf(result.fact),
+          durationMs: at.durationMs,
+          reason: result.reason ?? null,
+        }),
       };
     case 'disproved': {
       const moved: Entry = {
@@ -46,7 +57,13 @@ export function advance(entry: Entry, result: StepResult, config: Config, at: { 
         attempt: 1,
         disproved: entry.disproved + 1,
         nextAttemptAtMs: 0,
-        timeline: stamp(entry, { atMs: at.nowMs, fact: 'disproved', layer: layerOf(entry.fact), durationMs: at.durationMs, reason: result.reason }),
+        timeline: stamp(entry, {
+          atMs: at.nowMs,
+          fact: 'disproved',
+          layer: layerOf(entry.fact),
+          durationMs: at.durationMs,
+          reason: result.reason,
+        }),
       };
       return moved.disproved > disprovedMax ? giveUp(moved, `disproved ${moved.disproved} times: ${result.reason}`) : moved;
     }
@@ -79,4 +96,5 @@ function delayMs(attempt: number, retry: ReturnType<typeof retryOf>, config: Con
 }
 
 /** True at the moment a whole round of tries has failed for the first time: the one alarm. */
-export const firstRoundFailed = (entry: Pick<Entry, 'attempt'>, config: Config): boolean => entry.attempt === config.behavior.max_retries + 1;
+export const firstRoundFailed = (entry: Pick<Entry, 'attempt'>, config: Config): boolean =>
+  entry.attempt === config.behavior.max_retries + 1;

@@ -19,11 +19,22 @@ export type Adapter = {
   /** What one hook event is worth. Unknown events and malformed payloads are 'ignored' with a reason, never an error. */
   hook(event: string, payload: unknown, session: 'child' | 'tmux'): HookVerdict;
   /** What the end of the process says when nobody said a word. `tail` is the end of output.log. */
-  exitSays(exit: { readonly code: number }, tail: string): { readonly says: Says; readonly summary: string | null; readonly reason: string | null };
+  exitSays(
+    exit: { readonly code: number },
+    tail: string,
+  ): { readonly says: Says; readonly summary: string | null; readonly reason: string | null };
   /** Files outside the run folder that belong to the conversation (transcripts), in order of worth. */
-  transcripts(context: { readonly conversationId: string; readonly cwd: string; readonly env: Readonly<Record<string, string | undefined>> }): readonly string[];
+  transcripts(context: {
+    readonly conversationId: string;
+    readonly cwd: string;
+    readonly env: Readonly<Record<string, string | undefined>>;
+  }): readonly string[];
   /** Reads output and transcript into the structured source; null when there is nothing of worth. Never throws on any bytes. */
-  structured(input: { readonly output: string; readonly transcript: string | null; readonly hooks: readonly HookSeen[] }): { readonly found: Structured; readonly usage: Usage | null } | null;
+  structured(input: {
+    readonly output: string;
+    readonly transcript: string | null;
+    readonly hooks: readonly HookSeen[];
+  }): { readonly found: Structured; readonly usage: Usage | null } | null;
   /** Readable terminal text for the report when output.log is not what a terminal showed (stream-json); null = show output.log as it is. */
   readable(output: string): string | null;
 };

@@ -26,7 +26,9 @@ export const configSchema = z.strictObject({
       timeout_basis: z.enum(['silence', 'elapsed']).default('silence'),
       completion_timeout_action: z.enum(['warn', 'complete', 'reset']).default('warn'),
       /** Extra hard cap from the start with basis silence; null = none. A todo's own --timeout wins. */
-      run_max: seconds(365 * day).nullable().default(null),
+      run_max: seconds(365 * day)
+        .nullable()
+        .default(null),
       /** Per store operation; destroys the connection. */
       database_timeout: seconds(3600).default(30),
       /** Tries of one round of a step that fails. */
@@ -144,7 +146,9 @@ export const retiredKeys: Readonly<Record<string, string>> = {
 };
 
 export type ConfigProblem = { readonly key: string; readonly got: string; readonly bound: string; readonly fix: string };
-export type ParsedConfig = { readonly config: Config; readonly warnings: readonly string[] } | { readonly problems: readonly ConfigProblem[] };
+export type ParsedConfig =
+  | { readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly problems: readonly ConfigProblem[] };
 
 /** Takes what file, environment and flags gave, merged, and answers with a whole config or with all that is wrong at once. */
 export function parseConfig(raw: unknown): ParsedConfig {
@@ -183,7 +187,10 @@ function adoptDatabase(cleaned: Record<string, unknown>, warnings: string[]): vo
   delete cleaned['database'];
   const store = isObject(cleaned['store']) ? cleaned['store'] : {};
   if (typeof host === 'string' && typeof db_name === 'string' && store['url'] === undefined) {
-    const account = typeof user === 'string' ? `${encodeURIComponent(user)}${typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''}@` : '';
+    const account =
+      typeof user === 'string'
+        ? `${encodeURIComponent(user)}${typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''}@`
+        : '';
     store['url'] = `mysql://${account}${host}/${encodeURIComponent(db_name)}`;
     warnings.push('"database" is read as store.url; write store.url instead');
   }
@@ -214,7 +221,14 @@ function problemsOf(issue: z.core.$ZodIssue, raw: unknown): ConfigProblem[] {
   }
   const key = path.join('.') || '(whole file)';
   const value = path.reduce<unknown>((at, part) => (isObject(at) ? at[part] : undefined), raw);
-  return [{ key, got: value === undefined ? 'nothing' : JSON.stringify(value), bound: issue.message, fix: `set it in hooks/config.json or ${environmentName(key)}` }];
+  return [
+    {
+      key,
+      got: value === undefined ? 'nothing' : JSON.stringify(value),
+      bound: issue.message,
+      fix: `set it in hooks/config.json or ${environmentName(key)}`,
+    },
+  ];
 }
 
 /** TODO_ + the key in capitals: behavior.max_rounds → TODO_BEHAVIOR_MAX_ROUNDS. store.url → TODO_STORE_URL. */
@@ -223,12 +237,17 @@ export const environmentName = (key: string): string => `TODO_${key.replaceAll('
 /** All keys that hold a value, dotted. */
 export function knownKeys(): string[] {
   const defaults = defaultConfig() as unknown as Record<string, unknown>;
-  return Object.entries(defaults).flatMap(([room, section]) => (isObject(section) && room !== 'agents' ? Object.keys(section).map((name) => `${room}.${name}`) : [room]));
+  return Object.entries(defaults).flatMap(([room, section]) =>
+    isObject(section) && room !== 'agents' ? Object.keys(section).map((name) => `${room}.${name}`) : [room],
+  );
 }
 
 function nearestKey(key: string): string | null {
   const ranked = knownKeys()
-    .map((known) => ({ known, distance: Math.min(editDistance(key, known), editDistance(key.split('.').at(-1) ?? key, known.split('.').at(-1) ?? known) + 1) }))
+    .map((known) => ({
+      known,
+      distance: Math.min(editDistance(key, known), editDistance(key.split('.').at(-1) ?? key, known.split('.').at(-1) ?? known) + 1),
+    }))
     .sort((a, b) => a.distance - b.distance)[0];
   return ranked && ranked.distance <= 6 ? ranked.known : null;
 }

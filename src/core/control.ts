@@ -31,12 +31,29 @@ export type ControlRequest =
   | { readonly op: 'stop'; readonly force: boolean };
 
 export type ControlReply =
-  | { readonly ok: true; readonly kind: 'hello'; readonly pid: number; readonly startedAtMs: number; readonly version: string; readonly home: string }
+  | {
+      readonly ok: true;
+      readonly kind: 'hello';
+      readonly pid: number;
+      readonly startedAtMs: number;
+      readonly version: string;
+      readonly home: string;
+    }
   | { readonly ok: true; readonly kind: 'accepted' }
   /** `ended`: the run reached its end within the request (emergency, verbs wait for it up to 60 s). */
   | { readonly ok: true; readonly kind: 'ended'; readonly todoId: string; readonly status: string; readonly proof: string | null }
-  | { readonly ok: true; readonly kind: 'verdict'; readonly verdict: 'passed' | 'sent-back' | 'ended' | 'not-checked' | 'waiting'; readonly feedback: string | null }
-  | { readonly ok: true; readonly kind: 'plans'; readonly plans: readonly RecoveryPlan[]; readonly results: readonly { readonly plan: string; readonly done: boolean; readonly why: string }[] }
+  | {
+      readonly ok: true;
+      readonly kind: 'verdict';
+      readonly verdict: 'passed' | 'sent-back' | 'ended' | 'not-checked' | 'waiting';
+      readonly feedback: string | null;
+    }
+  | {
+      readonly ok: true;
+      readonly kind: 'plans';
+      readonly plans: readonly RecoveryPlan[];
+      readonly results: readonly { readonly plan: string; readonly done: boolean; readonly why: string }[];
+    }
   | { readonly ok: true; readonly kind: 'status'; readonly status: DaemonStatus }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
 
@@ -44,7 +61,19 @@ export type ControlReply =
 export type DaemonStatus = {
   readonly pid: number;
   readonly startedAtMs: number;
-  readonly live: readonly { readonly todoId: string; readonly number: number; readonly title: string; readonly runId: string; readonly fact: string; readonly agent: string; readonly startedAtMs: number; readonly lastSignAtMs: number; readonly round: number; readonly nextDeadlineAtMs: number | null; readonly emergency: EmergencyInfo | null }[];
+  readonly live: readonly {
+    readonly todoId: string;
+    readonly number: number;
+    readonly title: string;
+    readonly runId: string;
+    readonly fact: string;
+    readonly agent: string;
+    readonly startedAtMs: number;
+    readonly lastSignAtMs: number;
+    readonly round: number;
+    readonly nextDeadlineAtMs: number | null;
+    readonly emergency: EmergencyInfo | null;
+  }[];
   /** The loop's last whole pass: a heartbeat that proves progress. */
   readonly lastPassAtMs: number;
   readonly lastSweepAtMs: number | null;
@@ -54,7 +83,18 @@ export type DaemonStatus = {
 
 /** One thing a person should know about, or a repair could mend. Never acts by itself. */
 export type Finding = {
-  readonly check: 'hanging' | 'orphaned-session' | 'stale-marker' | 'store-consistency' | 'log-size' | 'queue' | 'completion-waiting' | 'dead-letter' | 'daemon' | 'configuration' | 'disk';
+  readonly check:
+    | 'hanging'
+    | 'orphaned-session'
+    | 'stale-marker'
+    | 'store-consistency'
+    | 'log-size'
+    | 'queue'
+    | 'completion-waiting'
+    | 'dead-letter'
+    | 'daemon'
+    | 'configuration'
+    | 'disk';
   readonly subject: string;
   readonly todoId: string | null;
   readonly runId: string | null;

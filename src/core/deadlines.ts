@@ -8,13 +8,17 @@ export type Deadline = { readonly which: 'completion' | 'emergency' | 'run-max' 
  * The timers of one run as absolute times, computed from what the journal holds: they survive every restart and need no handle.
  * Empty when there is nothing to time: the emergency handlers are off, or its end is already on its way.
  */
-export function deadlinesOf(entry: Pick<Entry, 'fact' | 'kind' | 'todo' | 'startedAtMs' | 'lastSignAtMs' | 'warnedAtMs' | 'emergency' | 'shown'>, config: Config): readonly Deadline[] {
+export function deadlinesOf(
+  entry: Pick<Entry, 'fact' | 'kind' | 'todo' | 'startedAtMs' | 'lastSignAtMs' | 'warnedAtMs' | 'emergency' | 'shown'>,
+  config: Config,
+): readonly Deadline[] {
   if (!config.behavior.enable_emergency_handlers || entry.kind === 'person' || entry.emergency !== null) return [];
   if (entry.fact !== 'running' && entry.fact !== 'signalled') return [];
   const { behavior } = config;
   const from = behavior.timeout_basis === 'elapsed' ? entry.startedAtMs : entry.lastSignAtMs;
   const found: Deadline[] = [{ which: 'emergency', atMs: from + inMs(behavior.emergency_timeout) }];
-  if (entry.fact === 'running' && !warnedSince(entry, from)) found.push({ which: 'completion', atMs: from + inMs(behavior.completion_timeout) });
+  if (entry.fact === 'running' && !warnedSince(entry, from))
+    found.push({ which: 'completion', atMs: from + inMs(behavior.completion_timeout) });
   if (behavior.run_max !== null) found.push({ which: 'run-max', atMs: entry.startedAtMs + inMs(behavior.run_max) });
   if (entry.todo.timeoutMs !== null) found.push({ which: 'timeout', atMs: entry.startedAtMs + entry.todo.timeoutMs });
   return found.sort((a, b) => a.atMs - b.atMs);

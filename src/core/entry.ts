@@ -25,7 +25,17 @@ export const isCompletion = (fact: Fact): boolean => facts.indexOf(fact) >= fact
 export const hasEnded = (fact: Fact): boolean => fact === 'closed' || fact === 'dead-lettered';
 /** The four layers that users know: 1 collect · 2 report · 3 record · 4 confirm and clean. */
 export const layerOf = (fact: Fact): 1 | 2 | 3 | 4 | null =>
-  fact === 'collected' ? 1 : fact === 'checked' ? 1 : fact === 'reported' ? 2 : fact === 'recorded' ? 3 : fact === 'confirmed' || fact === 'cleaned' || fact === 'closed' ? 4 : null;
+  fact === 'collected'
+    ? 1
+    : fact === 'checked'
+      ? 1
+      : fact === 'reported'
+        ? 2
+        : fact === 'recorded'
+          ? 3
+          : fact === 'confirmed' || fact === 'cleaned' || fact === 'closed'
+            ? 4
+            : null;
 
 /** The process that may write this entry: a daemon or a `todo run`. Pid reuse safe. */
 export type Owner = { readonly pid: number; readonly startTicks: number; readonly bootId: string };

@@ -15,7 +15,10 @@ export const errorTable = {
   FILE_UNREADABLE: { retry: 'bounded', hint: 'Check that the path exists and may be read. See: todo health' },
   FILE_UNWRITABLE: { retry: 'bounded', hint: 'Check rights and free space of the folder. See: todo health' },
   DISK_FULL: { retry: 'forever', hint: 'Free some disk space; it goes on by itself. See: todo health' },
-  JOURNAL_UNWRITABLE: { retry: 'never', hint: 'Nothing can be promised without the journal. Free disk space or check rights of todo.db, then start again.' },
+  JOURNAL_UNWRITABLE: {
+    retry: 'never',
+    hint: 'Nothing can be promised without the journal. Free disk space or check rights of todo.db, then start again.',
+  },
   JOURNAL_NEWER: { retry: 'never', hint: 'todo.db was written by a newer signoff. Update this one.' },
   NOT_OWNER: { retry: 'never', hint: 'Another process has taken this run over.' },
   SPAWN_FAILED: { retry: 'bounded', hint: 'Check that the agent is installed and the folder exists: todo show ID --launch' },
@@ -59,4 +62,5 @@ export class OperationalError extends Error {
 
 export const isOperational = (error: unknown): error is OperationalError => error instanceof OperationalError;
 export const retryOf = (code: ErrorCode): Retry => errorTable[code].retry;
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : error === undefined || error === null ? '' : String(error));
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : error === undefined || error === null ? '' : String(error);

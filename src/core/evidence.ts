@@ -36,7 +36,12 @@ export type Evidence = {
   readonly summary: string;
   readonly said: { readonly says: Says | null; readonly saidBy: SaidBy; readonly summary: string | null; readonly atMs: number } | null;
   /** Words that came after the first; they changed nothing. */
-  readonly laterSignals: readonly { readonly says: Says | null; readonly saidBy: SaidBy; readonly summary: string | null; readonly atMs: number }[];
+  readonly laterSignals: readonly {
+    readonly says: Says | null;
+    readonly saidBy: SaidBy;
+    readonly summary: string | null;
+    readonly atMs: number;
+  }[];
   readonly checks: readonly CheckResult[];
   readonly sources: readonly SourceTried[];
   readonly problems: readonly string[];
@@ -44,7 +49,12 @@ export type Evidence = {
   readonly usage: Usage | null;
   readonly diffStat: DiffStat | null;
   readonly timeline: readonly TimelineEntry[];
-  readonly emergency: { readonly reason: string; readonly atMs: number; readonly actions: readonly string[]; readonly whatToDo: readonly string[] } | null;
+  readonly emergency: {
+    readonly reason: string;
+    readonly atMs: number;
+    readonly actions: readonly string[];
+    readonly whatToDo: readonly string[];
+  } | null;
   readonly system: SystemState | null;
   readonly output: OutputMeta;
   readonly digests: readonly { readonly name: string; readonly sha256: string; readonly sizeBytes: number }[];
@@ -101,7 +111,13 @@ export type Usage = {
 };
 
 export type DiffStat = {
-  readonly files: readonly { readonly path: string; readonly added: number; readonly removed: number; readonly binary: boolean; readonly untracked: boolean }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly added: number;
+    readonly removed: number;
+    readonly binary: boolean;
+    readonly untracked: boolean;
+  }[];
   /** Files left out of the list because of its bound. */
   readonly more: number;
 };
@@ -109,7 +125,19 @@ export type DiffStat = {
 export type TimelineEntry = {
   readonly atMs: number;
   /** A fact, or what happened between facts. */
-  readonly fact: Fact | 'sent-back' | 'nudged' | 'warned' | 'disproved' | 'failed-attempt' | 'late-signal' | 'adopted' | 'emergency' | 'stalled' | 'resumed' | 'requeued';
+  readonly fact:
+    | Fact
+    | 'sent-back'
+    | 'nudged'
+    | 'warned'
+    | 'disproved'
+    | 'failed-attempt'
+    | 'late-signal'
+    | 'adopted'
+    | 'emergency'
+    | 'stalled'
+    | 'resumed'
+    | 'requeued';
   readonly layer: 1 | 2 | 3 | 4 | null;
   readonly attempt: number;
   /** How long the step took; null where nothing ran. */
@@ -125,7 +153,13 @@ export type SystemState = {
   readonly memoryFreeBytes: number;
   readonly diskTotalBytes: number;
   readonly diskFreeBytes: number;
-  readonly processes: readonly { readonly pid: number; readonly command: string; readonly cpuMs: number; readonly rssBytes: number; readonly state: string }[];
+  readonly processes: readonly {
+    readonly pid: number;
+    readonly command: string;
+    readonly cpuMs: number;
+    readonly rssBytes: number;
+    readonly state: string;
+  }[];
 };
 
 /** The output as collected: first 1 MiB and last 7 MiB, the gap between them named. */

@@ -16,7 +16,15 @@ export type Marker =
       readonly reason: string | null;
       readonly notBeforeMs: number | null;
     }
-  | { readonly kind: 'hook'; readonly todoId: string; readonly runId: string; readonly token: string; readonly agent: string; readonly event: string; readonly payload: unknown };
+  | {
+      readonly kind: 'hook';
+      readonly todoId: string;
+      readonly runId: string;
+      readonly token: string;
+      readonly agent: string;
+      readonly event: string;
+      readonly payload: unknown;
+    };
 
 export type ParsedMarker = { readonly marker: Marker } | { readonly bad: string; readonly torn: boolean };
 
@@ -33,7 +41,8 @@ export function parseMarker(bytes: Uint8Array, sha256: (content: Uint8Array) => 
   if (trailer === null) return { bad: 'the trailer is not text', torn: false };
   const match = /^sha256 ([0-9a-f]{64}) (\d{1,7})\n?$/.exec(trailer);
   if (!match) return { bad: 'no sha256 trailer: cut short or foreign', torn: trailer.length < 80 };
-  if (Number(match[2]) !== line.length) return { bad: `the trailer names ${match[2]} bytes, the line has ${line.length}`, torn: false };
+  if (Number(match[2]) !== line.length)
+    return { bad: `the trailer names ${match[2]} bytes, the line has ${line.length}`, torn: !trailer.endsWith('\n') };
   if (sha256(line) !== match[1]) return { bad: 'the digest does not fit the line', torn: false };
   return parseLine(line);
 }
@@ -51,7 +60,8 @@ function parseLine(line: Uint8Array): ParsedMarker {
   if (!isObject(value)) return { bad: 'not a JSON object', torn: false };
   if (value['v'] !== 1) return { bad: `unknown version ${JSON.stringify(value['v'])}`, torn: false };
   const { todo, run, token } = value;
-  if (!isName(todo) || !isName(run) || !isName(token)) return { bad: 'todo, run and token must be strings of 1 to 200 characters', torn: false };
+  if (!isName(todo) || !isName(run) || !isName(token))
+    return { bad: 'todo, run and token must be strings of 1 to 200 characters', torn: false };
   const base = { todoId: todo, runId: run, token };
   if (value['kind'] === 'hook') {
     const { agent, event, payload } = value;
@@ -61,14 +71,22 @@ function parseLine(line: Uint8Array): ParsedMarker {
   const says = value['says'];
   if (!isWord(says)) return { bad: `says ${JSON.stringify(says)}, not one of ${words.join(', ')}`, torn: false };
   return {
-    marker: { kind: 'word', ...base, says, summary: textOrNull(value['summary']), reason: textOrNull(value['reason']), notBeforeMs: timeOrNull(value['notBeforeMs']) },
+    marker: {
+      kind: 'word',
+      ...base,
+      says,
+      summary: textOrNull(value['summary']),
+      reason: textOrNull(value['reason']),
+      notBeforeMs: timeOrNull(value['notBeforeMs']),
+    },
   };
 }
 
 const isName = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 200;
 const isWord = (value: unknown): value is Says => (words as readonly unknown[]).includes(value);
 const textOrNull = (value: unknown): string | null => (typeof value === 'string' && value.length > 0 ? value : null);
-const timeOrNull = (value: unknown): number | null => (typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null);
+const timeOrNull = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null;
 
 function decode(bytes: Uint8Array): string | null {
   try {

@@ -3,7 +3,19 @@ import { stamp } from './signal.ts';
 import type { Run, Todo } from './todo.ts';
 
 /** What the journal first knows of a run: the store says that it is ours. */
-export function newEntry({ todo, run, owner, conversationId, nowMs }: { todo: Todo; run: Run; owner: Owner; conversationId: string; nowMs: number }): Entry {
+export function newEntry({
+  todo,
+  run,
+  owner,
+  conversationId,
+  nowMs,
+}: {
+  todo: Todo;
+  run: Run;
+  owner: Owner;
+  conversationId: string;
+  nowMs: number;
+}): Entry {
   const entry: Entry = {
     v: 1,
     ref: { todoId: todo.id, runId: run.id, fence: run.fence },

@@ -7,7 +7,11 @@ import type { Entry } from './entry.ts';
  * When a signalled run may be collected: its session ended, its agent reported the end of its main turn without background work,
  * or, where no turns are reported, some seconds passed after the word. Infinity: only an event or a deadline can tell.
  */
-export function quietAtMs(entry: Pick<Entry, 'kind' | 'exit' | 'turn' | 'signal' | 'emergency' | 'superseded' | 'session'>, adapter: Pick<Adapter, 'reportsTurns'>, config: Config): number {
+export function quietAtMs(
+  entry: Pick<Entry, 'kind' | 'exit' | 'turn' | 'signal' | 'emergency' | 'superseded' | 'session'>,
+  adapter: Pick<Adapter, 'reportsTurns'>,
+  config: Config,
+): number {
   if (entry.kind === 'external' || entry.kind === 'person') return 0;
   if (entry.exit !== null || entry.session === null || entry.emergency !== null || entry.superseded) return 0;
   if (entry.signal === null) return Number.POSITIVE_INFINITY;

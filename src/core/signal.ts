@@ -10,7 +10,11 @@ export function applySignal(entry: Entry, signal: Signal): Entry {
     return {
       ...entry,
       later: [...entry.later, signal].slice(-laterSignalsMax),
-      timeline: stamp(entry, { atMs: signal.atMs, fact: 'late-signal', reason: `${signal.saidBy} said ${signal.says ?? 'nothing'}; the first word stands` }),
+      timeline: stamp(entry, {
+        atMs: signal.atMs,
+        fact: 'late-signal',
+        reason: `${signal.saidBy} said ${signal.says ?? 'nothing'}; the first word stands`,
+      }),
     };
   }
   return {
@@ -23,7 +27,8 @@ export function applySignal(entry: Entry, signal: Signal): Entry {
   };
 }
 
-const wordsOf = (signal: Signal): string => `${signal.saidBy}${signal.says ? ` said ${signal.says}` : ''}${signal.reason ? `: ${signal.reason}` : ''}`;
+const wordsOf = (signal: Signal): string =>
+  `${signal.saidBy}${signal.says ? ` said ${signal.says}` : ''}${signal.reason ? `: ${signal.reason}` : ''}`;
 
 /** A run that is retried for hours must not grow its own record without end: the first and the last of it tell the story. */
 const timelineHeadMax = 40;

@@ -24,7 +24,8 @@ export const isTerminal = (status: ShownStatus): status is TerminalStatus => (te
 
 /** A todo in one of these has a live run. */
 export const inProgressStatuses = ['claimed', 'running', 'stalled'] as const satisfies readonly TodoStatus[];
-export const isInProgress = (status: ShownStatus): boolean => (inProgressStatuses as readonly string[]).includes(status) || status === 'finishing';
+export const isInProgress = (status: ShownStatus): boolean =>
+  (inProgressStatuses as readonly string[]).includes(status) || status === 'finishing';
 
 /** verified: checks passed · unverified: there were none · forced: a deadline or `todo emergency` · overridden: a person said so. */
 export const proofs = ['verified', 'unverified', 'forced', 'overridden'] as const;

@@ -1,8 +1,8 @@
 import type { Config } from '../core/config.ts';
+import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
-import { inMs } from '../core/config.ts';
 import { newEntry } from '../core/new-entry.ts';
 import type { World } from '../world.ts';
 import { externalLeaseMs } from './emergency.ts';
@@ -14,7 +14,10 @@ export type ExternalClaim = { readonly entry: Entry; readonly token: string };
  * The caller goes away afterwards; a daemon of this home finds the entry in the journal and takes it over.
  * REFUSED when the todo cannot be taken, or when the pointer belongs to a live run (names the holder).
  */
-export async function claimExternal(todoId: string | null, { world, config }: { world: World; config: Config }): Promise<ExternalClaim | null> {
+export async function claimExternal(
+  todoId: string | null,
+  { world, config }: { world: World; config: Config },
+): Promise<ExternalClaim | null> {
   refuseLivePointer(world);
   const token = world.random.token();
   const claimed = await world.store.claim({
@@ -29,8 +32,15 @@ export async function claimExternal(todoId: string | null, { world, config }: { 
     externalLeaseMs: externalLeaseMs({ config }),
   });
   if (claimed.kind === 'nothing') return null;
-  if (claimed.kind === 'refused') throw new OperationalError('REFUSED', { operation: 'claiming', subject: `todo ${todoId ?? ''}`, why: claimed.why });
-  const entry = newEntry({ todo: claimed.todo, run: claimed.run, owner: world.processes.self(), conversationId: world.random.uuidv4(), nowMs: world.clock.nowMs() });
+  if (claimed.kind === 'refused')
+    throw new OperationalError('REFUSED', { operation: 'claiming', subject: `todo ${todoId ?? ''}`, why: claimed.why });
+  const entry = newEntry({
+    todo: claimed.todo,
+    run: claimed.run,
+    owner: world.processes.self(),
+    conversationId: world.random.uuidv4(),
+    nowMs: world.clock.nowMs(),
+  });
   await world.journal.save(entry);
   const pointer = writePointer(entry, world);
   const pointed = pointer === null ? entry : { ...entry, pointer };
@@ -43,13 +53,19 @@ function refuseLivePointer({ files, home, journal }: World): void {
   if (path === null) return;
   const there = files.stat(path);
   if (there === null) return;
-  const holder = journal.live().find((entry) => !hasEnded(entry.fact) && entry.pointer?.ino === there.ino && entry.pointer.dev === there.dev);
-  const who = holder ? `todo ${holder.todo.number} "${holder.todo.title}" (run ${holder.ref.runId})` : 'something that this home did not write';
+  const holder = journal
+    .live()
+    .find((entry) => !hasEnded(entry.fact) && entry.pointer?.ino === there.ino && entry.pointer.dev === there.dev);
+  const who = holder
+    ? `todo ${holder.todo.number} "${holder.todo.title}" (run ${holder.ref.runId})`
+    : 'something that this home did not write';
   throw new OperationalError('REFUSED', {
     operation: 'claiming by',
     subject: path,
     why: `the pointer belongs to ${who}`,
-    hint: holder ? `End that todo first: todo done ${holder.todo.number}, or todo release ${holder.todo.number}` : `If nothing uses it any more, remove ${path}, or set paths.current_todo to null.`,
+    hint: holder
+      ? `End that todo first: todo done ${holder.todo.number}, or todo release ${holder.todo.number}`
+      : `If nothing uses it any more, remove ${path}, or set paths.current_todo to null.`,
   });
 }
 

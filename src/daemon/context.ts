@@ -1,8 +1,8 @@
+import type { StepNeeds } from '../completion/needs.ts';
 import type { Adapter } from '../core/agent.ts';
 import type { Config } from '../core/config.ts';
 import type { Entry, Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
-import type { StepNeeds } from '../completion/needs.ts';
 import type { World } from '../world.ts';
 import type { LiveLedger } from './ledger.ts';
 import type { Tasks } from './tasks.ts';
@@ -53,4 +53,3 @@ export type Context = EngineNeeds & {
     claimDueAtMs: number;
   };
 };
-

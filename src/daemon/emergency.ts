@@ -17,12 +17,23 @@ export async function actOnDeadlines(context: Context, entry: Entry): Promise<vo
   const due = deadlinesOf(entry, context.config).find((deadline) => deadline.atMs <= nowMs);
   if (due === undefined) return;
   const why = describe(due, context);
-  if (due.which !== 'completion') return emergency(context, entry.ref.runId, { action: context.config.emergency.action, by: 'deadline', reason: why });
-  context.world.log.critical('emergency', 'completion timer', { todo: entry.todo.number, run: entry.ref.runId, reason: why, lastSignAtMs: entry.lastSignAtMs, system: systemOf(context, entry) });
+  if (due.which !== 'completion')
+    return emergency(context, entry.ref.runId, { action: context.config.emergency.action, by: 'deadline', reason: why });
+  context.world.log.critical('emergency', 'completion timer', {
+    todo: entry.todo.number,
+    run: entry.ref.runId,
+    reason: why,
+    lastSignAtMs: entry.lastSignAtMs,
+    system: systemOf(context, entry),
+  });
   if (entry.kind === 'external') return emergency(context, entry.ref.runId, { action: 'complete', by: 'deadline', reason: why });
   const action = context.config.behavior.completion_timeout_action;
   if (action !== 'warn') return emergency(context, entry.ref.runId, { action, by: 'deadline', reason: why });
-  const warned = await context.ledger.update(entry.ref.runId, (now) => ({ ...now, warnedAtMs: nowMs, timeline: stamp(now, { atMs: nowMs, fact: 'warned', reason: why }) }));
+  const warned = await context.ledger.update(entry.ref.runId, (now) => ({
+    ...now,
+    warnedAtMs: nowMs,
+    timeline: stamp(now, { atMs: nowMs, fact: 'warned', reason: why }),
+  }));
   await stall(context, warned, why);
 }
 
@@ -57,17 +68,31 @@ export async function emergency(context: Context, runId: string, what: Pick<Emer
   const info: EmergencyInfo = { ...what, atMs: nowMs, actions, system };
   if (what.action === 'stall') {
     await stall(context, entry, what.reason);
-    await ledger.update(runId, (now) => ({ ...now, shown: 'stalled', emergency: info, timeline: stamp(now, { atMs: nowMs, fact: 'emergency', reason: `stall: ${what.reason}` }) }));
+    await ledger.update(runId, (now) => ({
+      ...now,
+      shown: 'stalled',
+      emergency: info,
+      timeline: stamp(now, { atMs: nowMs, fact: 'emergency', reason: `stall: ${what.reason}` }),
+    }));
   } else {
     const marked = await ledger.update(
       runId,
-      (now) => ({ ...now, emergency: now.signal === null ? info : now.emergency, turn: 'ended', timeline: stamp(now, { atMs: nowMs, fact: 'emergency', reason: `${what.action}: ${what.reason}` }) }),
+      (now) => ({
+        ...now,
+        emergency: now.signal === null ? info : now.emergency,
+        turn: 'ended',
+        timeline: stamp(now, { atMs: nowMs, fact: 'emergency', reason: `${what.action}: ${what.reason}` }),
+      }),
       entry.signal === null,
     );
     if (marked.signal === null) await say(context, marked, emergencySignal(marked, what, nowMs));
   }
   await noteHealing(context, entry, `emergency ${what.action}`, what.reason);
-  await alert(context, ledger.has(runId) ? ledger.get(runId) : entry, `todo ${entry.todo.number} "${entry.todo.title}": ${what.reason}; action ${what.action}`);
+  await alert(
+    context,
+    ledger.has(runId) ? ledger.get(runId) : entry,
+    `todo ${entry.todo.number} "${entry.todo.title}": ${what.reason}; action ${what.action}`,
+  );
 }
 
 const emergencySignal = (entry: Entry, what: Pick<EmergencyInfo, 'by' | 'reason'>, atMs: number): Signal => ({
@@ -82,10 +107,19 @@ const emergencySignal = (entry: Entry, what: Pick<EmergencyInfo, 'by' | 'reason'
 });
 
 function actionsFor(action: EmergencyInfo['action'], entry: Entry): readonly string[] {
-  const session = entry.kind === 'external' ? 'left the foreign session alone and voided its token' : 'ended the session with TERM, then KILL, to its whole process tree';
+  const session =
+    entry.kind === 'external'
+      ? 'left the foreign session alone and voided its token'
+      : 'ended the session with TERM, then KILL, to its whole process tree';
   switch (action) {
     case 'complete':
-      return ['logged the system state', session, 'collected whatever output there was', 'ran the acceptance checks for the record', 'completed the todo with proof forced'];
+      return [
+        'logged the system state',
+        session,
+        'collected whatever output there was',
+        'ran the acceptance checks for the record',
+        'completed the todo with proof forced',
+      ];
     case 'reset':
       return ['logged the system state', session, 'kept whatever output there was', 'opened the todo again'];
     case 'stall':
@@ -95,7 +129,8 @@ function actionsFor(action: EmergencyInfo['action'], entry: Entry): readonly str
   }
 }
 
-const systemOf = ({ world }: Context, entry: Entry) => world.processes.system(world.home.root, { name: 'TODO_RUN', value: entry.ref.runId });
+const systemOf = ({ world }: Context, entry: Entry) =>
+  world.processes.system(world.home.root, { name: 'TODO_RUN', value: entry.ref.runId });
 
 /** CRITICAL in emergency.log, and one POST where monitoring.webhook_url is set. Never stops what it reports. */
 export async function alert(context: Context, entry: Entry, message: string): Promise<void> {
@@ -128,11 +163,19 @@ export async function noteHealing(context: Context, entry: Pick<Entry, 'ref'>, w
   context.tasks.start(
     `note:${entry.ref.runId}:${what}:${world.clock.nowMs()}`,
     async () => {
-      await world.store.note({ kind: 'healing', todoId: entry.ref.todoId, runId: entry.ref.runId, atMs: world.clock.nowMs(), what, detail });
+      await world.store.note({
+        kind: 'healing',
+        todoId: entry.ref.todoId,
+        runId: entry.ref.runId,
+        atMs: world.clock.nowMs(),
+        what,
+        detail,
+      });
     },
     (error) => world.log.warn('monitor', 'healing event not stored', { what, reason: messageOf(error) }),
   );
 }
 
 /** For claims by hand: their lease lasts as long as their timers can. */
-export const externalLeaseMs = ({ config }: Pick<Context, 'config'>): number => 2 * inMs(Math.max(config.behavior.emergency_timeout, config.behavior.run_max ?? 0));
+export const externalLeaseMs = ({ config }: Pick<Context, 'config'>): number =>
+  2 * inMs(Math.max(config.behavior.emergency_timeout, config.behavior.run_max ?? 0));

@@ -20,8 +20,8 @@ import { answer, statusOf } from './requests.ts';
 import { bringToEnd } from './settle.ts';
 import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
-import { pingWhileAway } from './store-link.ts';
 import { keepLeases, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
+import { pingWhileAway } from './store-link.ts';
 import { createTasks } from './tasks.ts';
 import { createChanges, createWakeup } from './wakeup.ts';
 import { awake, hear, hearExit, say, standingOf } from './words.ts';
@@ -122,7 +122,12 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     syncArchive: sharedSync(world),
     adapterOf(agent) {
       const adapter = needs.adapters.get(agent);
-      if (adapter === undefined) throw new OperationalError('AGENT_UNKNOWN', { operation: 'completing', subject: `a todo of agent ${agent}`, why: 'no adapter of that name' });
+      if (adapter === undefined)
+        throw new OperationalError('AGENT_UNKNOWN', {
+          operation: 'completing',
+          subject: `a todo of agent ${agent}`,
+          why: 'no adapter of that name',
+        });
       return adapter;
     },
   };
@@ -138,7 +143,17 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     changes,
     steps,
     stop,
-    state: { draining: false, lastPassAtMs: nowMs, lastSweepAtMs: null, store: { reachable: 'unknown', sinceMs: nowMs, error: null }, nudges: new Set(), waitingHooks: new Map(), untold: new Map(), legacyTold: '', claimDueAtMs: 0 },
+    state: {
+      draining: false,
+      lastPassAtMs: nowMs,
+      lastSweepAtMs: null,
+      store: { reachable: 'unknown', sinceMs: nowMs, error: null },
+      nudges: new Set(),
+      waitingHooks: new Map(),
+      untold: new Map(),
+      legacyTold: '',
+      claimDueAtMs: 0,
+    },
   };
 }
 
@@ -158,7 +173,8 @@ async function recover(context: Context): Promise<void> {
   const { world } = context;
   await adoptOrphans(context);
   world.journal.forget(world.clock.nowMs() - rememberMs);
-  for (const taken of rescanClaimed((runId) => standingOf(context, runId), world)) if (context.ledger.has(taken.marker.runId)) await hear(context, taken);
+  for (const taken of rescanClaimed((runId) => standingOf(context, runId), world))
+    if (context.ledger.has(taken.marker.runId)) await hear(context, taken);
 }
 
 /** Runs of this home whose process is dead for certain become ours: agents that lived on go on, completions go on from their last fact. */
@@ -178,7 +194,8 @@ async function adoptOrphans(context: Context): Promise<void> {
       attempt: isCompletion(now.fact) ? now.attempt + 1 : now.attempt,
       timeline: stamp(now, { atMs: world.clock.nowMs(), fact: 'adopted', reason: `from process ${entry.owner.pid}` }),
     }));
-    if (adopted.fact === 'running') context.state.untold.set(entry.ref.runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
+    if (adopted.fact === 'running')
+      context.state.untold.set(entry.ref.runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
     world.log.info('completion', 'adopted', { todo: entry.todo.number, run: entry.ref.runId, fact: entry.fact });
   }
 }
@@ -187,7 +204,10 @@ async function adoptOrphans(context: Context): Promise<void> {
 function lastTrace({ world }: Context, entry: Entry): number {
   const at = runFiles(world.home.runs, entry.ref.runId);
   const nowMs = world.clock.nowMs();
-  return Math.min(nowMs, Math.max(Math.round(world.files.stat(at.output)?.mtimeMs ?? 0), Math.round(world.files.stat(at.progress)?.mtimeMs ?? 0)));
+  return Math.min(
+    nowMs,
+    Math.max(Math.round(world.files.stat(at.output)?.mtimeMs ?? 0), Math.round(world.files.stat(at.progress)?.mtimeMs ?? 0)),
+  );
 }
 
 /**
@@ -196,9 +216,19 @@ function lastTrace({ world }: Context, entry: Entry): number {
  */
 async function look(context: Context): Promise<number> {
   const { world, ledger } = context;
-  const observed = ledger.all().filter(isWatched).map((entry) => ({ runId: entry.ref.runId, seen: observe(entry, wantsCpuLook(context, entry), world) }));
+  const observed = ledger
+    .all()
+    .filter(isWatched)
+    .map((entry) => ({ runId: entry.ref.runId, seen: observe(entry, wantsCpuLook(context, entry), world) }));
   const { taken, lookAgainAtMs } = scanSpool((runId) => standingOf(context, runId), world);
-  await Promise.all(inOrderPerRun(taken.map((item) => ({ runId: item.marker.runId, act: () => (ledger.has(item.marker.runId) ? hear(context, item) : Promise.resolve()) }))));
+  await Promise.all(
+    inOrderPerRun(
+      taken.map((item) => ({
+        runId: item.marker.runId,
+        act: () => (ledger.has(item.marker.runId) ? hear(context, item) : Promise.resolve()),
+      })),
+    ),
+  );
   await legacy(context);
   for (const { runId, seen } of observed) if (ledger.has(runId)) await apply(context, runId, seen);
   for (const entry of ledger.all()) if (entry.fact === 'claimed' && entry.kind === 'external') await externalRuns(context, entry);
@@ -213,7 +243,8 @@ function inOrderPerRun(items: readonly { runId: string; act: () => Promise<unkno
   return [...chains.values()];
 }
 
-const isWatched = (entry: Entry): boolean => entry.session !== null && entry.exit === null && (entry.fact === 'running' || entry.fact === 'signalled');
+const isWatched = (entry: Entry): boolean =>
+  entry.session !== null && entry.exit === null && (entry.fact === 'running' || entry.fact === 'signalled');
 
 function wantsCpuLook({ config, world }: Context, entry: Entry): boolean {
   const silentMs = world.clock.nowMs() - entry.lastSignAtMs;
@@ -246,12 +277,26 @@ async function apply(context: Context, runId: string, seen: ReturnType<typeof ob
 async function outputTooLarge(context: Context, runId: string): Promise<void> {
   const entry = context.ledger.get(runId);
   const reason = `the output passed run.output_max (${context.config.run.output_max} bytes)`;
-  await say(context, entry, { says: 'failed', saidBy: 'deadline', summary: null, reason, atMs: context.world.clock.nowMs(), round: entry.round, from: { kind: 'deadline', which: 'output' }, notBeforeMs: null });
+  await say(context, entry, {
+    says: 'failed',
+    saidBy: 'deadline',
+    summary: null,
+    reason,
+    atMs: context.world.clock.nowMs(),
+    round: entry.round,
+    from: { kind: 'deadline', which: 'output' },
+    notBeforeMs: null,
+  });
 }
 
 /** A run by hand has no start of its own: it runs from the claim on. */
 async function externalRuns(context: Context, entry: Entry): Promise<void> {
-  await context.ledger.update(entry.ref.runId, (now) => ({ ...now, fact: 'running', shown: 'running', timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'running', reason: 'worked on by hand' }) }));
+  await context.ledger.update(entry.ref.runId, (now) => ({
+    ...now,
+    fact: 'running',
+    shown: 'running',
+    timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'running', reason: 'worked on by hand' }),
+  }));
   context.state.untold.set(entry.ref.runId, { status: 'running', reason: null });
 }
 
@@ -261,7 +306,11 @@ async function legacy(context: Context): Promise<void> {
   const found = lookForLegacy(live, context.world);
   if (found.kind === 'signal') await say(context, context.ledger.get(found.runId), found.signal);
   const told = found.kind === 'left' ? `${found.since} ${found.why}` : found.kind === 'named' ? `names ${found.ref}` : '';
-  if (told !== '' && told !== context.state.legacyTold) context.world.log.warn('completion', 'legacy marker left where it is', { why: found.kind === 'left' ? found.why : `the pointer names todo ${found.kind === 'named' ? found.ref : ''}, which has no live run here` });
+  if (told !== '' && told !== context.state.legacyTold)
+    context.world.log.warn('completion', 'legacy marker left where it is', {
+      why:
+        found.kind === 'left' ? found.why : `the pointer names todo ${found.kind === 'named' ? found.ref : ''}, which has no live run here`,
+    });
   context.state.legacyTold = told;
 }
 
@@ -271,14 +320,23 @@ function launchWork(context: Context): void {
   const nowMs = world.clock.nowMs();
   for (const entry of ledger.all()) {
     const { runId } = entry.ref;
-    if (entry.fact === 'claimed' && entry.nextAttemptAtMs <= nowMs && !context.state.draining) tasks.start(`start:${runId}`, () => start(context, runId), (error) => refuse(context, runId, error));
+    if (entry.fact === 'claimed' && entry.nextAttemptAtMs <= nowMs && !context.state.draining)
+      tasks.start(
+        `start:${runId}`,
+        () => start(context, runId),
+        (error) => refuse(context, runId, error),
+      );
     if (hasEnded(entry.fact)) {
       if (!tasks.busy(`run:${runId}`)) ledger.drop(runId);
       continue;
     }
     if (!isCompletion(entry.fact) || tasks.busy(`run:${runId}`) || tasks.count('run:') >= completionsMax) continue;
     if (entry.fact === 'signalled' && quietAtMs(entry, adapterFor(steps, entry), config) > nowMs) continue;
-    tasks.start(`run:${runId}`, () => bringToEnd(context, runId), (error) => refuse(context, runId, error));
+    tasks.start(
+      `run:${runId}`,
+      () => bringToEnd(context, runId),
+      (error) => refuse(context, runId, error),
+    );
   }
 }
 
@@ -323,13 +381,22 @@ function claimNext(context: Context, taken: () => void): void {
   context.tasks.start(
     'claim',
     async () => {
-      const claimed = await claim(context, { todoId: scope.kind === 'run' ? scope.todoId : null, kind: 'by-todo', slots: scope.kind === 'daemon' });
+      const claimed = await claim(context, {
+        todoId: scope.kind === 'run' ? scope.todoId : null,
+        kind: 'by-todo',
+        slots: scope.kind === 'daemon',
+      });
       if (claimed.kind === 'claimed') {
         state.claimDueAtMs = 0;
         taken();
       }
       if (claimed.kind === 'nothing' && claimed.nextAtMs !== null) state.claimDueAtMs = Math.min(state.claimDueAtMs, claimed.nextAtMs);
-      if (claimed.kind === 'refused') throw new OperationalError('REFUSED', { operation: 'claiming', subject: `todo ${scope.kind === 'run' ? scope.todoId : ''}`, why: claimed.why });
+      if (claimed.kind === 'refused')
+        throw new OperationalError('REFUSED', {
+          operation: 'claiming',
+          subject: `todo ${scope.kind === 'run' ? scope.todoId : ''}`,
+          why: claimed.why,
+        });
     },
     (error) => context.world.log.warn('completion', 'claim failed', { reason: error.message }),
   );
@@ -342,7 +409,8 @@ function nextWakeAtMs(context: Context): number {
   if (context.scope.kind === 'daemon' && !context.state.draining) next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   for (const entry of ledger.all()) {
-    if (entry.fact === 'signalled' && !context.tasks.busy(`run:${entry.ref.runId}`)) next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
+    if (entry.fact === 'signalled' && !context.tasks.busy(`run:${entry.ref.runId}`))
+      next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
     if (entry.fact === 'claimed') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
   }
   return next;

@@ -5,7 +5,12 @@ import type { Engine } from './engine.ts';
 export const drainMs = 30_000;
 
 /** Recover, loop, drain. `drain` asks for the end; `stop` (given to the engine) cuts short. */
-export async function live(engine: Engine, { clock, log }: { clock: Clock; log: Log }, drain: AbortSignal, stop: AbortSignal): Promise<void> {
+export async function live(
+  engine: Engine,
+  { clock, log }: { clock: Clock; log: Log },
+  drain: AbortSignal,
+  stop: AbortSignal,
+): Promise<void> {
   await engine.recover();
   log.info('completion', 'recovered', { live: engine.live().length });
   drain.addEventListener('abort', () => engine.wake(), { once: true });

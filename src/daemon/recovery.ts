@@ -37,7 +37,14 @@ export async function recoverNow(context: Context, apply: boolean, look: () => P
 }
 
 const sweepNow = (context: Context, apply: 'none' | 'automatic' | 'all', look: () => Promise<unknown>) =>
-  sweep({ world: context.world, config: context.config, daemon: statusOf(context), liveEntries: context.world.journal.live(), actions: actionsOf(context, look), apply });
+  sweep({
+    world: context.world,
+    config: context.config,
+    daemon: statusOf(context),
+    liveEntries: context.world.journal.live(),
+    actions: actionsOf(context, look),
+    apply,
+  });
 
 function actionsOf(context: Context, look: () => Promise<unknown>): Actions {
   const { world, ledger } = context;
@@ -61,5 +68,7 @@ async function rescueAsReset(context: Context, ref: RunRef, to: 'open' | 'blocke
   const { store } = context.world;
   const todo = await withStore(context, () => store.find(ref.todoId));
   if (todo === null) return false;
-  return withStore(context, () => store.rescue(ref, { status: to, outcome: 'reset', reason, attempts: todo.attempts, resets: todo.resets + 1, notBeforeMs: null }));
+  return withStore(context, () =>
+    store.rescue(ref, { status: to, outcome: 'reset', reason, attempts: todo.attempts, resets: todo.resets + 1, notBeforeMs: null }),
+  );
 }

@@ -6,8 +6,8 @@ import type { ErrorCode } from '../core/errors.ts';
 import { errorTable, isOperational, OperationalError } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
-import { checksOfRound } from '../core/verdict.ts';
 import type { Todo } from '../core/todo.ts';
+import { checksOfRound } from '../core/verdict.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
 import type { Context } from './context.ts';
 import { emergency } from './emergency.ts';
@@ -18,7 +18,8 @@ import { say } from './words.ts';
 /** Verbs and emergencies wait this long for the end that they asked for; the work goes on if it takes longer. */
 const endWaitMs = 60_000;
 
-const nudgeText = 'This todo is not finished for Signoff yet. If the work is done, run `todo done --summary "…"`; if you cannot go on, run `todo block --reason "…"`. Then stop.';
+const nudgeText =
+  'This todo is not finished for Signoff yet. If the work is done, run `todo done --summary "…"`; if you cannot go on, run `todo block --reason "…"`. Then stop.';
 
 /** One answer to one request. Errors with a code become the reply; a defect leaves through the loop. */
 export async function answer(context: Context, request: ControlRequest, stop: AbortSignal): Promise<ControlReply> {
@@ -33,7 +34,14 @@ export async function answer(context: Context, request: ControlRequest, stop: Ab
 async function serve(context: Context, request: ControlRequest, stop: AbortSignal): Promise<ControlReply> {
   switch (request.op) {
     case 'hello':
-      return { ok: true, kind: 'hello', pid: context.owner.pid, startedAtMs: context.startedAtMs, version: context.version, home: context.world.home.root };
+      return {
+        ok: true,
+        kind: 'hello',
+        pid: context.owner.pid,
+        startedAtMs: context.startedAtMs,
+        version: context.version,
+        home: context.world.home.root,
+      };
     case 'wake':
       context.wakeup.ring();
       return accepted;
@@ -96,7 +104,12 @@ async function startNow(context: Context, todoId: string): Promise<ControlReply>
 async function verdict(context: Context, request: Extract<ControlRequest, { op: 'verdict' }>, stop: AbortSignal): Promise<ControlReply> {
   const { ledger, state, world } = context;
   const { runId, round } = request;
-  const reply = (verdict: Extract<ControlReply, { kind: 'verdict' }>['verdict'], feedback: string | null = null): ControlReply => ({ ok: true, kind: 'verdict', verdict, feedback });
+  const reply = (verdict: Extract<ControlReply, { kind: 'verdict' }>['verdict'], feedback: string | null = null): ControlReply => ({
+    ok: true,
+    kind: 'verdict',
+    verdict,
+    feedback,
+  });
   if (!ledger.has(runId) || ledger.get(runId).tokenSha256 !== world.digest.sha256(request.token)) return reply('ended');
   state.waitingHooks.set(runId, (state.waitingHooks.get(runId) ?? 0) + 1);
   context.wakeup.ring();
@@ -137,17 +150,24 @@ async function verb(context: Context, request: Extract<ControlRequest, { op: 've
   if (live !== null) return verbOnLive(context, request, live, stop);
   const todo = await mustFind(context, request.todoId);
   if (isTerminal(todo.status)) return refusal('REFUSED', `todo ${todo.number} has ended: ${todo.status}`);
-  if (isInProgress(todo.status)) return refusal('REFUSED', `todo ${todo.number} is worked on by another process or host; try there, or wait until its lease expires`);
+  if (isInProgress(todo.status))
+    return refusal('REFUSED', `todo ${todo.number} is worked on by another process or host; try there, or wait until its lease expires`);
   if (request.verb === 'done' || request.verb === 'fail') {
     const claimed = await claim(context, { todoId: todo.id, kind: 'person', slots: false });
-    if (claimed.kind !== 'claimed') return refusal('REFUSED', claimed.kind === 'refused' ? claimed.why : `todo ${todo.number} cannot be taken`);
+    if (claimed.kind !== 'claimed')
+      return refusal('REFUSED', claimed.kind === 'refused' ? claimed.why : `todo ${todo.number} cannot be taken`);
     await say(context, claimed.entry, personSignal(context, request, claimed.entry));
     return ended(context, todo.id, claimed.entry.ref.runId, stop);
   }
   return changeWaiting(context, request, todo);
 }
 
-async function verbOnLive(context: Context, request: Extract<ControlRequest, { op: 'verb' }>, live: Entry, stop: AbortSignal): Promise<ControlReply> {
+async function verbOnLive(
+  context: Context,
+  request: Extract<ControlRequest, { op: 'verb' }>,
+  live: Entry,
+  stop: AbortSignal,
+): Promise<ControlReply> {
   const { number } = live.todo;
   if (isCompletion(live.fact)) return refusal('REFUSED', `todo ${number} is finishing (${live.fact}); the first word stands`);
   if ((request.verb === 'done' || request.verb === 'fail') && live.kind !== 'external' && !request.force) {
@@ -189,16 +209,19 @@ async function force(context: Context, request: Extract<ControlRequest, { op: 'e
   const reason = request.reason ?? `todo emergency --action ${request.action}`;
   const live = liveRunOf(context, request.todoId);
   if (live !== null) {
-    if (isCompletion(live.fact) && live.fact !== 'signalled') return refusal('REFUSED', `todo ${live.todo.number} is finishing already (${live.fact}); its own end stands`);
+    if (isCompletion(live.fact) && live.fact !== 'signalled')
+      return refusal('REFUSED', `todo ${live.todo.number} is finishing already (${live.fact}); its own end stands`);
     await emergency(context, live.ref.runId, { action: request.action, by: 'person', reason });
     return request.action === 'stall' ? accepted : ended(context, live.todo.id, live.ref.runId, stop);
   }
   const todo = await mustFind(context, request.todoId);
   if (isTerminal(todo.status)) return refusal('REFUSED', `todo ${todo.number} has ended: ${todo.status}`);
   if (isInProgress(todo.status)) return refusal('REFUSED', `todo ${todo.number} is worked on by another process or host`);
-  if (request.action !== 'complete') return refusal('REFUSED', `todo ${todo.number} has no run (${todo.status}); there is nothing to ${request.action}`);
+  if (request.action !== 'complete')
+    return refusal('REFUSED', `todo ${todo.number} has no run (${todo.status}); there is nothing to ${request.action}`);
   const claimed = await claim(context, { todoId: todo.id, kind: 'person', slots: false });
-  if (claimed.kind !== 'claimed') return refusal('REFUSED', claimed.kind === 'refused' ? claimed.why : `todo ${todo.number} cannot be taken`);
+  if (claimed.kind !== 'claimed')
+    return refusal('REFUSED', claimed.kind === 'refused' ? claimed.why : `todo ${todo.number} cannot be taken`);
   await emergency(context, claimed.entry.ref.runId, { action: 'complete', by: 'person', reason });
   return ended(context, todo.id, claimed.entry.ref.runId, stop);
 }
@@ -208,17 +231,29 @@ async function requeue(context: Context, todoId: string): Promise<ControlReply> 
   const { world, ledger } = context;
   const dead = world.journal.ofTodo(todoId).find((entry) => entry.fact === 'dead-lettered');
   if (dead === undefined) return refusal('NOT_FOUND', `todo ${todoId} has no dead letter here`);
-  if (!(await withStore(context, () => world.store.requeue(dead.ref)))) return refusal('REFUSED', `todo ${dead.todo.number} has moved on since it was given up`);
+  if (!(await withStore(context, () => world.store.requeue(dead.ref))))
+    return refusal('REFUSED', `todo ${dead.todo.number} has moved on since it was given up`);
   const nowMs = world.clock.nowMs();
   const fact = dead.reported !== null ? 'reported' : dead.collected !== null ? 'collected' : 'signalled';
-  const again: Entry = { ...dead, owner: context.owner, fact, givenUp: null, attempt: 1, disproved: 0, defects: 0, nextAttemptAtMs: 0, timeline: stamp(dead, { atMs: nowMs, fact: 'requeued', reason: 'by a person' }) };
+  const again: Entry = {
+    ...dead,
+    owner: context.owner,
+    fact,
+    givenUp: null,
+    attempt: 1,
+    disproved: 0,
+    defects: 0,
+    nextAttemptAtMs: 0,
+    timeline: stamp(dead, { atMs: nowMs, fact: 'requeued', reason: 'by a person' }),
+  };
   if (!world.journal.adopt(dead.ref.runId, dead.owner, context.owner)) return refusal('REFUSED', 'another process has this completion');
   await ledger.open(again);
   context.wakeup.ring();
   return accepted;
 }
 
-const liveRunOf = ({ ledger }: Context, todoId: string): Entry | null => ledger.all().find((entry) => entry.ref.todoId === todoId && !hasEnded(entry.fact)) ?? null;
+const liveRunOf = ({ ledger }: Context, todoId: string): Entry | null =>
+  ledger.all().find((entry) => entry.ref.todoId === todoId && !hasEnded(entry.fact)) ?? null;
 
 async function mustFind(context: Context, todoId: string): Promise<Todo> {
   const todo = await withStore(context, () => context.world.store.find(todoId));
@@ -241,5 +276,11 @@ async function ended(context: Context, todoId: string, runId: string, stop: Abor
   );
   if (!over) return accepted;
   const ending = last?.ending ?? null;
-  return { ok: true, kind: 'ended', todoId, status: last?.fact === 'dead-lettered' ? 'dead-lettered' : (ending?.todoStatus ?? 'open'), proof: ending?.proof ?? null };
+  return {
+    ok: true,
+    kind: 'ended',
+    todoId,
+    status: last?.fact === 'dead-lettered' ? 'dead-lettered' : (ending?.todoStatus ?? 'open'),
+    proof: ending?.proof ?? null,
+  };
 }

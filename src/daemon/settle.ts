@@ -23,7 +23,14 @@ export async function bringToEnd(context: Context, runId: string): Promise<void>
     if ((await judge(context, runId)) === 'sent-back') return;
     await endSession(context, runId);
   }
-  await complete(runId, context.ledger, heardBy(context), context.steps, (untilMs) => waitForAttempt(context, runId, untilMs), context.stop);
+  await complete(
+    runId,
+    context.ledger,
+    heardBy(context),
+    context.steps,
+    (untilMs) => waitForAttempt(context, runId, untilMs),
+    context.stop,
+  );
 }
 
 /** Wakes early when the store is back, if the store was what it waited for. */
@@ -43,7 +50,8 @@ const heardBy = (context: Context) => ({
   },
   failed(entry: Entry): void {
     if (entry.lastError?.code.startsWith('STORE_')) noteStoreFailure(context, entry);
-    if (firstRoundFailed(entry, context.config)) void alert(context, entry, `completion of todo ${entry.todo.number} waits: ${entry.lastError?.message ?? ''}`);
+    if (firstRoundFailed(entry, context.config))
+      void alert(context, entry, `completion of todo ${entry.todo.number} waits: ${entry.lastError?.message ?? ''}`);
     if (entry.givenUp !== null) void alert(context, entry, `completion of todo ${entry.todo.number} was given up: ${entry.givenUp}`);
   },
   ended(entry: Entry): void {
@@ -57,7 +65,13 @@ const heardBy = (context: Context) => ({
 function noteStoreFailure(context: Context, entry: Entry): void {
   if (context.state.store.reachable === 'no') return;
   const { code = '', message = '' } = entry.lastError ?? {};
-  if (code === 'STORE_UNREACHABLE' || code === 'STORE_TIMEOUT' || code === 'STORE_READ_ONLY' || code === 'STORE_ACCESS' || code === 'STORE_FULL') {
+  if (
+    code === 'STORE_UNREACHABLE' ||
+    code === 'STORE_TIMEOUT' ||
+    code === 'STORE_READ_ONLY' ||
+    code === 'STORE_ACCESS' ||
+    code === 'STORE_FULL'
+  ) {
     context.state.store = { reachable: 'no', sinceMs: context.world.clock.nowMs(), error: message };
     context.world.log.error('completion', 'the store is away; completions wait in the journal', { reason: message });
     context.wakeup.ring();
@@ -109,7 +123,11 @@ async function startAnotherRound(context: Context, entry: Entry, results: readon
   const at = runFiles(world.home.runs, entry.ref.runId);
   world.files.makeFolder(at.folder);
   world.files.write(at.feedback, feedbackOf(results));
-  await context.ledger.update(entry.ref.runId, (now) => ({ ...nextRound({ ...now, checks: entry.checks }, results, world.clock.nowMs()), fact: 'claimed', session: null }));
+  await context.ledger.update(entry.ref.runId, (now) => ({
+    ...nextRound({ ...now, checks: entry.checks }, results, world.clock.nowMs()),
+    fact: 'claimed',
+    session: null,
+  }));
   context.wakeup.ring();
 }
 
@@ -128,7 +146,11 @@ function nextRound(entry: Entry, results: readonly CheckResult[], nowMs: number)
     attempt: 1,
     nextAttemptAtMs: 0,
     lastSignAtMs: nowMs,
-    timeline: stamp(entry, { atMs: nowMs, fact: 'sent-back', reason: `${results.filter((result) => !result.passed).length} of ${results.length} checks failed; round ${entry.round + 1}` }),
+    timeline: stamp(entry, {
+      atMs: nowMs,
+      fact: 'sent-back',
+      reason: `${results.filter((result) => !result.passed).length} of ${results.length} checks failed; round ${entry.round + 1}`,
+    }),
   };
 }
 
@@ -147,11 +169,13 @@ async function endSession(context: Context, runId: string): Promise<void> {
   const now = context.ledger.get(runId);
   if (now.session?.kind === 'tmux') world.terminals.end(now.session.target);
   const seen = observe(now, false, world);
-  if (now.exit === null && seen.exit !== null && seen.exit.kind !== 'lost') await context.ledger.update(runId, (current) => ({ ...current, exit: seen.exit }), true);
+  if (now.exit === null && seen.exit !== null && seen.exit.kind !== 'lost')
+    await context.ledger.update(runId, (current) => ({ ...current, exit: seen.exit }), true);
 }
 
 /** A headless agent whose turn is over prints its result and leaves by itself; the result holds cost and tokens. */
-const mayEndByItself = (entry: Entry): boolean => entry.kind === 'child' && entry.exit === null && entry.emergency === null && entry.signal?.saidBy !== 'person' && entry.turn === 'ended';
+const mayEndByItself = (entry: Entry): boolean =>
+  entry.kind === 'child' && entry.exit === null && entry.emergency === null && entry.signal?.saidBy !== 'person' && entry.turn === 'ended';
 
 async function waitForExit(context: Context, runId: string, graceMs: number): Promise<void> {
   const untilMs = context.world.clock.nowMs() + graceMs;

@@ -18,7 +18,10 @@ const startRetryMs = 2000;
 /** How a todo is taken: by the loop, by name, by a person's word. */
 export type Claiming = { readonly todoId: string | null; readonly kind: 'by-todo' | RunKind; readonly slots: boolean };
 
-export type Claimed = { readonly kind: 'claimed'; readonly entry: Entry } | { readonly kind: 'nothing'; readonly nextAtMs: number | null } | { readonly kind: 'refused'; readonly why: string };
+export type Claimed =
+  | { readonly kind: 'claimed'; readonly entry: Entry }
+  | { readonly kind: 'nothing'; readonly nextAtMs: number | null }
+  | { readonly kind: 'refused'; readonly why: string };
 
 /** One atomic select-and-claim, and the entry that the journal has of it before anything is started. */
 export async function claim(context: Context, how: Claiming): Promise<Claimed> {
@@ -51,13 +54,18 @@ async function openRun(context: Context, todo: Todo, run: Run, token: string): P
   const at = runFiles(world.home.runs, run.id);
   world.files.makeFolder(at.folder);
   world.files.write(at.token, token, 0o600);
-  const entry: Entry = { ...newEntry({ todo, run, owner: context.owner, conversationId: world.random.uuidv4(), nowMs: world.clock.nowMs() }), kind, simple: !config.behavior.enable_robust_completion };
+  const entry: Entry = {
+    ...newEntry({ todo, run, owner: context.owner, conversationId: world.random.uuidv4(), nowMs: world.clock.nowMs() }),
+    kind,
+    simple: !config.behavior.enable_robust_completion,
+  };
   await context.ledger.open(entry);
   world.log.info('completion', 'claimed', { todo: todo.number, run: run.id, fence: run.fence, agent: todo.agent, kind });
   return entry;
 }
 
-const sessionKind = (context: Context, todo: Todo): 'child' | 'tmux' => todo.session ?? settingsOf(context.config, todo.agent).session ?? context.adapters.get(todo.agent)?.defaultSession ?? 'child';
+const sessionKind = (context: Context, todo: Todo): 'child' | 'tmux' =>
+  todo.session ?? settingsOf(context.config, todo.agent).session ?? context.adapters.get(todo.agent)?.defaultSession ?? 'child';
 
 /** Starts the round that the journal says is due; finds it again where it was started before a crash. */
 export async function start(context: Context, runId: string): Promise<void> {
@@ -73,10 +81,20 @@ export async function start(context: Context, runId: string): Promise<void> {
       fact: now.fact === 'claimed' ? 'running' : now.fact,
       shown: 'running',
       lastSignAtMs: nowMs,
-      timeline: stamp(now, { atMs: nowMs, fact: 'running', reason: `round ${now.round}, ${session.kind} ${session.kind === 'tmux' ? session.target : session.process.pid}` }),
+      timeline: stamp(now, {
+        atMs: nowMs,
+        fact: 'running',
+        reason: `round ${now.round}, ${session.kind} ${session.kind === 'tmux' ? session.target : session.process.pid}`,
+      }),
     }));
     context.state.untold.set(runId, { status: 'running', reason: null });
-    world.log.info('completion', 'running', { todo: entry.todo.number, run: runId, round: running.round, session: session.kind, pid: session.process.pid });
+    world.log.info('completion', 'running', {
+      todo: entry.todo.number,
+      run: runId,
+      round: running.round,
+      session: session.kind,
+      pid: session.process.pid,
+    });
   } catch (error) {
     if (!isOperational(error)) throw error;
     await cannotStart(context, entry, error);
@@ -88,9 +106,19 @@ async function launchRound(context: Context, entry: Entry): Promise<SessionRef> 
   const { world, config } = context;
   const at = runFiles(world.home.runs, entry.ref.runId);
   const adapter = context.adapters.get(entry.todo.agent);
-  if (adapter === undefined) throw new OperationalError('AGENT_UNKNOWN', { operation: 'starting', subject: `todo ${entry.todo.number}`, why: `agent "${entry.todo.agent}" is not known here` });
+  if (adapter === undefined)
+    throw new OperationalError('AGENT_UNKNOWN', {
+      operation: 'starting',
+      subject: `todo ${entry.todo.number}`,
+      why: `agent "${entry.todo.agent}" is not known here`,
+    });
   const token = world.files.readText(at.token);
-  if (token === null) throw new OperationalError('SPAWN_FAILED', { operation: 'starting', subject: `todo ${entry.todo.number}`, why: 'its token was lost with the run folder' });
+  if (token === null)
+    throw new OperationalError('SPAWN_FAILED', {
+      operation: 'starting',
+      subject: `todo ${entry.todo.number}`,
+      why: 'its token was lost with the run folder',
+    });
   const feedback = entry.round > 1 ? (world.files.readText(at.feedback) ?? 'The acceptance checks failed.') : null;
   if (entry.round === 1) await rememberGit(entry, world, context.stop);
   world.files.unlink(at.exit);
@@ -107,7 +135,8 @@ export function findSession({ world }: Pick<Context, 'world'>, entry: Entry): Se
     const begun = world.files.stat(at.started(entry.round)) !== null;
     return begun ? { kind: 'child', process: { pid: 0, startTicks: 0, bootId: 'ended' } } : null;
   }
-  const target = entry.kind === 'tmux' ? (world.terminals.list() ?? []).find((name) => name.includes(entry.ref.runId.slice(-8))) : undefined;
+  const target =
+    entry.kind === 'tmux' ? (world.terminals.list() ?? []).find((name) => name.includes(entry.ref.runId.slice(-8))) : undefined;
   return target === undefined ? { kind: 'child', process: found } : { kind: 'tmux', target, process: found };
 }
 
@@ -119,9 +148,26 @@ async function cannotStart(context: Context, entry: Entry, error: OperationalErr
   const nowMs = world.clock.nowMs();
   world.log.error('completion', 'start failed', { todo: entry.todo.number, run: entry.ref.runId, code: error.code, reason: error.message });
   if (error.code === 'DISK_FULL') {
-    await ledger.update(entry.ref.runId, (now) => ({ ...now, nextAttemptAtMs: nowMs + startRetryMs, lastError: { code: error.code, message: error.message, atMs: nowMs } }));
+    await ledger.update(entry.ref.runId, (now) => ({
+      ...now,
+      nextAttemptAtMs: nowMs + startRetryMs,
+      lastError: { code: error.code, message: error.message, atMs: nowMs },
+    }));
     return;
   }
-  const failed = await ledger.update(entry.ref.runId, (now) => ({ ...now, exit: { kind: 'spawn-error', why: error.message, atMs: nowMs } }), true);
-  await say(context, failed, { says: null, saidBy: 'process-end', summary: null, reason: error.message, atMs: nowMs, round: failed.round, from: { kind: 'exit', code: null, osSignal: null }, notBeforeMs: null });
+  const failed = await ledger.update(
+    entry.ref.runId,
+    (now) => ({ ...now, exit: { kind: 'spawn-error', why: error.message, atMs: nowMs } }),
+    true,
+  );
+  await say(context, failed, {
+    says: null,
+    saidBy: 'process-end',
+    summary: null,
+    reason: error.message,
+    atMs: nowMs,
+    round: failed.round,
+    from: { kind: 'exit', code: null, osSignal: null },
+    notBeforeMs: null,
+  });
 }

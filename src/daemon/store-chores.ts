@@ -20,19 +20,28 @@ function chore(context: Context, name: string, everyMs: number, work: () => Prom
   const nowMs = context.world.clock.nowMs();
   if (nowMs < (due.get(name) ?? 0) || context.state.store.reachable === 'no') return;
   due.set(name, nowMs + everyMs);
-  context.tasks.start(`store:${name}`, () => withStore(context, work), (error) => context.world.log.warn('monitor', `${name} failed`, { reason: messageOf(error) }));
+  context.tasks.start(
+    `store:${name}`,
+    () => withStore(context, work),
+    (error) => context.world.log.warn('monitor', `${name} failed`, { reason: messageOf(error) }),
+  );
 }
 
 /** Facts at which somebody else's claim means that this run has lost its todo. Later ones find out by their own guarded write. */
-const mayBeTaken = (entry: Entry): boolean => ['claimed', 'running', 'signalled', 'collected', 'checked'].includes(entry.fact) && !entry.superseded;
-const isRenewed = (entry: Entry): boolean => entry.kind !== 'external' && (mayBeTaken(entry) || entry.fact === 'reported') && !entry.superseded;
+const mayBeTaken = (entry: Entry): boolean =>
+  ['claimed', 'running', 'signalled', 'collected', 'checked'].includes(entry.fact) && !entry.superseded;
+const isRenewed = (entry: Entry): boolean =>
+  entry.kind !== 'external' && (mayBeTaken(entry) || entry.fact === 'reported') && !entry.superseded;
 
 export function keepLeases(context: Context): void {
   const leaseMs = inMs(context.config.behavior.lease);
   const held = context.ledger.all().filter(isRenewed);
   if (held.length === 0) return;
   chore(context, 'renew leases', leaseMs * renewShare, async () => {
-    const answers = await context.world.store.renew(held.map((entry) => entry.ref), leaseMs);
+    const answers = await context.world.store.renew(
+      held.map((entry) => entry.ref),
+      leaseMs,
+    );
     for (const { ref, held: still } of answers) if (!still) await lost(context, ref);
   });
 }
@@ -43,7 +52,17 @@ async function lost(context: Context, ref: RunRef): Promise<void> {
   const reason = 'its lease expired and the todo was taken by another run';
   const entry = await context.ledger.update(ref.runId, (now) => ({ ...now, superseded: true }));
   context.world.log.warn('completion', 'superseded', { todo: entry.todo.number, run: ref.runId, reason });
-  if (entry.signal === null) await say(context, entry, { says: null, saidBy: 'deadline', summary: null, reason, atMs: context.world.clock.nowMs(), round: entry.round, from: { kind: 'exit', code: null, osSignal: null }, notBeforeMs: null });
+  if (entry.signal === null)
+    await say(context, entry, {
+      says: null,
+      saidBy: 'deadline',
+      summary: null,
+      reason,
+      atMs: context.world.clock.nowMs(),
+      round: entry.round,
+      from: { kind: 'exit', code: null, osSignal: null },
+      notBeforeMs: null,
+    });
 }
 
 /** Status words for people: running, stalled. The journal is ahead, the store follows. */
@@ -78,7 +97,14 @@ export function rescueExpired(context: Context): void {
       const reason = `the lease of run ${run.id} on ${run.host} expired`;
       const done = await world.store.rescue(
         { todoId: todo.id, runId: run.id, fence: run.fence },
-        { status: worn ? 'blocked' : 'open', outcome: 'lost', reason: worn ? `${reason}; ${attempts} attempts used up` : reason, attempts, resets: todo.resets, notBeforeMs: worn ? null : world.clock.nowMs() + jobDelayMs(attempts, config, world.random.next) },
+        {
+          status: worn ? 'blocked' : 'open',
+          outcome: 'lost',
+          reason: worn ? `${reason}; ${attempts} attempts used up` : reason,
+          attempts,
+          resets: todo.resets,
+          notBeforeMs: worn ? null : world.clock.nowMs() + jobDelayMs(attempts, config, world.random.next),
+        },
       );
       if (done) {
         world.log.warn('monitor', 'rescued', { todo: todo.number, run: run.id, from: run.host, attempts });
@@ -91,6 +117,7 @@ export function rescueExpired(context: Context): void {
 /** A todo whose dependency ended badly waits for a person, and says why. */
 export function watchDependents(context: Context): void {
   chore(context, 'dependents', dependentsEveryMs, async () => {
-    for (const todo of await context.world.store.blockDependents()) context.world.log.warn('completion', 'blocked by its dependency', { todo: todo.number, reason: todo.reason });
+    for (const todo of await context.world.store.blockDependents())
+      context.world.log.warn('completion', 'blocked by its dependency', { todo: todo.number, reason: todo.reason });
   });
 }

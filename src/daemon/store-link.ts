@@ -15,7 +15,8 @@ export function noteStore(context: Context, error: unknown): void {
   if (reachable === state.store.reachable) return;
   const before = state.store;
   state.store = { reachable, sinceMs: nowMs, error: isOperational(error) ? error.message : null };
-  if (reachable === 'no') world.log.error('completion', 'the store is away; completions wait in the journal', { reason: state.store.error });
+  if (reachable === 'no')
+    world.log.error('completion', 'the store is away; completions wait in the journal', { reason: state.store.error });
   else if (before.reachable === 'no') world.log.info('completion', 'the store is back', { awayMs: nowMs - before.sinceMs });
   context.changes.tell();
   context.wakeup.ring();

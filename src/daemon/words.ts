@@ -30,37 +30,83 @@ export async function hear(context: Context, taken: Taken): Promise<void> {
   if (wasHeard(entry, taken)) return;
   if (marker.kind === 'word') {
     const { says, summary, reason, notBeforeMs } = marker;
-    await say(context, entry, { says, saidBy: 'marker', summary, reason, atMs: taken.writtenAtMs, round: entry.round, from: { kind: 'marker', path: taken.path, sha256: taken.sha256 }, notBeforeMs });
+    await say(context, entry, {
+      says,
+      saidBy: 'marker',
+      summary,
+      reason,
+      atMs: taken.writtenAtMs,
+      round: entry.round,
+      from: { kind: 'marker', path: taken.path, sha256: taken.sha256 },
+      notBeforeMs,
+    });
     return;
   }
   const adapter = context.adapters.get(marker.agent);
-  const verdict: HookVerdict = adapter ? adapter.hook(marker.event, marker.payload, entry.kind === 'tmux' ? 'tmux' : 'child') : { kind: 'ignored', why: `no adapter for ${marker.agent}` };
+  const verdict: HookVerdict = adapter
+    ? adapter.hook(marker.event, marker.payload, entry.kind === 'tmux' ? 'tmux' : 'child')
+    : { kind: 'ignored', why: `no adapter for ${marker.agent}` };
   await hearHook(context, entry, verdict, taken, marker.event);
 }
 
 /** After a crash the claimed files are read again; what the journal already has is not news. */
 const wasHeard = (entry: Entry, taken: Taken): boolean =>
-  [entry.signal, ...entry.later].some((signal) => signal !== null && ((signal.from.kind === 'marker' && signal.from.sha256 === taken.sha256) || (signal.from.kind === 'hook' && signal.from.path === taken.path)));
+  [entry.signal, ...entry.later].some(
+    (signal) =>
+      signal !== null &&
+      ((signal.from.kind === 'marker' && signal.from.sha256 === taken.sha256) ||
+        (signal.from.kind === 'hook' && signal.from.path === taken.path)),
+  );
 
 /** The first word stands. It is durable before anything is ended because of it; where nothing is left to end, it may share the next flush. */
 export async function say(context: Context, entry: Entry, signal: Signal): Promise<Entry> {
   const alreadyOver = entry.exit !== null || entry.kind === 'external' || entry.kind === 'person';
-  const now = await context.ledger.update(entry.ref.runId, (current) => ({ ...applySignal(current, signal), lastSignAtMs: signal.saidBy === 'deadline' ? current.lastSignAtMs : Math.max(current.lastSignAtMs, signal.atMs) }), alreadyOver);
-  context.world.log.info('completion', 'signal', { todo: now.todo.number, run: now.ref.runId, says: signal.says, saidBy: signal.saidBy, fact: now.fact, first: now.signal === signal });
+  const now = await context.ledger.update(
+    entry.ref.runId,
+    (current) => ({
+      ...applySignal(current, signal),
+      lastSignAtMs: signal.saidBy === 'deadline' ? current.lastSignAtMs : Math.max(current.lastSignAtMs, signal.atMs),
+    }),
+    alreadyOver,
+  );
+  context.world.log.info('completion', 'signal', {
+    todo: now.todo.number,
+    run: now.ref.runId,
+    says: signal.says,
+    saidBy: signal.saidBy,
+    fact: now.fact,
+    first: now.signal === signal,
+  });
   context.wakeup.ring();
   return now;
 }
 
 async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, taken: Taken, event: string): Promise<void> {
   const { world, ledger } = context;
-  const seen = (text: string | null) => ({ hooks: [...entry.hooks, { event, atMs: taken.writtenAtMs, text }].slice(-hooksMax), lastSignAtMs: Math.max(entry.lastSignAtMs, taken.writtenAtMs) });
+  const seen = (text: string | null) => ({
+    hooks: [...entry.hooks, { event, atMs: taken.writtenAtMs, text }].slice(-hooksMax),
+    lastSignAtMs: Math.max(entry.lastSignAtMs, taken.writtenAtMs),
+  });
   const runId = entry.ref.runId;
   const forget = () => world.files.unlink(taken.path);
-  const word = (says: Signal['says'], summary: string | null, reason: string | null, notBeforeMs: number | null): Signal => ({ says, saidBy: 'hook', summary, reason, atMs: taken.writtenAtMs, round: entry.round, from: { kind: 'hook', event, path: taken.path }, notBeforeMs });
+  const word = (says: Signal['says'], summary: string | null, reason: string | null, notBeforeMs: number | null): Signal => ({
+    says,
+    saidBy: 'hook',
+    summary,
+    reason,
+    atMs: taken.writtenAtMs,
+    round: entry.round,
+    from: { kind: 'hook', event, path: taken.path },
+    notBeforeMs,
+  });
   switch (verdict.kind) {
     case 'progress':
     case 'session-ended':
-      await ledger.update(runId, (now) => ({ ...now, ...seen(null), turn: verdict.kind === 'progress' && !isCompletion(now.fact) ? 'busy' : now.turn }), true);
+      await ledger.update(
+        runId,
+        (now) => ({ ...now, ...seen(null), turn: verdict.kind === 'progress' && !isCompletion(now.fact) ? 'busy' : now.turn }),
+        true,
+      );
       await awake(context, runId);
       forget();
       return;
@@ -99,12 +145,20 @@ async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, ta
 async function nudge(context: Context, entry: Entry): Promise<void> {
   if (entry.nudged) return stall(context, entry, 'the agent ended its turn without a word, twice');
   context.state.nudges.add(entry.ref.runId);
-  await context.ledger.update(entry.ref.runId, (now) => ({ ...now, nudged: true, timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'nudged', reason: 'the turn ended without a word' }) }));
+  await context.ledger.update(entry.ref.runId, (now) => ({
+    ...now,
+    nudged: true,
+    timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'nudged', reason: 'the turn ended without a word' }),
+  }));
 }
 
 export async function stall(context: Context, entry: Entry, reason: string): Promise<void> {
   if (entry.shown === 'stalled' || isCompletion(context.ledger.get(entry.ref.runId).fact)) return;
-  await context.ledger.update(entry.ref.runId, (now) => ({ ...now, shown: 'stalled', timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'stalled', reason }) }));
+  await context.ledger.update(entry.ref.runId, (now) => ({
+    ...now,
+    shown: 'stalled',
+    timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'stalled', reason }),
+  }));
   context.state.untold.set(entry.ref.runId, { status: 'stalled', reason });
   context.world.log.warn('completion', 'stalled', { todo: entry.todo.number, run: entry.ref.runId, reason });
 }
@@ -113,7 +167,12 @@ export async function stall(context: Context, entry: Entry, reason: string): Pro
 export async function awake(context: Context, runId: string): Promise<void> {
   const entry = context.ledger.get(runId);
   if (entry.shown !== 'stalled' || isCompletion(entry.fact)) return;
-  await context.ledger.update(runId, (now) => ({ ...now, shown: 'running', emergency: null, timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'resumed', reason: 'a sign of progress' }) }));
+  await context.ledger.update(runId, (now) => ({
+    ...now,
+    shown: 'running',
+    emergency: null,
+    timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'resumed', reason: 'a sign of progress' }),
+  }));
   context.state.untold.set(runId, { status: 'running', reason: null });
 }
 
@@ -121,13 +180,21 @@ export async function awake(context: Context, runId: string): Promise<void> {
 export async function hearExit(context: Context, entry: Entry, tail: string): Promise<void> {
   const exit = entry.exit;
   if (exit === null || isCompletion(entry.fact)) return;
-  const from = { kind: 'exit', code: exit.kind === 'code' ? exit.code : null, osSignal: exit.kind === 'signal' ? exit.osSignal : null } as const;
+  const from = {
+    kind: 'exit',
+    code: exit.kind === 'code' ? exit.code : null,
+    osSignal: exit.kind === 'signal' ? exit.osSignal : null,
+  } as const;
   const base = { saidBy: 'process-end', atMs: exit.atMs, round: entry.round, from, notBeforeMs: null } as const;
   if (exit.kind !== 'code') {
     await say(context, entry, { ...base, says: null, summary: null, reason: lossOf(entry) });
     return;
   }
   const adapter = context.adapters.get(entry.todo.agent);
-  const spoken = adapter?.exitSays({ code: exit.code }, tail) ?? { says: 'failed' as const, summary: null, reason: `exit code ${exit.code}` };
+  const spoken = adapter?.exitSays({ code: exit.code }, tail) ?? {
+    says: 'failed' as const,
+    summary: null,
+    reason: `exit code ${exit.code}`,
+  };
   await say(context, entry, { ...base, ...spoken });
 }

@@ -34,7 +34,13 @@ export function lookForLegacy(live: readonly Entry[], needs: Needs): LegacyLook 
   const { run } = meant;
   const mtimeMs = found.stat.mtimeMs;
   if (mtimeMs < run.startedAtMs) return left(`written before run ${run.ref.runId} started`);
-  if (run.signal !== null && run.signal.from.kind === 'legacy' && run.signal.from.ino === found.stat.ino && run.signal.from.mtimeMs === mtimeMs) return { kind: 'none' };
+  if (
+    run.signal !== null &&
+    run.signal.from.kind === 'legacy' &&
+    run.signal.from.ino === found.stat.ino &&
+    run.signal.from.mtimeMs === mtimeMs
+  )
+    return { kind: 'none' };
   return {
     kind: 'signal',
     runId: run.ref.runId,
@@ -55,7 +61,9 @@ function meantBy(pointer: string | null, live: readonly Entry[], { files, host }
   const seen = pointer === null ? null : files.readGuarded(pointer, legacyBytesMax);
   if (seen === null) {
     const [only, ...others] = live;
-    return only && others.length === 0 && only.kind === 'external' ? { run: only } : 'no pointer, and not exactly one live run that is worked by hand';
+    return only && others.length === 0 && only.kind === 'external'
+      ? { run: only }
+      : 'no pointer, and not exactly one live run that is worked by hand';
   }
   const unsafe = distrust(seen.stat, host);
   if (unsafe !== null || seen.bytes === null) return `the pointer ${pointer} is not to be trusted: ${unsafe ?? 'not a regular file'}`;
@@ -77,7 +85,11 @@ function distrust(stat: FileStat, host: Pick<World['host'], 'uid'>): string | nu
 }
 
 /** Removes a legacy file only if it is still the very one that was journalled. */
-export function removeIfSame(path: string, was: { readonly dev: number; readonly ino: number; readonly mtimeMs?: number }, { files }: Pick<World, 'files'>): boolean {
+export function removeIfSame(
+  path: string,
+  was: { readonly dev: number; readonly ino: number; readonly mtimeMs?: number },
+  { files }: Pick<World, 'files'>,
+): boolean {
   const now = files.stat(path);
   if (now === null) return true;
   if (now.dev !== was.dev || now.ino !== was.ino || (was.mtimeMs !== undefined && now.mtimeMs !== was.mtimeMs)) return false;

@@ -20,7 +20,8 @@ export function observe(entry: Entry, lookAtCpu: boolean, needs: Needs): Observe
   // Aliveness first: launch.sh writes `exit` and then dies, so a dead one without it is lost for certain.
   const alive = entry.session === null ? 'unknown' : needs.processes.alive(entry.session.process);
   const text = needs.files.readText(at.exit);
-  const written = text === null ? null : parseExit(text, entry.round, Math.round(needs.files.stat(at.exit)?.mtimeMs ?? needs.clock.nowMs()));
+  const written =
+    text === null ? null : parseExit(text, entry.round, Math.round(needs.files.stat(at.exit)?.mtimeMs ?? needs.clock.nowMs()));
   const exit: Exit | null = written ?? (alive === 'no' ? { kind: 'lost', atMs: needs.clock.nowMs() } : null);
   const outputBytes = needs.files.stat(at.output)?.sizeBytes ?? 0;
   const progressMs = needs.files.stat(at.progress)?.mtimeMs ?? 0;

@@ -23,7 +23,10 @@ const namePattern = /^[A-Za-z0-9-]{1,80}\.[A-Za-z0-9-]{1,80}(\.hook)?$/;
  * One whole look at the spool: every marker that fits a live run of ours is claimed by rename and handed over;
  * bad, forged and late ones go to quarantine with the reason beside them; what is not ours to judge stays.
  */
-export function scanSpool(standingOf: (runId: string) => Standing, needs: Needs): { readonly taken: readonly Taken[]; readonly lookAgainAtMs: number } {
+export function scanSpool(
+  standingOf: (runId: string) => Standing,
+  needs: Needs,
+): { readonly taken: readonly Taken[]; readonly lookAgainAtMs: number } {
   const { files, home } = needs;
   const taken: Taken[] = [];
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
@@ -43,7 +46,8 @@ export function scanSpool(standingOf: (runId: string) => Standing, needs: Needs)
       continue;
     }
     const claimed = `${home.spool.cur}/${name}`;
-    if (files.rename(path, claimed)) taken.push({ marker: verdict.marker, path: claimed, sha256: verdict.sha256, writtenAtMs: Math.round(found.stat.mtimeMs) });
+    if (files.rename(path, claimed))
+      taken.push({ marker: verdict.marker, path: claimed, sha256: verdict.sha256, writtenAtMs: Math.round(found.stat.mtimeMs) });
   }
   return { taken, lookAgainAtMs };
 }
@@ -57,13 +61,18 @@ export function rescanClaimed(standingOf: (runId: string) => Standing, needs: Ne
     const found = files.readGuarded(path, markerBytesMax);
     if (found === null) continue;
     const verdict = judge(name, found.bytes, standingOf, needs.digest);
-    if (verdict.kind === 'take') taken.push({ marker: verdict.marker, path, sha256: verdict.sha256, writtenAtMs: Math.round(found.stat.mtimeMs) });
+    if (verdict.kind === 'take')
+      taken.push({ marker: verdict.marker, path, sha256: verdict.sha256, writtenAtMs: Math.round(found.stat.mtimeMs) });
     else if (verdict.kind !== 'leave') quarantine(path, name, verdict.why, needs);
   }
   return taken;
 }
 
-type Judged = { kind: 'take'; marker: Marker; sha256: string } | { kind: 'bad'; why: string } | { kind: 'wait'; why: string } | { kind: 'leave' };
+type Judged =
+  | { kind: 'take'; marker: Marker; sha256: string }
+  | { kind: 'bad'; why: string }
+  | { kind: 'wait'; why: string }
+  | { kind: 'leave' };
 
 function judge(name: string, bytes: Uint8Array | null, standingOf: (runId: string) => Standing, digest: World['digest']): Judged {
   if (bytes === null) return { kind: 'bad', why: 'not a regular file of at most 64 KiB' };
@@ -74,7 +83,8 @@ function judge(name: string, bytes: Uint8Array | null, standingOf: (runId: strin
   const standing = standingOf(marker.runId);
   switch (standing.kind) {
     case 'ours':
-      if (digest.sha256(marker.token) !== standing.tokenSha256) return { kind: 'bad', why: 'the token is not that of this run: forged or foreign' };
+      if (digest.sha256(marker.token) !== standing.tokenSha256)
+        return { kind: 'bad', why: 'the token is not that of this run: forged or foreign' };
       return { kind: 'take', marker, sha256: digest.sha256(bytes) };
     case 'elsewhere':
       return { kind: 'leave' };

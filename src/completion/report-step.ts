@@ -7,7 +7,8 @@ import { buildRecord } from './build-record.ts';
 import { evidenceOf } from './evidence-of.ts';
 import type { Step } from './needs.ts';
 import { redactorFor } from './redactor-for.ts';
-import { renderReport, summaryText } from './render.ts';
+import { renderReport } from './report/report.ts';
+import { summaryText } from './report/summary-text.ts';
 
 /** Layer 2. Everything that goes to the archive stands in final/ and is durable before `reported` is true. */
 export const report: Step = async (entry, needs) => {
@@ -24,7 +25,11 @@ export const report: Step = async (entry, needs) => {
   const summary = summaryText(draft);
   const evidence = { ...draft, summary };
   const readable = needs.adapterOf(entry.todo.agent).readable(output) ?? output;
-  const html = await renderReport(evidence, readable);
+  const html = await renderReport(evidence, readable, {
+    emulate: needs.emulate,
+    sha256Base64: digest.sha256Base64,
+    breathe: () => world.clock.sleep(0),
+  });
   const content: Record<string, string> = {
     'report.html': html,
     'summary.txt': `${summary}\n`,

@@ -1,7 +1,7 @@
 import type { StepNeeds } from '../completion/needs.ts';
 import type { Adapter } from '../core/agent.ts';
 import type { Config } from '../core/config.ts';
-import type { Entry, Owner } from '../core/entry.ts';
+import type { Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
 import type { World } from '../world.ts';
 import type { LiveLedger } from './ledger.ts';

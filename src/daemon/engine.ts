@@ -15,7 +15,7 @@ import { rescanClaimed, scanSpool } from '../signals/spool.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
-import { recoverNow, sweepWhenDue } from './recovery.ts';
+import { recoverNow, sweepDueAtMs, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
 import { bringToEnd } from './settle.ts';
 import type { Claimed } from './starts.ts';
@@ -407,6 +407,7 @@ function nextWakeAtMs(context: Context): number {
   const nowMs = world.clock.nowMs();
   let next = Math.min(nowMs + inMs(config.monitoring.rescan), nextDeadlineAtMs(ledger.all(), config));
   if (context.scope.kind === 'daemon' && !context.state.draining) next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
+  if (!context.tasks.busy('sweep')) next = Math.min(next, Math.max(nowMs + 1, sweepDueAtMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   for (const entry of ledger.all()) {
     if (entry.fact === 'signalled' && !context.tasks.busy(`run:${entry.ref.runId}`))

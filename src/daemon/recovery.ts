@@ -30,6 +30,10 @@ export function sweepWhenDue(context: Context, look: () => Promise<unknown>): vo
   );
 }
 
+/** When the next sweep is due: the loop must not sleep through it. */
+export const sweepDueAtMs = (context: Context): number =>
+  context.scope.kind !== 'daemon' || context.state.draining ? Number.POSITIVE_INFINITY : (dueAtMs.get(context) ?? 0);
+
 /** `todo recover`: the plan first; with apply all of it. */
 export async function recoverNow(context: Context, apply: boolean, look: () => Promise<unknown>): Promise<ControlReply> {
   const { plans, results } = await sweepNow(context, apply ? 'all' : 'none', look);

@@ -16,8 +16,8 @@ export type Driver = {
   define<T>(about: About, work: () => Work<T>): Promise<T>;
   /** The database's clock; it stands inside work because leases are compared with it. */
   now(): Work<number>;
-  /** Bytes of UTF-8 that one bound value may have. */
-  valueBytesMax(): number;
+  /** Bytes of UTF-8 that one bound value may have. Asks the server where it is not known yet. */
+  valueBytesMax(): Promise<number>;
   figures(): { readonly active: number; readonly idle: number; readonly limit: number };
   close(): Promise<void>;
 };

@@ -49,7 +49,7 @@ function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, cloc
     *now() {
       return Math.floor(clock.nowMs());
     },
-    valueBytesMax: () => valueBytesMax,
+    valueBytesMax: async () => valueBytesMax,
     figures: () => ({ active: 0, idle: 1, limit: 1 }),
     async close() {
       committer.flush();

@@ -51,7 +51,9 @@ export function createStore({ driver, prefix, random, digest, log }: StoreNeeds)
       } catch (error) {
         if (!(error instanceof OperationalError) || error.code !== 'STORE_IN_DOUBT') throw error;
         // The same run asked for again stands in line behind the first attempt and finds its row, or none for certain.
-        return await attempt();
+        return await attempt().catch(() => {
+          throw error;
+        });
       }
     },
     mark: (ref, status, round, reason) =>
@@ -70,9 +72,9 @@ export function createStore({ driver, prefix, random, digest, log }: StoreNeeds)
       return found.length === 0 ? [] : await write('blocking', `${found.length} todos`, (nowMs) => blockDependents(names, nowMs));
     },
 
-    record(given) {
-      const parcel = parcelOf(given, driver.valueBytesMax(), digest.sha256);
-      return write('recording', `todo ${given.todoId}`, (nowMs) => record(names, parcel, nowMs));
+    async record(given) {
+      const parcel = parcelOf(given, await driver.valueBytesMax(), digest.sha256);
+      return await write('recording', `todo ${given.todoId}`, (nowMs) => record(names, parcel, nowMs));
     },
     async readBack(runId) {
       const seen = await found(runId);

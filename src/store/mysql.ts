@@ -1,0 +1,159 @@
+import { OperationalError } from '../core/errors.ts';
+import type { Clock, Random, Store } from '../world.ts';
+import { mysqlDialect } from './dialect.ts';
+import type { About, Driver } from './driver.ts';
+import { isAboutThisServer, isLostConnection, judge, type Sent } from './mysql-errors.ts';
+import { connectServers, type Line } from './mysql-servers.ts';
+import { createStore, type StoreNeeds } from './store.ts';
+import type { MysqlAddress } from './url.ts';
+import { type Result, rowOf, runWith, type Statement, Undo, type Work } from './work.ts';
+
+export type MysqlStoreOptions = Omit<StoreNeeds, 'driver' | 'random'> & {
+  readonly address: MysqlAddress;
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly random: Pick<Random, 'uuidv7' | 'next'>;
+  /** `behavior.database_timeout`: of one whole operation, with its waits and tries. */
+  readonly deadlineMs: number;
+  /** `store.pool` */
+  readonly poolSize: number;
+};
+
+/** MySQL or MariaDB, shared by many hosts. mysql2 is loaded at the first operation. */
+export function createMysqlStore({ address, clock, deadlineMs, poolSize, ...needs }: MysqlStoreOptions): Store {
+  return createStore({ ...needs, driver: mysqlDriver({ address, clock, random: needs.random, deadlineMs, poolSize }) });
+}
+
+type Needs = Pick<MysqlStoreOptions, 'address' | 'clock' | 'random' | 'deadlineMs' | 'poolSize'>;
+type Kind = 'read' | 'write' | 'define';
+
+/** One attempt at an operation. Once it is `over` (its deadline passed) nobody waits for what it brings. */
+type Trip = { sent: Sent; line: Line | null; over: boolean };
+
+/** Tries of a transaction that was rolled back by the server. */
+const triesMax = 10;
+/** Between them: full jitter from here to there. */
+const pauseMs = { from: 20, to: 200 };
+
+function mysqlDriver({ address, clock, random, deadlineMs, poolSize }: Needs): Driver {
+  const servers = connectServers(address, poolSize, deadlineMs);
+
+  /** Runs attempts until one has an answer, all within one deadline. */
+  async function operate<T>(about: About, kind: Kind, work: () => Work<T>): Promise<T> {
+    const problem = (code: 'STORE_TIMEOUT' | 'STORE_IN_DOUBT' | 'STORE_CONFLICT', why: string) =>
+      new OperationalError(code, { ...about, why: `${why} (${address.describe()})` });
+    const settled = new AbortController();
+    const deadline = clock.sleep(deadlineMs, settled.signal).then(() => 'late' as const);
+    try {
+      for (let tries = 1; ; tries++) {
+        const trip: Trip = { sent: 'nothing', line: null, over: false };
+        const answer = await Promise.race([answerOf(attempt(trip, kind, work)), deadline]);
+        if (answer === 'late') {
+          abandon(trip);
+          if (trip.sent === 'commit') throw problem('STORE_IN_DOUBT', `no answer to COMMIT within ${deadlineMs} ms`);
+          throw problem('STORE_TIMEOUT', `no answer within ${deadlineMs} ms; nothing was written`);
+        }
+        if ('value' in answer) return answer.value;
+        if (answer.error instanceof OperationalError) throw answer.error;
+        const judgement = judge(answer.error, trip.sent);
+        if (judgement === null) throw answer.error;
+        if (judgement !== 'again') {
+          const another = trip.sent !== 'commit' && isAboutThisServer(answer.error) && servers.leave(trip.line);
+          if (another && tries < triesMax) continue;
+          throw new OperationalError(judgement, {
+            ...about,
+            cause: answer.error,
+            why: `${reasonOf(answer.error)} (${address.describe()})`,
+          });
+        }
+        if (tries === triesMax) throw problem('STORE_CONFLICT', `rolled back ${tries} times, last by: ${reasonOf(answer.error)}`);
+        const pause = clock.sleep(pauseMs.from + random.next() * (pauseMs.to - pauseMs.from), settled.signal);
+        if ((await Promise.race([pause, deadline])) === 'late')
+          throw problem('STORE_CONFLICT', `rolled back ${tries} times within ${deadlineMs} ms`);
+      }
+    } finally {
+      settled.abort();
+    }
+  }
+
+  async function attempt<T>(trip: Trip, kind: Kind, work: () => Work<T>): Promise<T> {
+    // Known from its first moment, so that the deadline can cut it off wherever it is.
+    const line = await servers.acquire((taken) => {
+      trip.line = taken;
+      return !trip.over;
+    });
+    try {
+      if (kind === 'write') await line.query('START TRANSACTION');
+      trip.sent = 'statements';
+      const value = await runWith(work(), (statement) => send(line, statement));
+      if (kind === 'write') {
+        trip.sent = 'commit';
+        await line.query('COMMIT');
+      }
+      line.release();
+      return value;
+    } catch (error) {
+      await giveUp(line, kind, error);
+      if (error instanceof Undo) return error.value as T;
+      throw error;
+    }
+  }
+
+  return {
+    name: 'mysql',
+    dialect: mysqlDialect,
+    read: (about, work) => operate(about, 'read', work),
+    write: (about, work) => operate(about, 'write', work),
+    // MySQL commits at each CREATE and ALTER anyway; all of them may run twice.
+    define: (about, work) => operate(about, 'define', work),
+    *now() {
+      const row = yield* rowOf('SELECT CAST(ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED) AS now_ms');
+      return Number(row?.['now_ms']);
+    },
+    async valueBytesMax() {
+      if (servers.packetBytesMax() === null) await operate({ operation: 'asking', subject: 'the store' }, 'read', () => nothing());
+      return (servers.packetBytesMax() ?? 1024 * 1024) - packetRestBytes;
+    },
+    figures: () => servers.figures(),
+    close: () => servers.close(clock),
+  };
+}
+
+/** What else a statement with one long value carries. */
+const packetRestBytes = 64 * 1024;
+
+/** Connecting is all it takes. */
+function* nothing(): Work<void> {}
+
+const answerOf = <T>(promise: Promise<T>): Promise<{ readonly value: T } | { readonly error: unknown }> =>
+  promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+
+/** The server sees the connection end and rolls back what was not committed. */
+function abandon(trip: Trip): void {
+  trip.over = true;
+  trip.line?.destroy();
+}
+
+async function giveUp(line: Line, kind: Kind, error: unknown): Promise<void> {
+  if (isLostConnection(error)) return line.destroy();
+  try {
+    if (kind === 'write') await line.query('ROLLBACK');
+    line.release();
+  } catch {
+    line.destroy();
+  }
+}
+
+async function send(line: Line, { sql, values }: Statement): Promise<Result> {
+  // Bound on the server, so that no text of a value is ever part of a statement; those without values need no preparing.
+  const answer = values.length === 0 ? await line.query(sql) : await line.execute(sql, values);
+  if (Array.isArray(answer)) return { rows: answer as Result['rows'], affected: 0 };
+  return { rows: [], affected: (answer as { affectedRows: number }).affectedRows };
+}
+
+const reasonOf = (error: unknown): string => {
+  const { code, message } = error as { code?: string; message?: string };
+  return message?.includes(code ?? '') ? (message ?? '') : [code, message].filter(Boolean).join(' ');
+};

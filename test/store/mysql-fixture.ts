@@ -1,0 +1,27 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
+import { createMysqlStore } from '../../src/store/mysql.ts';
+import { type MysqlAddress, parseStoreUrl } from '../../src/store/url.ts';
+import type { Store } from '../../src/world.ts';
+import type { Logged } from './sqlite-fixture.ts';
+
+export function mysqlAddress(url: string): MysqlAddress {
+  const address = parseStoreUrl(url);
+  if (address.kind !== 'mysql') throw new Error(`not a MySQL address: ${url}`);
+  return address;
+}
+
+export type MysqlStoreChoices = { prefix?: string; deadlineMs?: number; poolSize?: number; logged?: Logged[] };
+
+export function mysqlStore(url: string, choices: MysqlStoreChoices = {}): Store {
+  return createMysqlStore({
+    address: mysqlAddress(url),
+    prefix: choices.prefix ?? '',
+    deadlineMs: choices.deadlineMs ?? 30_000,
+    poolSize: choices.poolSize ?? 4,
+    clock: { sleep: (ms, stop) => after(ms, undefined, { signal: stop }).catch(() => {}) as Promise<void> },
+    random: { uuidv7: () => randomUUID(), next: () => Math.random() },
+    digest: { sha256: (content) => createHash('sha256').update(content).digest('hex') },
+    log: { info: (_room, event, fields) => void choices.logged?.push({ event, fields }) },
+  });
+}

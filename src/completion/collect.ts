@@ -32,9 +32,7 @@ export const collect: Step = async (entry, needs, stop) => {
   const output = text.trim() === '' && screen !== null ? redact(screen) : text;
   const sources = verdictsOn(entry, { structured: structured?.found ?? null, session, output, meta: raw.meta });
   if (raw.meta.gapBytes > 0) problems.push(`the output has ${raw.meta.totalBytes} bytes; ${raw.meta.gapBytes} in the middle are left out`);
-  for (const source of sources)
-    if (!source.used && source.verdict === 'unavailable' && source.name !== 'structured output')
-      problems.push(`${source.name}: ${source.reason}`);
+  problems.push(...disappointments(sources));
   world.files.write(`${at.final}/output.txt`, output);
   world.files.sync(`${at.final}/output.txt`);
   for (const file of session?.files ?? []) {
@@ -59,6 +57,10 @@ export const collect: Step = async (entry, needs, stop) => {
     },
   };
 };
+
+/** Sources that were there and gave nothing. One that nobody expected is no problem. */
+const disappointments = (sources: readonly SourceTried[]): readonly string[] =>
+  sources.filter((source) => source.verdict === 'empty').map((source) => `${source.name}: ${source.reason}`);
 
 /** The process's end where it is known, else the word's time. Never the moment of collection. */
 const endOf = (entry: Entry): number =>

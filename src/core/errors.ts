@@ -31,6 +31,7 @@ export const errorTable = {
   NO_DAEMON: { retry: 'never', hint: 'Start one with: todo daemon start' },
   NOT_FOUND: { retry: 'never', hint: 'See: todo list' },
   AMBIGUOUS: { retry: 'never', hint: 'Give more characters of the id, or the number. See: todo list' },
+  NOTHING_DUE: { retry: 'never', hint: 'It comes at its time. See: todo list' },
   REFUSED: { retry: 'never', hint: 'See: todo show ID' },
   USAGE: { retry: 'never', hint: 'See: todo --help' },
   BAD_DATA: { retry: 'never', hint: 'Mend the input and call again; nothing was changed.' },

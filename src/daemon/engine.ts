@@ -62,7 +62,11 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
   let claimedOnce = false;
   return {
     context,
-    recover: () => recover(context),
+    async recover() {
+      await recover(context);
+      // What was taken over is what this scope is here for.
+      claimedOnce ||= needs.scope.kind === 'run' && context.ledger.all().length > 0;
+    },
     async pass() {
       context.tasks.check();
       const lookAgainAtMs = await look(context);

@@ -63,10 +63,15 @@ export function startSession(entry: Entry, token: string, launch: Launch, feedba
 /** What may be seen in /proc: the tag by which a run's processes are found again, nothing secret. */
 const sessionEnvironment = (entry: Entry, { home }: Needs): Record<string, string> => ({ TODO_RUN: entry.ref.runId, TODO_HOME: home.root });
 
-/** The round's number guards against a second start of the same round: whoever makes the folder first runs it. */
-function launchScript(entry: Entry, launch: Launch, hasFeedback: boolean, { home, host }: Needs): string {
+/** What the agent finds in its environment, beside what it inherits and the token. */
+export function environmentOf(
+  entry: Pick<Entry, 'ref' | 'todo' | 'round' | 'kind'>,
+  launch: Launch,
+  hasFeedback: boolean,
+  { home, host }: Pick<World, 'home' | 'host'>,
+): Readonly<Record<string, string>> {
   const at = runFiles(home.runs, entry.ref.runId);
-  const environment: Record<string, string> = {
+  return {
     ...launch.env,
     TODO_ID: entry.todo.id,
     TODO_NUMBER: String(entry.todo.number),
@@ -76,9 +81,16 @@ function launchScript(entry: Entry, launch: Launch, hasFeedback: boolean, { home
     TODO_SPOOL: home.spool.new.replace(/\/new$/, ''),
     TODO_MARKER: `${host.hooksFolder}/mark-done`,
     TODO_ROUND: String(entry.round),
+    TODO_SESSION: entry.kind,
     TODO_CHECKS: entry.todo.checks.length > 0 ? '1' : '0',
     ...(hasFeedback ? { TODO_FEEDBACK: at.feedback } : {}),
   };
+}
+
+/** The round's number guards against a second start of the same round: whoever makes the folder first runs it. */
+function launchScript(entry: Entry, launch: Launch, hasFeedback: boolean, needs: Needs): string {
+  const at = runFiles(needs.home.runs, entry.ref.runId);
+  const environment = environmentOf(entry, launch, hasFeedback, needs);
   const stdin = launch.stdin === null ? (entry.kind === 'tmux' ? '' : ' </dev/null') : ` <${quote(`${at.folder}/${launch.stdin}`)}`;
   return `#!/bin/sh
 # One round of a run: started once, by a daemon or by tmux. Its end is written to \`exit\` by rename.
@@ -100,4 +112,4 @@ else end code "$code"; fi
 }
 
 /** One word for a POSIX shell, whatever it holds. */
-const quote = (text: string): string => (/^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+export const quote = (text: string): string => (/^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

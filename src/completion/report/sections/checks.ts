@@ -48,7 +48,7 @@ function tail(check: CheckResult, rows: readonly string[]): Html {
   if (check.outputTail.trim() === '') return html``;
   const open = check.passed ? new Html('') : new Html(' open');
   const label =
-    check.outputBytes > check.outputTail.length
+    check.outputBytes > new TextEncoder().encode(check.outputTail).length
       ? `End of its output (${bytesInWords(check.outputBytes)} in all)`
       : `Output (${bytesInWords(check.outputBytes)})`;
   return html`<details${open}><summary>${label}</summary><pre class="term short">${new Html(rows.join('\n'))}</pre></details>`;

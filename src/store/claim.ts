@@ -4,7 +4,7 @@ import { isTerminal } from '../core/words.ts';
 import type { ClaimRequest, ClaimResult } from '../world.ts';
 import type { Driver } from './driver.ts';
 import type { Names } from './names.ts';
-import { runColumns, selected, todoColumns, todoIn, valuesOf } from './rows.ts';
+import { fieldsIn, runColumns, selected, todoColumns, valuesOf } from './rows.ts';
 import { runById, todoById } from './todos.ts';
 import { affectedBy, marks, rowOf, rowsOf, type Value, type Work } from './work.ts';
 
@@ -14,6 +14,8 @@ const candidatesMax = 8;
 const looksMax = 5;
 
 type Nothing = Exclude<ClaimResult, { kind: 'claimed' }>;
+/** What choosing and granting look at; a prompt may be long, and eight are read for one that is taken. */
+type Candidate = Pick<Todo, 'id' | 'fence' | 'agent' | 'session' | 'priority' | 'createdAtMs' | 'number'>;
 type Slots = { readonly full: boolean; readonly fullAgents: readonly string[]; readonly fullProjects: readonly string[] };
 
 /** Whether a claim could succeed now, without writing anything: an idle daemon asks every few seconds and must not wear out a disk. */
@@ -67,13 +69,13 @@ function* ownClaim(names: Names, { runId }: ClaimRequest): Work<ClaimResult | nu
   return { kind: 'refused', why: `run ${runId} has ended${run.outcome === null ? '' : `: ${run.outcome}`}` };
 }
 
-function* choose(names: Names, request: ClaimRequest, nowMs: number): Work<Nothing | { readonly candidates: readonly Todo[] }> {
+function* choose(names: Names, request: ClaimRequest, nowMs: number): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
   const slots = yield* slotsOf(names, request);
   return request.todoId === null ? yield* next(names, request, slots, nowMs) : yield* named(names, request, request.todoId, slots);
 }
 
 /** Guarded by all that the choice rests on and that others may change meanwhile. */
-function* grant(names: Names, { runId, todoId }: ClaimRequest, todo: Todo, nowMs: number): Work<boolean> {
+function* grant(names: Names, { runId, todoId }: ClaimRequest, todo: Candidate, nowMs: number): Work<boolean> {
   const inOrder = todoId === null ? ' AND held = 0 AND (not_before_ms IS NULL OR not_before_ms <= ?)' : '';
   const taken = yield* affectedBy(
     `UPDATE ${names.todo} SET status = 'claimed', fence = fence + 1, run_id = ?, reason = NULL, not_before_ms = NULL, updated_at_ms = ?
@@ -87,7 +89,7 @@ function* grant(names: Names, { runId, todoId }: ClaimRequest, todo: Todo, nowMs
   return taken === 1;
 }
 
-function runFor({ runId, host, kind, tokenSha256, leaseMs, externalLeaseMs }: ClaimRequest, todo: Todo, nowMs: number): Run {
+function runFor({ runId, host, kind, tokenSha256, leaseMs, externalLeaseMs }: ClaimRequest, todo: Candidate, nowMs: number): Run {
   return {
     id: runId,
     todoId: todo.id,
@@ -134,20 +136,18 @@ function crowded(values: readonly string[], limit: number): readonly string[] {
 
 type Condition = { readonly sql: string; readonly values: readonly Value[] };
 
-const startable: Condition = {
-  // Parked without a time waits for a person.
-  sql: `t.held = 0 AND t.run_id IS NULL AND (t.status = 'open' OR (t.status = 'parked' AND t.not_before_ms IS NOT NULL))
-        AND (t.after_id IS NULL OR (d.status = 'completed' AND d.proof <> 'forced'))`,
-  values: [],
-};
-const due = (nowMs: number): Condition => ({ sql: '(t.not_before_ms IS NULL OR t.not_before_ms <= ?)', values: [nowMs] });
-const later = (nowMs: number): Condition => ({ sql: 't.not_before_ms > ?', values: [nowMs] });
+/** Each by itself, so that an index gives the first few in order without sorting all that wait. Parked without a time waits for a person. */
+const statuses = [`t.status = 'open'`, `t.status = 'parked' AND t.not_before_ms IS NOT NULL`];
+const startable = `t.held = 0 AND t.run_id IS NULL AND (t.after_id IS NULL OR (d.status = 'completed' AND d.proof <> 'forced'))`;
+const isDue = (nowMs: number): Condition => ({ sql: '(t.not_before_ms IS NULL OR t.not_before_ms <= ?)', values: [nowMs] });
+const isLater = (nowMs: number): Condition => ({ sql: 't.not_before_ms > ?', values: [nowMs] });
+const anything: Condition = { sql: '1 = 1', values: [] };
 const among = (column: string, values: readonly string[]): Condition => ({
   sql: values.length === 0 ? '1 = 0' : `${column} IN (${marks(values)})`,
   values,
 });
 const notAmong = (column: string, values: readonly string[]): Condition => ({
-  sql: values.length === 0 ? '1 = 1' : `${column} NOT IN (${marks(values)})`,
+  sql: values.length === 0 ? anything.sql : `${column} NOT IN (${marks(values)})`,
   values,
 });
 const all = (...conditions: readonly Condition[]): Condition => ({
@@ -160,24 +160,37 @@ function* next(
   { agents }: ClaimRequest,
   slots: Slots,
   nowMs: number,
-): Work<Nothing | { readonly candidates: readonly Todo[] }> {
+): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
   const from = `FROM ${names.todo} t LEFT JOIN ${names.todo} d ON d.id = t.after_id`;
-  const ours = agents === null ? startable : all(startable, among('t.agent', agents));
-  if (!slots.full) {
-    const fitting = all(ours, due(nowMs), notAmong('t.agent', slots.fullAgents), notAmong('t.project', slots.fullProjects));
+  const ours = (status: string): Condition =>
+    all({ sql: status, values: [] }, { sql: startable, values: [] }, agents === null ? anything : among('t.agent', agents));
+  const candidates: Candidate[] = [];
+  let due = false;
+  let nextAtMs: number | null = null;
+  for (const status of statuses) {
+    if (slots.full) break;
+    const fitting = all(ours(status), isDue(nowMs), notAmong('t.agent', slots.fullAgents), notAmong('t.project', slots.fullProjects));
     const rows = yield* rowsOf(
-      `SELECT ${selected('t', todoColumns)} ${from} WHERE ${fitting.sql} ORDER BY t.priority, t.created_at_ms, t.number LIMIT ${candidatesMax}`,
+      `SELECT ${selected('t', candidateColumns)} ${from} WHERE ${fitting.sql} ORDER BY t.priority, t.created_at_ms, t.number LIMIT ${candidatesMax}`,
       ...fitting.values,
     );
-    if (rows.length > 0) return { candidates: rows.map((row) => todoIn(row)) };
+    candidates.push(...rows.map((row) => fieldsIn(row, 't', candidateColumns) as unknown as Candidate));
   }
-  const ready = all(ours, due(nowMs));
-  const waits = all(ours, later(nowMs));
-  const blockedBySlots = (yield* rowOf(`SELECT t.id ${from} WHERE ${ready.sql} LIMIT 1`, ...ready.values)) !== null;
-  const soonest = yield* rowOf(`SELECT MIN(t.not_before_ms) AS at ${from} WHERE ${waits.sql}`, ...waits.values);
-  const at = soonest?.['at'];
-  return { kind: 'nothing', why: blockedBySlots ? 'no-slot' : 'none-open', nextAtMs: typeof at === 'number' ? at : null };
+  if (candidates.length > 0) return { candidates: candidates.sort(byPriorityThenAge) };
+  for (const status of statuses) {
+    const ready = all(ours(status), isDue(nowMs));
+    due ||= (yield* rowOf(`SELECT t.id AS id ${from} WHERE ${ready.sql} LIMIT 1`, ...ready.values)) !== null;
+    const waits = all(ours(status), isLater(nowMs));
+    const at = (yield* rowOf(`SELECT MIN(t.not_before_ms) AS at ${from} WHERE ${waits.sql}`, ...waits.values))?.['at'];
+    if (typeof at === 'number') nextAtMs = Math.min(at, nextAtMs ?? at);
+  }
+  return { kind: 'nothing', why: due ? 'no-slot' : 'none-open', nextAtMs };
 }
+
+const { id, fence, agent, session, priority, createdAtMs, number } = todoColumns;
+const candidateColumns = { id, fence, agent, session, priority, createdAtMs, number };
+const byPriorityThenAge = (a: Candidate, b: Candidate): number =>
+  a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
 
 /** Whatever its flag, time and order; never one that runs or has ended, and not before what it waits for. */
 function* named(
@@ -185,7 +198,7 @@ function* named(
   { agents }: ClaimRequest,
   todoId: string,
   slots: Slots,
-): Work<Nothing | { readonly candidates: readonly Todo[] }> {
+): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
   const refused = (why: string): Nothing => ({ kind: 'refused', why });
   const todo = yield* todoById(names, todoId);
   if (todo === null) return refused('there is no such todo');

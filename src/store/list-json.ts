@@ -26,18 +26,16 @@ export function listJson(
 }
 
 const textOf = (prefix: string): string => `
-WITH asked AS (SELECT ?1 AS finishing, ?2 AS statuses, ?3 AS bound),
-fitting AS (
-  SELECT * FROM "${prefix}todo", asked WHERE statuses IS NULL OR status IN (SELECT value FROM json_each(statuses))
-  ORDER BY created_at_ms DESC, number DESC LIMIT (SELECT bound + 1 FROM asked)
-),
-shown AS (SELECT * FROM fitting ORDER BY created_at_ms DESC, number DESC LIMIT (SELECT bound FROM asked))
+WITH shown AS (
+  SELECT rowid AS place FROM "${prefix}todo" WHERE ?2 IS NULL OR status IN (SELECT value FROM json_each(?2))
+  ORDER BY created_at_ms DESC, number DESC LIMIT ?3
+)
 SELECT json_object(
   'schemaVersion', 1,
   'kind', 'todos',
   'todos', (SELECT json_group_array(json_object(
     'id', t.id, 'number', t.number, 'title', t.title,
-    'status', CASE WHEN t.status IN ('claimed', 'running', 'stalled') AND t.id IN (SELECT value FROM json_each(t.finishing)) THEN 'finishing' ELSE t.status END,
+    'status', CASE WHEN t.status IN ('claimed', 'running', 'stalled') AND t.id IN (SELECT value FROM json_each(?1)) THEN 'finishing' ELSE t.status END,
     'proof', t.proof, 'priority', t.priority, 'agent', t.agent, 'cwd', t.cwd, 'checks', json(t.checks), 'summary', t.summary, 'report', t.report,
     'runs', json((SELECT json_group_array(json_object(
       'id', r.id, 'fence', r.fence, 'agent', r.agent, 'host', r.host, 'startedAtMs', r.started_at_ms, 'endedAtMs', r.ended_at_ms,
@@ -46,6 +44,6 @@ SELECT json_object(
     'held', json(CASE t.held WHEN 0 THEN 'false' ELSE 'true' END), 'reason', t.reason, 'fence', t.fence, 'runId', t.run_id,
     'notBeforeMs', t.not_before_ms, 'attempts', t.attempts, 'resets', t.resets,
     'createdAtMs', t.created_at_ms, 'updatedAtMs', t.updated_at_ms, 'endedAtMs', t.ended_at_ms
-  ) ORDER BY t.created_at_ms DESC, t.number DESC) FROM shown t),
-  'truncated', json(CASE WHEN (SELECT COUNT(*) FROM fitting) > (SELECT bound FROM asked) THEN 'true' ELSE 'false' END)
+  ) ORDER BY t.created_at_ms DESC, t.number DESC) FROM shown JOIN "${prefix}todo" t ON t.rowid = shown.place),
+  'truncated', json(CASE WHEN (SELECT COUNT(*) FROM "${prefix}todo" WHERE ?2 IS NULL OR status IN (SELECT value FROM json_each(?2))) > ?3 THEN 'true' ELSE 'false' END)
 ) AS document`;

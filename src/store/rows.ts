@@ -102,5 +102,6 @@ const storedValue = (value: unknown): Value =>
         ? Number(value)
         : JSON.stringify(value);
 
-const fieldsIn = (row: Row, alias: string, columns: Readonly<Record<string, string>>): Record<string, unknown> =>
+/** The fields of one table's row, in our names. */
+export const fieldsIn = (row: Row, alias: string, columns: Readonly<Record<string, string>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(columns).map(([field, column]) => [field, row[`${alias}_${column}`]]));

@@ -102,6 +102,7 @@ export const migrations: readonly Migration[] = [
           indexes: [
             unique('number'),
             index('status', 'priority', 'created_at_ms', 'number'),
+            index('status', 'not_before_ms'),
             index('created_at_ms', 'number'),
             index('after_id'),
             index('run_id'),

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { OperationalError } from '../core/errors.ts';
 import { createPrivate } from './create-private.ts';
 
@@ -44,11 +46,7 @@ const walBytesMax = 64 * 1024 * 1024;
  * With `readOnly` it must be there, and nothing of it is changed.
  */
 export function openDatabase(path: string, { readOnly = false }: { readonly readOnly?: boolean } = {}): Database {
-  if (readOnly)
-    return wrap(
-      attempt('opening', path, () => new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs })),
-      path,
-    );
+  if (readOnly) return looking(path);
   createPrivate(path);
   const connection = attempt('opening', path, () => new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true }));
   try {
@@ -60,6 +58,40 @@ export function openDatabase(path: string, { readOnly = false }: { readonly read
     throw sqliteProblem(error, 'opening', path);
   }
   return wrap(connection, path);
+}
+
+/**
+ * Who only looks leaves no trace. SQLite lays a write-ahead log beside a file that it opens for reading, and leaves it there; while there is none
+ * nobody writes, so the file is read as one that cannot change. It is looked for again before each statement, because a writer may come.
+ */
+function looking(path: string): Database {
+  const isWritten = (): boolean => existsSync(`${path}-wal`);
+  const open = (written: boolean): Database => {
+    const location = written ? path : `${pathToFileURL(path)}?immutable=1`;
+    return wrap(
+      attempt('opening', path, () => new DatabaseSync(location, { readOnly: true, timeout: busyTimeoutMs })),
+      path,
+    );
+  };
+  let written = isWritten();
+  let current = open(written);
+  const now = (): Database => {
+    if (written || !isWritten()) return current;
+    written = true;
+    current.close();
+    current = open(true);
+    return current;
+  };
+  return {
+    path,
+    prepare: (sql) => now().prepare(sql),
+    exec: (sql) => now().exec(sql),
+    transaction: (work) => now().transaction(work),
+    get inTransaction() {
+      return current.inTransaction;
+    },
+    close: () => current.close(),
+  };
 }
 
 function wrap(connection: DatabaseSync, path: string): Database {

@@ -9,7 +9,7 @@ import type { World } from '../world.ts';
  */
 export type CommandModule = {
   /** Declares operands and own options. `--json`, `--home` and `--help` stand on every command already. */
-  declare?(commander: Commander): void;
+  declare?(commander: Commander): void | Promise<void>;
   /**
    * Answers with the exit code. Throws OperationalError: main.ts prints it (two lines, or one JSON document) with the code of exit-codes.ts.
    * What it opens it closes, also when it throws.
@@ -23,14 +23,25 @@ export type Call = {
   readonly args: readonly string[];
   /** As commander named them: `--dry-run` is `dryRun`. Without `json` and `home`. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** What stood after `--`; null where there was none, or where the command does not take it. */
+  readonly rest: readonly string[] | null;
   readonly json: boolean;
   /** `--home`, else null. */
   readonly home: string | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly out: Out;
-  /** Wires the real world of the home (cli/world.ts, loaded here and not before). `readOnly` creates and changes nothing: no database, no folder, no log. */
-  open(options?: { readonly readOnly?: boolean }): Promise<Opened>;
+  /** Wires the real world of the home (cli/world.ts, loaded here and not before). */
+  open(options?: OpenOptions): Promise<Opened>;
+};
+
+export type OpenOptions = {
+  /** Creates and changes nothing: no database, no folder, no log. */
+  readonly readOnly?: boolean;
+  /** Who moves runs writes to the logs of the home; all others log nothing. */
+  readonly log?: boolean;
+  /** Gets each log line for a person, too. */
+  readonly mirror?: (line: string) => void;
 };
 
 export type Opened = AsyncDisposable & {
@@ -40,11 +51,15 @@ export type Opened = AsyncDisposable & {
   readonly warnings: readonly string[];
   /** Asks the live daemon of this home; null where none answers. Default 10 s. */
   ask(request: ControlRequest, timeoutMs?: number): Promise<ControlReply | null>;
+  /** Tells a live daemon to look now; false where none lives. Never fails: its next scan finds it anyway. */
+  wake(): Promise<boolean>;
+  /** A process that was started here has ended. */
+  onProcessEnd(listener: () => void): void;
 };
 
 /** Where words go: data to stdout, all else to stderr. */
 export type Out = {
-  /** The one JSON document: `{"schemaVersion":1,"kind":kind,…fields}`. */
+  /** The one JSON document, `{"schemaVersion":1,"kind":kind,…fields}`; swallowed without --json. */
   json(kind: string, fields: Readonly<Record<string, unknown>>): void;
   /** A line on stdout; swallowed with --json. */
   line(text?: string): void;
@@ -56,6 +71,8 @@ export type Out = {
   readonly columns: number;
   /** True where stdout is a terminal and --json is not asked for. */
   readonly isTerminal: boolean;
+  /** Whether `spin` shows anything. */
+  readonly spins: boolean;
   /** A spinner (ora) on stderr naming the current step: only on a terminal, without NO_COLOR and --json. Else it does nothing. */
   spin(step: string): Promise<Spinner>;
 };
@@ -76,13 +93,97 @@ export type CommandEntry = {
   readonly operands?: string;
   /** One line of `todo --help`. */
   readonly about: string;
+  /** What follows `--` is somebody else's command line (`call.rest`), not more operands. */
+  readonly takesRest?: boolean;
+  /** Called so often that plain calls of it are read without commander. */
+  readonly quick?: boolean;
+  /** Left out of `todo --help`. */
+  readonly hidden?: boolean;
   readonly load: () => Promise<{ readonly command: CommandModule }>;
 };
 
 /** In the order of `todo --help`. */
 export const commands: readonly CommandEntry[] = [
+  { name: 'add', operands: '<TITLE>', about: 'add a todo for an agent', load: () => import('./commands/add.ts') },
+  { name: 'list', about: 'all todos, newest first', quick: true, load: () => import('./commands/list.ts') },
+  { name: 'show', operands: '[ID]', about: 'one todo and its runs', load: () => import('./commands/show.ts') },
+  {
+    name: 'why',
+    operands: '[ID]',
+    about: 'why it stands where it stands: its story, layer by layer',
+    load: () => import('./commands/why.ts'),
+  },
+  { name: 'report', operands: '[ID]', about: 'where its report is', load: () => import('./commands/report.ts') },
+  {
+    name: 'logs',
+    operands: '[ID]',
+    about: "what the agent printed; without ID the daemon's log",
+    load: () => import('./commands/logs.ts'),
+  },
+  { name: 'watch', about: 'the list, kept fresh', load: () => import('./commands/watch.ts') },
+  { name: 'status', about: 'daemon, live runs, next deadlines', load: () => import('./commands/status.ts') },
+  {
+    name: 'run',
+    operands: '[ID]',
+    about: 'start the next todo, or that one, or -- a command; follow it to the end',
+    takesRest: true,
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'claim',
+    operands: '[ID]',
+    about: 'take a todo to work on it by hand or in a session of your own',
+    load: () => import('./commands/claim.ts'),
+  },
+  { name: 'hold', operands: '[ID]', about: 'keep it from agents', load: () => import('./commands/hold.ts') },
+  { name: 'unhold', operands: '[ID]', about: 'give it back to agents', load: () => import('./commands/unhold.ts') },
+  {
+    name: 'done',
+    aliases: ['complete'],
+    operands: '[ID...]',
+    about: 'say that it is done (checks are run)',
+    load: () => import('./commands/done.ts'),
+  },
+  { name: 'fail', operands: '[ID...]', about: 'say that it failed', load: () => import('./commands/fail.ts') },
+  { name: 'block', operands: '[ID...]', about: 'say that somebody else must act first', load: () => import('./commands/block.ts') },
+  { name: 'park', operands: '[ID...]', about: 'put it off; it comes back by itself', load: () => import('./commands/park.ts') },
+  { name: 'release', operands: '[ID...]', about: 'give it back: open again', load: () => import('./commands/release.ts') },
+  { name: 'cancel', operands: '[ID...]', about: 'end it for good, undone', load: () => import('./commands/cancel.ts') },
+  { name: 'emergency', operands: '<ID>', about: 'end a run now, whatever state it is in', load: () => import('./commands/emergency.ts') },
+  { name: 'export', operands: '[ID]', about: 'all that is known of a todo, in one file', load: () => import('./commands/export.ts') },
+  {
+    name: 'daemon',
+    operands: '[ACTION]',
+    about: 'run, start, stop, status or restart what takes todos to their end; alone = run',
+    load: () => import('./commands/daemon.ts'),
+  },
   { name: 'health', about: 'does it work? 0 healthy, 1 degraded, 2 unhealthy, 3 unknown', load: () => import('./commands/health.ts') },
   { name: 'monitor', about: 'the complete system check', load: () => import('./commands/monitor.ts') },
   { name: 'recover', about: 'what could be mended; --apply mends it', load: () => import('./commands/recover.ts') },
   { name: 'test', about: 'self-test of the basic functions in a store of its own', load: () => import('./commands/test.ts') },
+  {
+    name: 'hooks',
+    operands: '<ACTION> [AGENT]',
+    about: "install an agent's hooks, or find out whether they fire",
+    load: () => import('./commands/hooks.ts'),
+  },
+  {
+    name: 'hook',
+    operands: '<AGENT> <EVENT>',
+    about: 'called by the hooks of agents',
+    hidden: true,
+    load: () => import('./commands/hook.ts'),
+  },
+  {
+    name: 'demo',
+    about: 'sixty seconds, no keys: honest, lying, hanging, crashing and silent agents',
+    load: () => import('./commands/demo.ts'),
+  },
+  {
+    name: 'completion',
+    operands: '<SHELL>',
+    about: 'words for the Tab key of bash, zsh or fish',
+    load: () => import('./commands/completion.ts'),
+  },
+  { name: 'overview', about: 'what is live, what to do next (plain `todo`)', hidden: true, load: () => import('./commands/overview.ts') },
 ];

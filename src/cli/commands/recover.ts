@@ -1,9 +1,73 @@
-import type { CommandModule } from '../command.ts';
+import type { RecoveryPlan } from '../../core/control.ts';
+import { OperationalError } from '../../core/errors.ts';
+import type { RepairResult } from '../../healing/apply.ts';
+import { lookAtAll } from '../../healing/health.ts';
+import { plansFor } from '../../healing/plans.ts';
+import type { Call, CommandModule, Opened } from '../command.ts';
+import { inProcess } from '../engine.ts';
+import { exit } from '../exit-codes.ts';
+import { healthNeeds } from '../health-look.ts';
+import { plain } from '../text/plain.ts';
+import { refusal } from '../verbs.ts';
 
-// Holds the place until the command moves in.
+type Options = { readonly apply?: true; readonly dryRun?: true };
+type Found = { readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[] };
+
+/** Repairs may have to end sessions and wait for them. */
+const applyWithinMs = 120_000;
+
+/** Shows what could be mended; mends it only when told to (promise 7). */
 export const command: CommandModule = {
-  run: async ({ out }) => {
-    out.note('not yet');
-    return 69;
+  declare(commander) {
+    commander.option('--dry-run', 'only show the plan (default)').option('--apply', 'do what the plan says, all of it');
+  },
+  async run(call) {
+    const { apply = false, dryRun } = call.options as Options;
+    if (apply && dryRun)
+      throw new OperationalError('USAGE', {
+        operation: 'reading the arguments of',
+        subject: 'todo recover',
+        why: '--dry-run and --apply exclude each other',
+      });
+    using spinner = await call.out.spin(apply ? 'recovering' : 'looking for what could be mended');
+    const found = apply ? await applied(call) : await planned(call);
+    spinner.end();
+    call.out.json('recover', { applied: apply, ...found });
+    show(found, apply, call);
+    return found.results.every((it) => it.done) ? exit.yes : exit.no;
   },
 };
+
+async function planned(call: Call): Promise<Found> {
+  await using opened = await call.open({ readOnly: true });
+  const needs = await healthNeeds(opened);
+  const { seen } = await lookAtAll(needs);
+  return { plans: plansFor(seen, needs.config, opened.world.clock.nowMs()).map(({ plan }) => plan), results: [] };
+}
+
+async function applied(call: Call): Promise<Found> {
+  await using opened = await call.open();
+  const reply = await recoverIn(opened);
+  if (!reply.ok) throw refusal(reply);
+  if (reply.kind !== 'plans') throw new Error(`recover was answered with ${reply.kind}`);
+  return reply;
+}
+
+const recoverIn = async (opened: Opened) => {
+  const request = { op: 'recover', apply: true } as const;
+  return (await opened.ask(request, applyWithinMs)) ?? (await inProcess(opened, null, (engine) => engine.serve(request)));
+};
+
+function show({ plans, results }: Found, apply: boolean, { out }: Call): void {
+  if (plans.length === 0) out.line('Nothing to mend.');
+  const resultOf = new Map(results.map((it) => [it.plan, it]));
+  for (const plan of plans) {
+    const result = resultOf.get(plan.id);
+    const mark = result === undefined ? '·' : result.done ? out.paint('green', '✔') : out.paint('red', '✘');
+    out.line(`${mark} ${plan.action}  ${plain(plan.subject)}`);
+    out.line(`    why:  ${plain(plan.why)}`);
+    if (result === undefined) out.line(`    risk: ${plain(plan.risk)}${plan.automatic ? ' (the daemon does this by itself)' : ''}`);
+    else out.line(`    ${result.done ? 'done' : 'not done'}: ${plain(result.why)}`);
+  }
+  if (!apply && plans.length > 0) out.line(`\nNothing was changed. To do ${plans.length === 1 ? 'it' : 'them'}: todo recover --apply`);
+}

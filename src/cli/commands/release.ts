@@ -1,0 +1,3 @@
+import { verbCommand } from '../verbs.ts';
+
+export const command = verbCommand('release');

@@ -1,0 +1,145 @@
+import type { Command } from 'commander';
+import type { Run, Todo } from '../../core/todo.ts';
+import type { ShownStatus } from '../../core/words.ts';
+import type { Call, CommandModule, Opened } from '../command.ts';
+import { exit } from '../exit-codes.ts';
+import { facts } from '../text/facts.ts';
+import { plain } from '../text/plain.ts';
+import { endText, statusText } from '../text/status.ts';
+import { table } from '../text/table.ts';
+import { clockText, momentText, spanText, tookText } from '../text/times.ts';
+import { findTodo, refOf, shownStatus, todoJson } from '../todos.ts';
+
+export const command: CommandModule = {
+  declare: (commander: Command) =>
+    void commander
+      .option('--launch', 'print exactly what would be started: command, prompt, environment (secrets masked)')
+      .option('--history', 'print what was done to it and by whom'),
+  async run(call) {
+    const ref = refOf(call, 'show');
+    await using opened = await call.open({ readOnly: true });
+    const todo = await findTodo(opened.world.store, ref, 'looking up');
+    if (call.options['launch']) return (await import('../launch.ts')).showLaunch(todo, call, opened);
+    if (call.options['history']) return await showHistory(todo, call, opened);
+    const runs = await opened.world.store.runsOf(todo.id);
+    const status = shownStatus(todo, opened.world.journal);
+    const after = todo.after === null ? null : await opened.world.store.find(todo.after);
+    call.out.json('todo', { todo: todoJson(todo, status, runs) });
+    for (const line of describe(todo, status, runs, after, call)) call.out.line(line);
+    return exit.yes;
+  },
+};
+
+function describe(todo: Todo, status: ShownStatus, runs: readonly Run[], after: Todo | null, { out }: Call): string[] {
+  const nowMs = Date.now();
+  const { paint } = out;
+  const head = `${paint('bold', `${todo.number}  ${plain(todo.title)}`)}`;
+  const prompt = plain(todo.prompt);
+  const lines = facts(
+    [
+      [
+        'status',
+        `${statusText(status, todo.proof, paint)}${todo.proof ? `, ${todo.proof}` : ''}${todo.held ? paint('yellow', '  held') : ''}`,
+      ],
+      ['reason', todo.reason === null ? null : plain(todo.reason)],
+      ['summary', todo.summary === null ? null : plain(todo.summary)],
+      ['report', todo.report],
+      [
+        'prompt',
+        prompt === plain(todo.title)
+          ? null
+          : prompt.length > promptShownMax
+            ? `${prompt.slice(0, promptShownMax)}… (todo show ${todo.number} --json has all)`
+            : prompt,
+      ],
+      ['agent', `${todo.agent}${todo.session ? ` in ${todo.session}` : ''}${todo.rounds > 1 ? `, at most ${todo.rounds} rounds` : ''}`],
+      ['folder', todo.cwd],
+      ['checks', todo.checks.length === 0 ? 'none: its end will be unverified' : todo.checks.map(plain).join('\n')],
+      ['priority', String(todo.priority)],
+      ['cap', todo.timeoutMs === null ? null : `${spanText(todo.timeoutMs)} a run`],
+      ['after', after === null ? null : `todo ${after.number} (${endText(after.status, after.proof)}): ${plain(after.title)}`],
+      ['not before', todo.notBeforeMs === null ? null : `${momentText(todo.notBeforeMs)} (in ${spanText(todo.notBeforeMs - nowMs)})`],
+      ['added', `${momentText(todo.createdAtMs)} (${spanText(nowMs - todo.createdAtMs)} ago)`],
+      ['ended', todo.endedAtMs === null ? null : `${momentText(todo.endedAtMs)} (${spanText(nowMs - todo.endedAtMs)} ago)`],
+      ['id', paint('dim', todo.id)],
+    ],
+    out,
+  );
+  return [head, ...lines, ...(runs.length > 0 ? ['', ...runTable(runs, out, nowMs)] : []), ...next(todo, status, runs, out)];
+}
+
+/** More than this is no glance any more. */
+const promptShownMax = 400;
+
+function runTable(runs: readonly Run[], { columns, paint }: Call['out'], nowMs: number): string[] {
+  return table(
+    [
+      { title: 'RUN' },
+      { title: 'STARTED' },
+      { title: 'TOOK' },
+      { title: 'OUTCOME' },
+      { title: 'SAID BY' },
+      { title: 'RUN ID', grows: 'cut' },
+    ],
+    runs.map((run) => [
+      `#${run.fence}`,
+      clockText(run.startedAtMs, nowMs),
+      tookText((run.endedAtMs ?? nowMs) - run.startedAtMs),
+      run.outcome ?? 'runs',
+      run.saidBy ?? '',
+      { text: run.id, colour: 'dim' },
+    ]),
+    columns,
+    paint,
+  );
+}
+
+function next(todo: Todo, status: ShownStatus, runs: readonly Run[], { paint }: Call['out']): string[] {
+  const helpful: Partial<Record<ShownStatus, string>> = {
+    open: todo.held ? `todo unhold ${todo.number}` : `todo run ${todo.number}`,
+    running: `todo logs ${todo.number} -f`,
+    stalled: `todo logs ${todo.number} -f · todo emergency ${todo.number}`,
+    blocked: `todo release ${todo.number}`,
+    'dead-lettered': `todo why ${todo.number} · todo release ${todo.number}`,
+    completed: `todo report ${todo.number} --open`,
+    failed: `todo why ${todo.number} · todo report ${todo.number} --open`,
+  };
+  const command = helpful[status];
+  return command && (runs.length > 0 || status === 'open') ? ['', paint('dim', `next: ${command}`)] : [];
+}
+
+async function showHistory(todo: Todo, call: Call, opened: Opened): Promise<number> {
+  const { out } = call;
+  const { store } = opened.world;
+  const notes = await store.notesOf(todo.id);
+  const runs = await store.runsOf(todo.id);
+  const events = [
+    { atMs: todo.createdAtMs, kind: 'audit', what: 'added', detail: '' },
+    ...runs.flatMap((run) => [
+      { atMs: run.startedAtMs, kind: 'run', what: `run #${run.fence} started`, detail: `${run.agent} on ${run.host}` },
+      ...(run.endedAtMs === null
+        ? []
+        : [
+            {
+              atMs: run.endedAtMs,
+              kind: 'run',
+              what: `run #${run.fence} ended`,
+              detail: `${run.outcome ?? ''}${run.saidBy ? `, said by ${run.saidBy}` : ''}`,
+            },
+          ]),
+    ]),
+    ...notes,
+  ].sort((a, b) => a.atMs - b.atMs);
+  out.json('history', { todo: todo.id, number: todo.number, events });
+  const nowMs = Date.now();
+  out.line(out.paint('bold', `${todo.number}  ${plain(todo.title)}`));
+  const rows = events.map((event) => [clockText(event.atMs, nowMs), event.kind, plain(event.what), plain(event.detail)]);
+  for (const line of table(
+    [{ title: 'WHEN' }, { title: 'KIND' }, { title: 'WHAT' }, { title: '', grows: 'fold' }],
+    rows,
+    out.columns,
+    out.paint,
+  ))
+    out.line(line);
+  return exit.yes;
+}

@@ -1,0 +1,97 @@
+import { isObject } from '../../core/shape.ts';
+import type { Todo } from '../../core/todo.ts';
+import type { Call, CommandModule, Opened } from '../command.ts';
+import { exit } from '../exit-codes.ts';
+import { plain } from '../text/plain.ts';
+import { statusText } from '../text/status.ts';
+import { type Cell, table } from '../text/table.ts';
+import { clockText, tookText } from '../text/times.ts';
+import { findTodo, refOf, shownStatus } from '../todos.ts';
+
+/** One line of the story of a todo. */
+export type WhyEvent = {
+  readonly atMs: number;
+  readonly fact: string;
+  /** 1 collect · 2 report · 3 record · 4 confirm and clean. */
+  readonly layer: 1 | 2 | 3 | 4 | null;
+  readonly attempt: number;
+  readonly durationMs: number | null;
+  readonly reason: string | null;
+  readonly run: string | null;
+};
+
+export const command: CommandModule = {
+  async run(call) {
+    const ref = refOf(call, 'why');
+    await using opened = await call.open({ readOnly: true });
+    const todo = await findTodo(opened.world.store, ref, 'looking up');
+    const status = shownStatus(todo, opened.world.journal);
+    const events = await storyOf(todo, opened);
+    call.out.json('why', { todo: todo.id, number: todo.number, status, proof: todo.proof, reason: todo.reason, events });
+    tell(todo, status, events, call);
+    return exit.yes;
+  },
+};
+
+/** From the journal while it remembers the run, else from the evidence that was recorded with it. */
+export async function storyOf(todo: Todo, { world }: Pick<Opened, 'world'>): Promise<WhyEvent[]> {
+  const entries = world.journal.ofTodo(todo.id);
+  const runs = await world.store.runsOf(todo.id);
+  const remembered = new Set(entries.map(({ ref }) => ref.runId));
+  const events: WhyEvent[] = [
+    { atMs: todo.createdAtMs, fact: 'added', layer: null, attempt: 0, durationMs: null, reason: null, run: null },
+  ];
+  for (const entry of entries) events.push(...entry.timeline.map((line) => ({ ...line, run: entry.ref.runId })));
+  for (const run of runs) if (!remembered.has(run.id)) events.push(...(await fromEvidence(run.id, world.store)));
+  for (const note of await world.store.notesOf(todo.id)) {
+    if (note.kind !== 'retry')
+      events.push({ atMs: note.atMs, fact: note.what, layer: null, attempt: 0, durationMs: null, reason: note.detail || null, run: null });
+  }
+  return events.sort((a, b) => a.atMs - b.atMs);
+}
+
+async function fromEvidence(runId: string, store: Opened['world']['store']): Promise<WhyEvent[]> {
+  const stored = await store.readBack(runId);
+  if (stored === null) return [];
+  let evidence: unknown;
+  try {
+    evidence = JSON.parse(stored.record.evidence);
+  } catch {
+    // Stored only in part: the whole is in the archive, and the run's row still says how it ended.
+    return [
+      { atMs: stored.record.endedAtMs, fact: 'recorded', layer: 3, attempt: 1, durationMs: null, reason: stored.record.reason, run: runId },
+    ];
+  }
+  const timeline = isObject(evidence) && Array.isArray(evidence['timeline']) ? (evidence['timeline'] as Omit<WhyEvent, 'run'>[]) : [];
+  return timeline.map((line) => ({ ...line, run: runId }));
+}
+
+const layerNames = { 1: 'collect', 2: 'report', 3: 'record', 4: 'confirm' } as const;
+
+function tell(todo: Todo, status: ReturnType<typeof shownStatus>, events: readonly WhyEvent[], { out }: Call): void {
+  const { paint } = out;
+  const nowMs = Date.now();
+  out.line(`${paint('bold', `${todo.number}  ${plain(todo.title)}`)}`);
+  out.line(`${statusText(status, todo.proof, paint)}${todo.proof ? `, ${todo.proof}` : ''}${todo.reason ? `: ${plain(todo.reason)}` : ''}`);
+  out.line();
+  const severalRuns = new Set(events.map(({ run }) => run).filter((run) => run !== null)).size > 1;
+  const rows = events.map((event): Cell[] => [
+    { text: clockText(event.atMs, nowMs), colour: 'dim' },
+    ...(severalRuns ? [event.run === null ? '' : event.run.slice(-4)] : []),
+    event.layer === null ? '' : { text: `${event.layer} ${layerNames[event.layer]}`, colour: 'cyan' },
+    bad.has(event.fact) ? { text: event.fact, colour: 'yellow' } : event.fact,
+    event.durationMs === null ? '' : { text: tookText(event.durationMs), colour: 'dim' },
+    `${event.attempt > 1 ? `attempt ${event.attempt}: ` : ''}${event.reason === null ? '' : plain(event.reason)}`,
+  ]);
+  const columns = [
+    { title: 'WHEN' },
+    ...(severalRuns ? [{ title: 'RUN' }] : []),
+    { title: 'LAYER' },
+    { title: 'FACT' },
+    { title: 'TOOK', align: 'right' as const },
+    { title: 'WHY', grows: 'fold' as const },
+  ];
+  for (const line of table(columns, rows, out.columns, paint)) out.line(line);
+}
+
+const bad = new Set(['disproved', 'failed-attempt', 'dead-lettered', 'emergency', 'stalled', 'sent-back', 'warned', 'late-signal']);

@@ -1,0 +1,183 @@
+import { join } from 'node:path';
+import type { ControlReply } from '../core/control.ts';
+import type { ProcessId } from '../core/entry.ts';
+import { OperationalError } from '../core/errors.ts';
+import { drainMs } from '../daemon/live.ts';
+import { readHolder } from '../platform/lock.ts';
+import type { Call, Opened } from './command.ts';
+import { exit } from './exit-codes.ts';
+import { todoCommand } from './program.ts';
+import { plain } from './text/plain.ts';
+import { spanText } from './text/times.ts';
+
+/** From the start of the process until it answers: a journal of a thousand live runs is read, and a slow disk flushed. */
+const readyWithinMs = 60_000;
+const lookEveryMs = 50;
+/** A drain, and the end of what was forced. */
+const stopWithinMs = drainMs + 10_000;
+const forceWithinMs = 10_000;
+const shownLines = 15;
+
+export async function startCommand(call: Call): Promise<number> {
+  await using opened = await call.open();
+  using spinner = await call.out.spin('starting the daemon');
+  const before = await hello(opened);
+  const daemon = before ?? (await startDaemon(call, opened, (step) => spinner.step(step)));
+  spinner.end();
+  tell(daemon, call, opened);
+  call.out.line(`${before ? 'The daemon runs already' : 'The daemon runs'}: pid ${daemon.pid}, home ${opened.world.home.root}`);
+  return exit.yes;
+}
+
+export async function stopCommand(call: Call, force: boolean): Promise<number> {
+  await using opened = await call.open({ readOnly: true });
+  using spinner = await call.out.spin(force ? 'ending the daemon' : 'waiting for the daemon to finish what completes');
+  const stopped = await stopDaemon(opened, force);
+  spinner.end();
+  tell(null, call, opened);
+  call.out.line(
+    stopped === null
+      ? 'No daemon runs.'
+      : `The daemon has stopped (pid ${stopped}). Agents' sessions live on; the next start takes them up.`,
+  );
+  return exit.yes;
+}
+
+export async function statusCommand(call: Call): Promise<number> {
+  await using opened = await call.open({ readOnly: true });
+  const daemon = await hello(opened);
+  tell(daemon, call, opened);
+  const silent = daemon === null ? silentHolder(opened) : null;
+  if (daemon !== null)
+    call.out.line(`The daemon runs: pid ${daemon.pid}, since ${spanText(Date.now() - daemon.startedAtMs)}, home ${opened.world.home.root}`);
+  else
+    call.out.line(
+      silent
+        ? `Process ${silent.pid} has this home but does not answer. See: todo logs`
+        : 'No daemon runs. Start one with: todo daemon start',
+    );
+  return daemon === null ? exit.no : exit.yes;
+}
+
+export async function restartCommand(call: Call, force: boolean): Promise<number> {
+  await using opened = await call.open();
+  using spinner = await call.out.spin('stopping the daemon');
+  await stopDaemon(opened, force);
+  spinner.step('starting the daemon');
+  const daemon = await startDaemon(call, opened, (step) => spinner.step(step));
+  spinner.end();
+  tell(daemon, call, opened);
+  call.out.line(`The daemon runs: pid ${daemon.pid}, home ${opened.world.home.root}`);
+  return exit.yes;
+}
+
+type Hello = Extract<ControlReply, { kind: 'hello' }>;
+
+function tell(daemon: Hello | null, { out }: Call, { world }: Opened): void {
+  out.json('daemon', {
+    running: daemon !== null,
+    pid: daemon?.pid ?? null,
+    startedAtMs: daemon?.startedAtMs ?? null,
+    version: daemon?.version ?? null,
+    home: world.home.root,
+  });
+}
+
+async function hello({ ask }: Opened, timeoutMs = 2000): Promise<Hello | null> {
+  try {
+    const reply = await ask({ op: 'hello' }, timeoutMs);
+    return reply?.ok && reply.kind === 'hello' ? reply : null;
+  } catch (error) {
+    // It is there and does not answer: that is told apart by the lock's holder.
+    if (error instanceof OperationalError && error.code === 'NO_DAEMON') return null;
+    throw error;
+  }
+}
+
+/** The process that wrote itself into the lock, if it lives. */
+export function silentHolder({ world }: Opened): ProcessId | null {
+  const holder = readHolder(world.home.lock);
+  return holder !== null && world.processes.alive(holder) === 'yes' ? holder : null;
+}
+
+/** A daemon must not look like a part of the run that somebody started it from: the run's end would end it. */
+const noRun = {
+  TODO_ID: null,
+  TODO_NUMBER: null,
+  TODO_RUN: null,
+  TODO_RUN_DIR: null,
+  TODO_TOKEN: null,
+  TODO_SPOOL: null,
+  TODO_MARKER: null,
+  TODO_ROUND: null,
+  TODO_FEEDBACK: null,
+  TODO_CHECKS: null,
+};
+
+/** Starts one in the background and waits until it answers. What it said before it failed is in the error. */
+export async function startDaemon({ env }: Pick<Call, 'env'>, opened: Opened, step: (text: string) => void): Promise<Hello> {
+  const { world } = opened;
+  const { home, clock, processes, files } = world;
+  const outputPath = join(home.logs, 'daemon.out');
+  files.unlink(outputPath);
+  const started = processes.start({
+    argv: [...todoCommand, 'daemon', 'run', '--home', home.root],
+    cwd: home.root,
+    env: { ...noRun, TODO_ALLOW_NETWORK_DISK: env['TODO_ALLOW_NETWORK_DISK'] ?? null },
+    outputPath,
+  });
+  const deadlineMs = clock.monotonicMs() + readyWithinMs;
+  for (;;) {
+    const answer = await hello(opened);
+    if (answer !== null) return answer;
+    const ended = processes.alive(started) === 'no';
+    const late = clock.monotonicMs() > deadlineMs;
+    if (ended || late) {
+      const said = (files.readText(outputPath) ?? '').trimEnd().split('\n').slice(-shownLines).map(plain).join('\n  ');
+      throw new OperationalError('NO_DAEMON', {
+        operation: 'starting',
+        subject: 'the daemon',
+        why: `${ended ? 'it ended at once' : `it did not answer within ${readyWithinMs / 1000} s`}. Its last words:\n  ${said || '(none)'}`,
+        hint: `Its output is in ${outputPath}. In the foreground it shows more: todo daemon run`,
+      });
+    }
+    step('waiting for the daemon to answer');
+    await clock.sleep(lookEveryMs);
+  }
+}
+
+/** Asks it to drain and waits for its end; a force ends it now. Null: none ran. Only ever the process that holds this home's lock. */
+export async function stopDaemon(opened: Opened, force: boolean): Promise<number | null> {
+  const { world } = opened;
+  const holder = silentHolder(opened);
+  const asked = await opened.ask({ op: 'stop', force }, 5000).catch(() => null);
+  if (holder === null) return asked === null ? null : ((await hello(opened))?.pid ?? null);
+  if (asked === null && !force) {
+    throw new OperationalError('NO_DAEMON', {
+      operation: 'stopping',
+      subject: `the daemon (pid ${holder.pid})`,
+      why: 'it does not answer',
+      hint: 'End it with: todo daemon stop --force',
+    });
+  }
+  if (await gone(holder, force ? forceWithinMs : stopWithinMs, opened)) return holder.pid;
+  if (force) {
+    process.kill(holder.pid, 'SIGKILL');
+    if (await gone(holder, forceWithinMs, opened)) return holder.pid;
+  }
+  throw new OperationalError('REFUSED', {
+    operation: 'stopping',
+    subject: `the daemon (pid ${holder.pid})`,
+    why: `it still finishes what it began after ${stopWithinMs / 1000} s`,
+    hint: `See: todo status. End it now with: todo daemon stop --force (home ${world.home.root})`,
+  });
+}
+
+async function gone(holder: ProcessId, withinMs: number, { world: { processes, clock } }: Opened): Promise<boolean> {
+  const deadlineMs = clock.monotonicMs() + withinMs;
+  while (processes.alive(holder) !== 'no') {
+    if (clock.monotonicMs() > deadlineMs) return false;
+    await clock.sleep(lookEveryMs);
+  }
+  return true;
+}

@@ -1,0 +1,84 @@
+import { constants } from 'node:os';
+import { inMs } from '../core/config.ts';
+import type { ControlReply, ControlRequest } from '../core/control.ts';
+import type { Engine } from '../daemon/engine.ts';
+import { live } from '../daemon/live.ts';
+import { serveControl } from '../platform/control-socket.ts';
+import { testHome } from '../platform/home.ts';
+import { takeLock } from '../platform/lock.ts';
+import { watch } from '../platform/watcher.ts';
+import type { Call, Opened } from './command.ts';
+import { version } from './configured-home.ts';
+import { engineFor } from './engine.ts';
+import { exit } from './exit-codes.ts';
+import { write } from './out.ts';
+
+/** The daemon of a home, in the foreground: lock, engine, socket, watcher; released in reverse order, also after half a start. */
+export async function runDaemon(call: Call, { once }: { readonly once: boolean }): Promise<number> {
+  const mirror = call.json ? undefined : (line: string) => write(2, line);
+  await using opened = await call.open({ log: true, ...(mirror ? { mirror } : {}) });
+  const { world, config, warnings } = opened;
+  const { home, log, clock } = world;
+  await using releases = new AsyncDisposableStack();
+  testHome(home, { force: call.env['TODO_ALLOW_NETWORK_DISK'] === '1' });
+  const startedAtMs = clock.nowMs();
+  const lock = takeLock(home.lock, { ...world.processes.self(), startedAtMs });
+  releases.defer(() => lock.release());
+  log.info('monitor', 'daemon starting', { pid: process.pid, version, home: home.root });
+  for (const warning of warnings) log.warn('monitor', 'configuration', { warning });
+
+  const drain = new AbortController();
+  const stop = new AbortController();
+  const engine = engineFor(opened, once ? { kind: 'daemon', once } : { kind: 'daemon' }, stop.signal);
+  let defect: { readonly error: unknown } | null = null;
+  const end = (force: boolean) => {
+    if (force || drain.signal.aborted) stop.abort();
+    drain.abort();
+    engine.wake();
+  };
+  releases.defer(onOsSignals(end, log));
+  const server = await serveControl(
+    home.socket,
+    (request, gone) => serve(engine, request, gone, end),
+    (error) => {
+      defect ??= { error };
+      end(true);
+    },
+  );
+  releases.defer(() => server.close());
+  if (config.monitoring.watcher) {
+    const watcher = await watch(
+      { folders: [home.spool.new], files: [home.legacy.marker, home.legacy.pointer].filter((path) => path !== null), runs: home.runs },
+      () => engine.wake(),
+    );
+    releases.defer(() => watcher.close());
+  }
+  log.info('monitor', 'daemon ready', { pid: process.pid, socket: home.socket, rescanMs: inMs(config.monitoring.rescan) });
+  await live(engine, world, drain.signal, stop.signal);
+  if (defect !== null) throw (defect as { error: unknown }).error;
+  log.info('monitor', 'daemon stopped', { pid: process.pid, live: engine.live().length, forced: stop.signal.aborted });
+  call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
+  return exit.yes;
+}
+
+async function serve(engine: Engine, request: ControlRequest, gone: AbortSignal, end: (force: boolean) => void): Promise<ControlReply> {
+  if (request.op !== 'stop') return engine.request(request, gone);
+  // Answered before it begins: the asker then watches the process.
+  setImmediate(() => end(request.force));
+  return { ok: true, kind: 'accepted' };
+}
+
+/** The first drains, the second cuts short; what it left in the journal is taken up at the next start. */
+function onOsSignals(end: (force: boolean) => void, log: Opened['world']['log']): () => void {
+  const listeners = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).map((name) => {
+    const listener = () => {
+      log.info('monitor', 'daemon asked to stop', { osSignal: name, number: constants.signals[name] });
+      end(false);
+    };
+    process.on(name, listener);
+    return { name, listener };
+  });
+  return () => {
+    for (const { name, listener } of listeners) process.off(name, listener);
+  };
+}

@@ -1,0 +1,65 @@
+import type { Component, DaemonStatus, Health } from '../core/control.ts';
+import type { Entry } from '../core/entry.ts';
+import { isOperational } from '../core/errors.ts';
+import type { HealthStatus } from '../core/words.ts';
+import { type HealthNeeds, lookAtHealth, type SilentDaemon } from '../healing/health.ts';
+import { readHolder } from '../platform/lock.ts';
+import type { World } from '../world.ts';
+import type { Colour, Opened, Out } from './command.ts';
+import { plain } from './text/plain.ts';
+import { table } from './text/table.ts';
+
+/** The contract of DESIGN 7 for commands that answer how things are. */
+export const healthExit: Readonly<Record<HealthStatus, number>> = { healthy: 0, degraded: 1, unhealthy: 2, unknown: 3 };
+
+/** A daemon answers between two steps of its loop; one that needs longer is stuck. */
+const statusWithinMs = 300;
+
+export const lookFrom = async (opened: Opened): Promise<Health> => lookAtHealth(await healthNeeds(opened));
+
+/** What a look from outside the daemon has. */
+export async function healthNeeds(opened: Opened): Promise<HealthNeeds> {
+  const { world, config, warnings } = opened;
+  return { world, config, daemon: await daemonOf(opened), liveEntries: entriesOf(world), configWarnings: warnings };
+}
+
+async function daemonOf({ world, ask }: Opened): Promise<DaemonStatus | SilentDaemon | null> {
+  try {
+    const reply = await ask({ op: 'status' }, statusWithinMs);
+    if (reply?.ok === true && reply.kind === 'status') return reply.status;
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    return { silent: error.message };
+  }
+  // Nobody listens. A process that still has the home has lost its socket, or is stuck in its start.
+  const holder = readHolder(world.home.lock);
+  if (holder === null || world.processes.alive(holder) !== 'yes') return null;
+  return { silent: `process ${holder.pid} has this home, but nobody listens on ${world.home.socket}` };
+}
+
+function entriesOf(world: World): readonly Entry[] | null {
+  try {
+    return world.journal.live();
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    return null;
+  }
+}
+
+const looks: Readonly<Record<HealthStatus, readonly [symbol: string, colour: Colour]>> = {
+  healthy: ['✔', 'green'],
+  degraded: ['!', 'yellow'],
+  unhealthy: ['✘', 'red'],
+  unknown: ['?', 'magenta'],
+};
+
+export function showComponents(components: readonly Component[], out: Out): void {
+  const rows = components.map(({ name, status, reason }) => {
+    const [symbol, colour] = looks[status];
+    return [name, { text: `${symbol} ${status}`, colour }, plain(reason)];
+  });
+  for (const line of table([{ title: 'COMPONENT' }, { title: 'STATUS' }, { title: 'WHY', grows: 'fold' }], rows, out.columns, out.paint))
+    out.line(line);
+}
+
+export const statusLine = (status: HealthStatus, { paint }: Out): string => paint(looks[status][1], `${looks[status][0]} ${status}`);

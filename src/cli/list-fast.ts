@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { facts, hasEnded, isCompletion } from '../core/entry.ts';
+import type { ShownStatus } from '../core/words.ts';
+import { homeRoot } from '../platform/home.ts';
+import { listJson } from '../store/list-json.ts';
+import type { Call } from './command.ts';
+import { configuredHome } from './configured-home.ts';
+import { programFolder } from './program.ts';
+
+const finishingFacts = facts.filter((fact) => isCompletion(fact) && !hasEnded(fact));
+const busyTimeoutMs = 2000;
+
+/**
+ * `todo list --json` as agents and dashboards call it again and again: SQLite itself builds the text, and nothing else is loaded.
+ * Null where that is not enough: another store, a home without a database, a question that needs more than the stored status.
+ */
+export async function listDocument(
+  call: Call,
+  { limit, statuses }: { limit: number; statuses: readonly ShownStatus[] | null },
+): Promise<string | null> {
+  if (
+    statuses !== null &&
+    (statuses.includes('finishing') || statuses.some((it) => it === 'running' || it === 'claimed' || it === 'stalled'))
+  )
+    return null;
+  const root = homeRoot({ flag: call.home, env: call.env, cwd: call.cwd, programFolder });
+  const { config, home } = await configuredHome(root, call.env);
+  if (config.store.url !== null && !config.store.url.startsWith('sqlite:')) return null;
+  if (!existsSync(home.database)) return null;
+  const database = new DatabaseSync(home.database, { readOnly: true, timeout: busyTimeoutMs });
+  try {
+    const prefix = config.store.table_prefix;
+    const made = database.prepare(`SELECT count(*) AS n FROM sqlite_schema WHERE name IN ('journal', ?)`).get(`${prefix}todo`) as {
+      n: number;
+    };
+    if (made.n < 2) return null;
+    const finishing = database
+      .prepare(`SELECT todo_id AS id FROM journal WHERE fact IN (${finishingFacts.map((fact) => `'${fact}'`).join(', ')})`)
+      .all() as { id: string }[];
+    return listJson(database, limit, { statuses, finishing: finishing.map(({ id }) => id), prefix });
+  } finally {
+    database.close();
+  }
+}

@@ -1,0 +1,52 @@
+import { hasEnded, isCompletion } from '../core/entry.ts';
+import { OperationalError } from '../core/errors.ts';
+import type { Run, Todo } from '../core/todo.ts';
+import { isInProgress, type ShownStatus } from '../core/words.ts';
+import type { World } from '../world.ts';
+import type { Call } from './command.ts';
+
+/** The todo that operand or surroundings name: number, id, unique start of an id, else $TODO_ID of the run that we are in. */
+export function refOf({ args, env }: Pick<Call, 'args' | 'env'>, command: string): string {
+  const ref = args[0] ?? env['TODO_ID'];
+  if (ref === undefined || ref === '')
+    throw usage(
+      command,
+      'which todo? no ID given, and this is not inside a run',
+      `Give a number or id: todo ${command} ID. See: todo list`,
+    );
+  return ref;
+}
+
+export async function findTodo(store: Pick<World['store'], 'find'>, ref: string, operation: string): Promise<Todo> {
+  const todo = await store.find(ref);
+  if (todo === null)
+    throw new OperationalError('NOT_FOUND', { operation, subject: `todo ${ref}`, why: 'there is none with that number or id' });
+  return todo;
+}
+
+/** What people see: a todo in progress whose completion stands in the journal of this home is finishing. */
+export function shownStatus(todo: Todo, journal: Pick<World['journal'], 'get'>): ShownStatus {
+  if (todo.runId === null || !isInProgress(todo.status)) return todo.status;
+  const fact = journal.get(todo.runId)?.fact;
+  return fact !== undefined && isCompletion(fact) && !hasEnded(fact) ? 'finishing' : todo.status;
+}
+
+/** The fields that scripts rely on stand first (DESIGN 7); more may stand beside them. */
+export function todoJson(todo: Todo, status: ShownStatus, runs: readonly Run[]) {
+  const { id, number, title, status: _stored, proof, priority, agent, cwd, checks, summary, report, ...more } = todo;
+  return { id, number, title, status, proof, priority, agent, cwd, checks, summary, report, runs: runs.map(runJson), ...more };
+}
+
+export function runJson(run: Run) {
+  const { id, fence, agent, host, startedAtMs, endedAtMs, outcome, saidBy, kind, round } = run;
+  return { id, fence, agent, host, startedAtMs, endedAtMs, outcome, saidBy, kind, round };
+}
+
+export function usage(command: string, why: string, hint?: string): OperationalError {
+  return new OperationalError('USAGE', {
+    operation: 'reading the arguments of',
+    subject: `todo ${command}`,
+    why,
+    hint: hint ?? `See: todo ${command} --help`,
+  });
+}

@@ -31,7 +31,7 @@ export type Committer = {
 };
 
 /** How long one call waits, with the event loop standing still, while another process writes. */
-const busyTimeoutMs = 500;
+const busyTimeoutMs = 100;
 /** How long a transaction that somebody waits for synchronously tries to begin. */
 const standstillMs = 3_000;
 /** How long the committer tries again, with the event loop running. A commit takes milliseconds: this says that somebody sits on the lock. */
@@ -160,7 +160,7 @@ type Queued = {
 };
 type Done = { readonly queued: Queued; readonly value: unknown };
 
-export function createCommitter(db: Database): Committer {
+export function createCommitter(db: Database, { patienceMs = busyPatienceMs }: { readonly patienceMs?: number } = {}): Committer {
   let queue: Queued[] = [];
   let scheduled = false;
 
@@ -179,7 +179,7 @@ export function createCommitter(db: Database): Committer {
     queue = queue.slice(batch.length);
     const busy = commit(batch);
     if (busy !== null) {
-      const patient = batch.filter((it) => performance.now() - it.askedAtMs < busyPatienceMs);
+      const patient = batch.filter((it) => performance.now() - it.askedAtMs < patienceMs);
       for (const it of batch) if (!patient.includes(it)) it.reject(sqliteProblem(busy, 'committing to', db.path));
       queue = [...patient, ...queue];
     }
@@ -220,7 +220,7 @@ export function createCommitter(db: Database): Committer {
         schedule(0);
       }),
     flush() {
-      const deadlineMs = performance.now() + busyPatienceMs;
+      const deadlineMs = performance.now() + patienceMs;
       while (queue.length > 0) {
         const batch = queue.slice(0, waveMax);
         queue = queue.slice(batch.length);

@@ -138,7 +138,7 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
   const nowMs = world.clock.nowMs();
   return {
     ...needs,
-    redactAll: redactorOf(needs.secrets),
+    redactAll: redactorOf(needs.secrets, world.digest),
     owner: world.processes.self(),
     startedAtMs: nowMs,
     ledger: createLedger(world, changes.tell),

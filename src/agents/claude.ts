@@ -70,7 +70,7 @@ function stopped(payload: Payload, session: 'child' | 'tmux'): HookVerdict {
 }
 
 const isOpen = (task: unknown): boolean =>
-  !isObject(task) || !['completed', 'failed', 'killed', 'stopped'].includes(String(task['status']));
+  !isObject(task) || !['completed', 'failed', 'killed', 'stopped'].includes(text(task['status']) ?? '');
 const nameOf = (task: unknown): string =>
   isObject(task) ? (text(task['description']) ?? text(task['command']) ?? text(task['prompt']) ?? 'unnamed').slice(0, 100) : 'unnamed';
 

@@ -25,7 +25,7 @@ export async function changeHeld(call: Call, held: boolean): Promise<number> {
       hint: `Only a todo that waits can be held. See: todo show ${todo.number}`,
     });
   }
-  if (!held) await opened.ask({ op: 'wake' });
+  if (!held) await opened.wake();
   call.out.json('todo', { todo: todoJson(todo, todo.status, await store.runsOf(todo.id)) });
   call.out.line(
     held

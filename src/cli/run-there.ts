@@ -42,7 +42,7 @@ async function handOver(todo: Todo, opened: Opened): Promise<void> {
     });
   if (reply.ok) return;
   const now = await findTodo(opened.world.store, todo.id, 'looking at');
-  if (!isInProgress(now.status)) throw refusal(reply);
+  if (!isInProgress(now.status)) throw refusal(reply, 'starting', `todo ${todo.number}`);
 }
 
 const candidatesMax = 1000;

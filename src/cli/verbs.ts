@@ -1,5 +1,5 @@
 import type { ControlReply, ControlRequest } from '../core/control.ts';
-import { isOperational, OperationalError } from '../core/errors.ts';
+import { type ErrorCode, errorTable, isOperational, OperationalError } from '../core/errors.ts';
 import { isTerminal, type Says } from '../core/words.ts';
 import type { Call, CommandModule, Opened } from './command.ts';
 import { exit, exitCodeOf } from './exit-codes.ts';
@@ -152,7 +152,7 @@ async function sayOne(
   try {
     const todo = await findTodo(opened.world.store, ref, gerundOf[verb]);
     const reply = await askOrDo({ op: 'verb', verb, todoId: todo.id, summary, reason, force, notBeforeMs }, todo.id, opened);
-    if (!reply.ok) throw refusal(reply);
+    if (!reply.ok) throw refusal(reply, gerundOf[verb], `todo ${todo.number}`);
     return { ref, error: null, id: todo.id };
   } catch (error) {
     if (!isOperational(error)) throw error;
@@ -170,6 +170,13 @@ export async function askOrDo(request: ControlRequest, todoId: string, opened: O
   return inProcess(opened, todoId, (engine) => engine.serve(request));
 }
 
-export function refusal(reply: Extract<ControlReply, { ok: false }>): OperationalError {
-  return new OperationalError(reply.code as OperationalError['code'], { operation: '', subject: '', why: reply.message, hint: reply.hint });
+/** What an engine refused, as an error of ours: what was tried and on what stands in front, as everywhere. */
+export function refusal(
+  { code, message, hint }: Extract<ControlReply, { ok: false }>,
+  operation = 'recovering',
+  subject = 'this home',
+): OperationalError {
+  const known: ErrorCode = code in errorTable ? (code as ErrorCode) : 'REFUSED';
+  const why = message.replace(new RegExp(`^${code} while [^:]*: `), '').replace(`${subject} `, 'it ');
+  return new OperationalError(known, { operation, subject, why, hint: hint.replace(/\bID\b/, subject.replace(/^todo /, '')) });
 }

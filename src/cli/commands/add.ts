@@ -64,7 +64,7 @@ export const command: CommandModule = {
       held: options.hold ?? false,
     };
     const added = await world.store.add(todo);
-    const daemon = await opened.ask({ op: 'wake' });
+    const daemon = await opened.wake();
     call.out.json('todo', { todo: todoJson(added, added.status, []) });
     call.out.line(`Added todo ${added.number}: ${plain(added.title)}`);
     call.out.note(

@@ -32,7 +32,7 @@ export const command: CommandModule = {
       opened,
     );
     spinner.end();
-    if (!reply.ok) throw refusal(reply);
+    if (!reply.ok) throw refusal(reply, 'ending', `todo ${before.number}`);
     const todo = await findTodo(opened.world.store, before.id, 'looking at');
     const over = reply.kind === 'ended' || action === 'stall';
     if (!over) {

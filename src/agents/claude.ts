@@ -75,7 +75,8 @@ const nameOf = (task: unknown): string =>
   isObject(task) ? (text(task['description']) ?? text(task['command']) ?? text(task['prompt']) ?? 'unnamed').slice(0, 100) : 'unnamed';
 
 /**
- * The turn ended by an API error. Headless the process ends with it, and its output knows more than the hook: until when a limit lasts.
+ * The turn ended by an API error. Headless the process ends with it, often takes this hook along, and its output knows more: until when a
+ * limit lasts.
  * The kind of error is Claude's word; what the message says is never searched for words.
  */
 function stoppedByError(payload: Payload, session: 'child' | 'tmux'): HookVerdict {

@@ -275,10 +275,8 @@ test('headless: the usage limit of a subscription parks until the time that its 
   const run = await stage(t, () => ({ error: { status: 429, type: 'rate_limit_error', message: 'limit', headers } }));
   const code = await ended(await run.start(run.plan(), { ANTHROPIC_API_KEY: '', CLAUDE_CODE_OAUTH_TOKEN: 'sk-ant-oat01-test' }));
   assert.equal(code, 1);
-  // Claude does not wait for this hook: it may come after the exit, which therefore must speak for itself.
-  await run.until('the StopFailure', () => run.heard().length === 2);
-  assert.deepEqual(verdicts(run.heard()), ['progress', 'turn-failed']);
-  assert.deepEqual(verdicts(run.heard(), 'tmux'), ['progress', 'usage-limit']);
+  // Claude does not wait for its StopFailure hook and takes it along when it leaves: the exit must speak for itself.
+  assert.match(verdicts(run.heard()).join(), /^progress(,turn-failed)?$/);
   assert.partialDeepStrictEqual(claude.exitSays({ code: 1 }, run.output()), { says: 'parked', notBeforeMs: resetsAtS * 1000 });
 });
 

@@ -12,6 +12,7 @@ import { stamp } from '../core/signal.ts';
 import { lookForLegacy } from '../signals/legacy.ts';
 import { observe } from '../signals/observe.ts';
 import { rescanClaimed, scanSpool } from '../signals/spool.ts';
+import { adoptNamed } from './adopt-named.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
@@ -156,6 +157,7 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
       waitingHooks: new Map(),
       untold: new Map(),
       legacyTold: '',
+      pointersSeen: new Set(),
       claimDueAtMs: 0,
     },
   };
@@ -309,12 +311,10 @@ async function legacy(context: Context): Promise<void> {
   const live = context.ledger.all().filter((entry) => !hasEnded(entry.fact));
   const found = lookForLegacy(live, context.world);
   if (found.kind === 'signal') await say(context, context.ledger.get(found.runId), found.signal);
-  const told = found.kind === 'left' ? `${found.since} ${found.why}` : found.kind === 'named' ? `names ${found.ref}` : '';
-  if (told !== '' && told !== context.state.legacyTold)
-    context.world.log.warn('completion', 'legacy marker left where it is', {
-      why:
-        found.kind === 'left' ? found.why : `the pointer names todo ${found.kind === 'named' ? found.ref : ''}, which has no live run here`,
-    });
+  if (found.kind === 'named') adoptNamed(context, found.ref, found.pointer);
+  const told = found.kind === 'left' ? `${found.since} ${found.why}` : '';
+  if (found.kind === 'left' && told !== context.state.legacyTold)
+    context.world.log.warn('completion', 'legacy marker left where it is', { why: found.why });
   context.state.legacyTold = told;
 }
 
@@ -413,8 +413,10 @@ function nextWakeAtMs(context: Context): number {
   if (context.scope.kind === 'daemon' && !context.state.draining) next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
   if (!context.tasks.busy('sweep')) next = Math.min(next, Math.max(nowMs + 1, sweepDueAtMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
+  // Where all places are taken, the end of one of them wakes us.
+  const hasPlace = context.tasks.count('run:') < completionsMax;
   for (const entry of ledger.all()) {
-    if (entry.fact === 'signalled' && !context.tasks.busy(`run:${entry.ref.runId}`))
+    if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
       next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
     if (entry.fact === 'claimed') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
   }

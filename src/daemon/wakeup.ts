@@ -15,7 +15,8 @@ export function createWakeup(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
       const end = () => bell.abort();
       ring = end;
       stop.addEventListener('abort', end, { once: true });
-      if (!rung && !stop.aborted) await clock.sleep(Math.max(0, atMs - clock.nowMs()), bell.signal);
+      // Also when it has rung already the event loop gets its turn: commits, timers and ends of processes come from there.
+      await clock.sleep(rung || stop.aborted ? 0 : Math.max(0, atMs - clock.nowMs()), bell.signal);
       stop.removeEventListener('abort', end);
       ring = null;
       rung = false;

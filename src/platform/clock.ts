@@ -7,6 +7,8 @@ export const clock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   async sleep(ms, stop) {
+    // Also a sleep of no length lets the event loop turn: whoever asks "until then" for a time that has passed must not starve all others.
+    if (ms <= 0) return new Promise((resolve) => setImmediate(resolve));
     const endsAtMs = performance.now() + ms;
     for (let leftMs = ms; leftMs > 0 && !stop?.aborted; leftMs = endsAtMs - performance.now())
       await nap(Math.min(leftMs, timerMaxMs), stop);

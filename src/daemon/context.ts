@@ -49,6 +49,8 @@ export type Context = EngineNeeds & {
     untold: Map<string, { status: 'running' | 'stalled'; reason: string | null }>;
     /** What was last said about the legacy marker: said once, not every two seconds. */
     legacyTold: string;
+    /** Pointer files that were looked at, by identity: each is adopted or left once. */
+    pointersSeen: Set<string>;
     /** When the store is asked for the next todo, if nothing asks for it sooner: a run ended, a todo was added. */
     claimDueAtMs: number;
   };

@@ -12,7 +12,7 @@ export type LegacyLook =
   | { readonly kind: 'left'; readonly why: string; readonly since: number }
   | { readonly kind: 'signal'; readonly runId: string; readonly signal: Signal }
   /** No run of ours, but the pointer names this todo: it may be adopted when the store says that it is in progress. */
-  | { readonly kind: 'named'; readonly ref: string };
+  | { readonly kind: 'named'; readonly ref: string; readonly pointer: FileStat };
 
 /**
  * The legacy marker carries no identity (`echo TASK_COMPLETED > /tmp/TASK_COMPLETED`), so it is applied only when file and pointer
@@ -20,6 +20,8 @@ export type LegacyLook =
  */
 export function lookForLegacy(live: readonly Entry[], needs: Needs): LegacyLook {
   const { marker, pointer } = needs.home.legacy;
+  const meant = meantBy(pointer, live, needs);
+  if (typeof meant !== 'string' && 'ref' in meant) return { kind: 'named', ...meant };
   if (marker === null) return { kind: 'none' };
   const found = needs.files.readGuarded(marker, legacyBytesMax);
   if (found === null) return { kind: 'none' };
@@ -28,9 +30,7 @@ export function lookForLegacy(live: readonly Entry[], needs: Needs): LegacyLook 
   if (unsafe !== null) return left(unsafe);
   if (found.bytes === null) return left('not a regular file of at most 4 KiB');
   if (new TextDecoder().decode(found.bytes).trim() !== 'TASK_COMPLETED') return left('its content is not TASK_COMPLETED');
-  const meant = meantBy(pointer, live, needs);
   if (typeof meant === 'string') return left(meant);
-  if ('ref' in meant) return { kind: 'named', ref: meant.ref };
   const { run } = meant;
   const mtimeMs = found.stat.mtimeMs;
   if (mtimeMs < run.startedAtMs) return left(`written before run ${run.ref.runId} started`);
@@ -57,7 +57,11 @@ export function lookForLegacy(live: readonly Entry[], needs: Needs): LegacyLook 
   };
 }
 
-function meantBy(pointer: string | null, live: readonly Entry[], { files, host }: Needs): { run: Entry } | { ref: string } | string {
+function meantBy(
+  pointer: string | null,
+  live: readonly Entry[],
+  { files, host }: Needs,
+): { run: Entry } | { ref: string; pointer: FileStat } | string {
   const seen = pointer === null ? null : files.readGuarded(pointer, legacyBytesMax);
   if (seen === null) {
     const [only, ...others] = live;
@@ -72,7 +76,7 @@ function meantBy(pointer: string | null, live: readonly Entry[], { files, host }
   const ref = new TextDecoder().decode(seen.bytes).trim();
   if (!/^[A-Za-z0-9-]{1,64}$/.test(ref)) return 'the pointer does not name a todo';
   const named = live.find((entry) => entry.kind === 'external' && (String(entry.todo.number) === ref || entry.todo.id === ref));
-  return named ? { run: named } : { ref };
+  return named ? { run: named } : { ref, pointer: seen.stat };
 }
 
 /** Predictable names in a world-writable folder can be made by anybody. */

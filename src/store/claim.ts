@@ -1,6 +1,6 @@
 import { OperationalError } from '../core/errors.ts';
 import type { Run, Todo } from '../core/todo.ts';
-import { isTerminal } from '../core/words.ts';
+import { isInProgress, isTerminal } from '../core/words.ts';
 import type { ClaimRequest, ClaimResult } from '../world.ts';
 import type { Driver } from './driver.ts';
 import type { Names } from './names.ts';
@@ -75,11 +75,12 @@ function* choose(names: Names, request: ClaimRequest, nowMs: number): Work<Nothi
 }
 
 /** Guarded by all that the choice rests on and that others may change meanwhile. */
-function* grant(names: Names, { runId, todoId }: ClaimRequest, todo: Candidate, nowMs: number): Work<boolean> {
+function* grant(names: Names, { runId, todoId, kind }: ClaimRequest, todo: Candidate, nowMs: number): Work<boolean> {
+  const from = todoId !== null && kind === 'external' ? "'open', 'parked', 'claimed', 'running', 'stalled'" : "'open', 'parked'";
   const inOrder = todoId === null ? ' AND held = 0 AND (not_before_ms IS NULL OR not_before_ms <= ?)' : '';
   const taken = yield* affectedBy(
     `UPDATE ${names.todo} SET status = 'claimed', fence = fence + 1, run_id = ?, reason = NULL, not_before_ms = NULL, updated_at_ms = ?
-     WHERE id = ? AND fence = ? AND run_id IS NULL AND status IN ('open', 'parked')${inOrder}`,
+     WHERE id = ? AND fence = ? AND run_id IS NULL AND status IN (${from})${inOrder}`,
     runId,
     nowMs,
     todo.id,
@@ -192,10 +193,13 @@ const candidateColumns = { id, fence, agent, session, priority, createdAtMs, num
 const byPriorityThenAge = (a: Candidate, b: Candidate): number =>
   a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
 
-/** Whatever its flag, time and order; never one that runs or has ended, and not before what it waits for. */
+/**
+ * Whatever its flag, time and order; never one that runs or has ended, and not before what it waits for. By hand also one that is in
+ * progress without a run: somebody set it so outside of us.
+ */
 function* named(
   names: Names,
-  { agents }: ClaimRequest,
+  { agents, kind }: ClaimRequest,
   todoId: string,
   slots: Slots,
 ): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
@@ -206,7 +210,8 @@ function* named(
     return refused(`it has ended: ${todo.status}${todo.proof === null ? '' : ` (${todo.proof})`}${since(todo.endedAtMs)}`);
   if (todo.status === 'blocked') return refused(`it is blocked${todo.reason === null ? '' : `: ${todo.reason}`}; release it first`);
   if (todo.status === 'dead-lettered') return refused('it is dead-lettered; requeue or release it first');
-  if (todo.runId !== null || (todo.status !== 'open' && todo.status !== 'parked')) {
+  const adopted = kind === 'external' && todo.runId === null && isInProgress(todo.status);
+  if (!adopted && (todo.runId !== null || (todo.status !== 'open' && todo.status !== 'parked'))) {
     const run = todo.runId === null ? null : yield* runById(names, todo.runId);
     return refused(`it is ${todo.status}${run === null ? '' : `${since(run.startedAtMs)} on ${run.host}`}`);
   }

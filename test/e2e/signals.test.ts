@@ -204,3 +204,19 @@ test('[I-16, I-18, I-20] many workers at once: every todo runs once, never more 
   assert.equal(counts.length, 12);
   assert.ok(Math.max(...counts) <= 2, `${Math.max(...counts) + 1} ran at once`);
 });
+
+test('[C-75] a pointer that names a todo in progress without a run of ours is adopted, and the marker ends it', async (t) => {
+  const home = await testHome(t);
+  const { number, id } = await home.add('true', '--hold');
+  const { DatabaseSync } = await import('node:sqlite');
+  const db = new DatabaseSync(join(home.folder, 'todo.db'));
+  db.prepare("UPDATE todo SET status = 'running' WHERE id = ?").run(id);
+  db.close();
+  writeFileSync(home.legacy.pointer, `${number}\n`);
+  await home.daemon();
+  await home.until('it is adopted', () => home.log('completion').some((line) => line.event === 'adopted by its pointer'));
+  writeFileSync(home.legacy.marker, 'TASK_COMPLETED\n');
+  const todo = await home.untilTodo(number, 'ended', isOver);
+  assert.deepEqual([todo.status, todo.proof, todo.runs[0].saidBy], ['completed', 'unverified', 'marker']);
+  await home.until('both files are gone', () => !existsSync(home.legacy.pointer) && !existsSync(home.legacy.marker));
+});

@@ -60,6 +60,10 @@ export type Engine = {
 export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
   const context = createContext(needs, stop);
   let adoptDueAtMs = 0;
+  const lookAtAll = (): void => {
+    adoptDueAtMs = 0;
+    context.state.claimDueAtMs = 0;
+  };
   let claimedOnce = false;
   return {
     context,
@@ -86,7 +90,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
     },
     sleepUntil: (atMs) => context.wakeup.sleepUntil(atMs, stop),
     wake() {
-      context.state.claimDueAtMs = 0;
+      lookAtAll();
       context.wakeup.ring();
     },
     async claim(todoId) {
@@ -96,7 +100,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
       return claimed;
     },
     async request(request, requestStop) {
-      if (request.op === 'wake') context.state.claimDueAtMs = 0;
+      if (request.op === 'wake') lookAtAll();
       if (request.op === 'recover') return recoverNow(context, request.apply, () => look(context));
       return answer(context, request, requestStop);
     },

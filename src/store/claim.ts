@@ -182,7 +182,7 @@ function* next(
     const ready = all(ours(status), isDue(nowMs));
     due ||= (yield* rowOf(`SELECT t.id AS id ${from} WHERE ${ready.sql} LIMIT 1`, ...ready.values)) !== null;
     const waits = all(ours(status), isLater(nowMs));
-    const at = (yield* rowOf(`SELECT MIN(t.not_before_ms) AS at ${from} WHERE ${waits.sql}`, ...waits.values))?.['at'];
+    const at = (yield* rowOf(`SELECT MIN(t.not_before_ms) AS soonest ${from} WHERE ${waits.sql}`, ...waits.values))?.['soonest'];
     if (typeof at === 'number') nextAtMs = Math.min(at, nextAtMs ?? at);
   }
   return { kind: 'nothing', why: due ? 'no-slot' : 'none-open', nextAtMs };

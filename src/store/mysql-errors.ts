@@ -68,6 +68,7 @@ const rules: Readonly<Record<number, Rule>> = {
   1406: { means: 'STORE_REFUSED' },
   1451: { means: 'STORE_REFUSED' },
   1452: { means: 'STORE_REFUSED' },
+  1644: { means: 'STORE_REFUSED' }, // SIGNAL of somebody's trigger
   4025: { means: 'STORE_REFUSED' },
 };
 

@@ -7,6 +7,8 @@ import type { Value } from './work.ts';
 /** A connection for as long as one attempt has it. Ends in exactly one of release and destroy; calling again does nothing. */
 export type Line = {
   readonly server: number;
+  /** Opened for this attempt; an older one may have died while nobody looked. */
+  readonly fresh: boolean;
   query(sql: string): Promise<unknown>;
   execute(sql: string, values: readonly Value[]): Promise<unknown>;
   release(): void;
@@ -25,6 +27,7 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
   const pools = new Map<number, Pool>();
   const open = new Set<object>();
   const inUse = new Set<Line>();
+  const whenQuiet: (() => void)[] = [];
   const prepared = new WeakSet<object>();
   let current = 0;
   let packetBytesMax: number | null = null;
@@ -55,12 +58,15 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
     return pool;
   }
 
-  function lineOf(connection: PoolConnection, server: number): Line {
+  function lineOf(connection: PoolConnection, server: number, fresh: boolean): Line {
     const once = (end: () => void) => () => {
-      if (inUse.delete(line)) end();
+      if (!inUse.delete(line)) return;
+      end();
+      if (inUse.size === 0) for (const quiet of whenQuiet.splice(0)) quiet();
     };
     const line: Line = {
       server,
+      fresh,
       query: async (sql) => (await connection.query(sql))[0],
       execute: async (sql, values) => (await connection.execute(sql, [...values]))[0],
       release: once(() => connection.release()),
@@ -77,13 +83,14 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
 
   async function connect(server: number, taken: (line: Line) => boolean): Promise<Line> {
     const connection = await (await poolOf(server)).getConnection();
-    const line = lineOf(connection, server);
+    const fresh = !prepared.has(connection.connection);
+    const line = lineOf(connection, server, fresh);
     if (!taken(line)) {
       line.release();
       throw new Error('nobody waits for this connection any more');
     }
     try {
-      if (!prepared.has(connection.connection)) {
+      if (fresh) {
         packetBytesMax = await prepareSession(line, deadlineMs);
         prepared.add(connection.connection);
       }
@@ -120,12 +127,15 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
     /** As the last server that was connected to has it; null before. */
     packetBytesMax: () => packetBytesMax,
     figures: () => ({ active: inUse.size, idle: Math.max(0, open.size - inUse.size), limit: poolSize }),
+    /** Lets what is on its way arrive, for a moment; then all that is open is closed. */
     async close(clock: Pick<Clock, 'sleep'>): Promise<void> {
       const settled = new AbortController();
-      const ended = Promise.allSettled([...pools.values()].map((pool) => pool.end()));
-      await Promise.race([ended, clock.sleep(goodbyeMs, settled.signal)]);
-      settled.abort();
+      const patience = clock.sleep(goodbyeMs, settled.signal);
+      const quiet = new Promise<void>((resolve) => (inUse.size === 0 ? resolve() : whenQuiet.push(resolve)));
+      await Promise.race([quiet, patience]);
       for (const line of [...inUse]) line.destroy();
+      await Promise.race([Promise.allSettled([...pools.values()].map((pool) => pool.end())), patience]);
+      settled.abort();
       pools.clear();
     },
   };

@@ -1,4 +1,4 @@
-import { OperationalError } from '../core/errors.ts';
+import { type ErrorCode, OperationalError } from '../core/errors.ts';
 import type { Clock, Random, Store } from '../world.ts';
 import { mysqlDialect } from './dialect.ts';
 import type { About, Driver } from './driver.ts';
@@ -36,24 +36,26 @@ const pauseMs = { from: 20, to: 200 };
 
 function mysqlDriver({ address, clock, random, deadlineMs, poolSize }: Needs): Driver {
   const servers = connectServers(address, poolSize, deadlineMs);
+  const closed = Promise.withResolvers<'closed'>();
 
-  /** Runs attempts until one has an answer, all within one deadline. */
+  /** Runs attempts until one has an answer, all within one deadline. A promise of mysql2 may stay pending for ever once its connection is destroyed. */
   async function operate<T>(about: About, kind: Kind, work: () => Work<T>): Promise<T> {
-    const problem = (code: 'STORE_TIMEOUT' | 'STORE_IN_DOUBT' | 'STORE_CONFLICT', why: string) =>
-      new OperationalError(code, { ...about, why: `${why} (${address.describe()})` });
+    const problem = (code: ErrorCode, why: string) => new OperationalError(code, { ...about, why: `${why} (${address.describe()})` });
     const settled = new AbortController();
     const deadline = clock.sleep(deadlineMs, settled.signal).then(() => 'late' as const);
     try {
       for (let tries = 1; ; tries++) {
         const trip: Trip = { sent: 'nothing', line: null, over: false };
-        const answer = await Promise.race([answerOf(attempt(trip, kind, work)), deadline]);
-        if (answer === 'late') {
+        const answer = await Promise.race([answerOf(attempt(trip, kind, work)), deadline, closed.promise]);
+        if (answer === 'late' || answer === 'closed') {
           abandon(trip);
-          if (trip.sent === 'commit') throw problem('STORE_IN_DOUBT', `no answer to COMMIT within ${deadlineMs} ms`);
-          throw problem('STORE_TIMEOUT', `no answer within ${deadlineMs} ms; nothing was written`);
+          const why = answer === 'late' ? `no answer within ${deadlineMs} ms` : 'the store was closed';
+          if (trip.sent === 'commit') throw problem('STORE_IN_DOUBT', `${why}; COMMIT was sent`);
+          throw problem(answer === 'late' ? 'STORE_TIMEOUT' : 'STORE_UNREACHABLE', `${why}; nothing was written`);
         }
         if ('value' in answer) return answer.value;
         if (answer.error instanceof OperationalError) throw answer.error;
+        if (hadDied(trip, kind, answer.error) && tries < triesMax) continue;
         const judgement = judge(answer.error, trip.sent);
         if (judgement === null) throw answer.error;
         if (judgement !== 'again') {
@@ -114,7 +116,10 @@ function mysqlDriver({ address, clock, random, deadlineMs, poolSize }: Needs): D
       return (servers.packetBytesMax() ?? 1024 * 1024) - packetRestBytes;
     },
     figures: () => servers.figures(),
-    close: () => servers.close(clock),
+    async close() {
+      await servers.close(clock);
+      closed.resolve('closed');
+    },
   };
 }
 
@@ -135,6 +140,10 @@ function abandon(trip: Trip): void {
   trip.over = true;
   trip.line?.destroy();
 }
+
+/** A pooled connection that was lost while it lay idle (a restart, a firewall): with nothing written over it, another one is taken at once. */
+const hadDied = ({ line, sent }: Trip, kind: Kind, error: unknown): boolean =>
+  line !== null && !line.fresh && isLostConnection(error) && (sent === 'nothing' || kind === 'read');
 
 async function giveUp(line: Line, kind: Kind, error: unknown): Promise<void> {
   if (isLostConnection(error)) return line.destroy();

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { createMysqlStore } from '../../src/store/mysql.ts';
 import { type MysqlAddress, parseStoreUrl } from '../../src/store/url.ts';
-import type { Store } from '../../src/world.ts';
+import type { Clock, Store } from '../../src/world.ts';
 import type { Logged } from './sqlite-fixture.ts';
 
 export function mysqlAddress(url: string): MysqlAddress {
@@ -11,7 +11,32 @@ export function mysqlAddress(url: string): MysqlAddress {
   return address;
 }
 
-export type MysqlStoreChoices = { prefix?: string; deadlineMs?: number; poolSize?: number; logged?: Logged[] };
+export type MysqlStoreChoices = {
+  prefix?: string;
+  deadlineMs?: number;
+  poolSize?: number;
+  logged?: Logged[];
+  clock?: Pick<Clock, 'sleep'>;
+};
+
+const realClock: Pick<Clock, 'sleep'> = { sleep: (ms, stop) => after(ms, undefined, { signal: stop }).catch(() => {}) as Promise<void> };
+
+/** Short waits (between tries) pass at once; long ones, which are deadlines, when the test says so. */
+export function manualClock(): Pick<Clock, 'sleep'> & { expire(): void } {
+  let sleepers: (() => void)[] = [];
+  return {
+    sleep: (ms, stop) =>
+      new Promise((resolve) => {
+        if (ms < 1000 || stop?.aborted) return resolve();
+        sleepers.push(resolve);
+        stop?.addEventListener('abort', () => resolve(), { once: true });
+      }),
+    expire() {
+      for (const wake of sleepers) wake();
+      sleepers = [];
+    },
+  };
+}
 
 export function mysqlStore(url: string, choices: MysqlStoreChoices = {}): Store {
   return createMysqlStore({
@@ -19,7 +44,7 @@ export function mysqlStore(url: string, choices: MysqlStoreChoices = {}): Store 
     prefix: choices.prefix ?? '',
     deadlineMs: choices.deadlineMs ?? 30_000,
     poolSize: choices.poolSize ?? 4,
-    clock: { sleep: (ms, stop) => after(ms, undefined, { signal: stop }).catch(() => {}) as Promise<void> },
+    clock: choices.clock ?? realClock,
     random: { uuidv7: () => randomUUID(), next: () => Math.random() },
     digest: { sha256: (content) => createHash('sha256').update(content).digest('hex') },
     log: { info: (_room, event, fields) => void choices.logged?.push({ event, fields }) },

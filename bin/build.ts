@@ -112,7 +112,7 @@ async function body(name: string): Promise<string> {
  */
 function late(code: string): string {
   const slow =
-    'child_process|cluster|dgram|dns|dns/promises|fs/promises|http|http2|https|inspector|net|readline|readline/promises|sqlite|stream|stream/promises|tls|tty|worker_threads|zlib';
+    'child_process|cluster|crypto|dgram|dns|dns/promises|fs/promises|http|http2|https|inspector|net|readline|readline/promises|sqlite|stream|stream/promises|tls|tty|worker_threads|zlib';
   const binding = new RegExp(`\\b(import_\\w+)=(?:__toESM\\(require\\("node:(${slow})"\\)(?:,1)?\\)|require\\("node:(${slow})"\\))`, 'g');
   const lazily = code.replace(binding, (_, name: string, whole?: string, parts?: string) => `${name}=__late("node:${whole ?? parts}")`);
   if (lazily === code) return code;

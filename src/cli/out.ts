@@ -8,8 +8,9 @@ const readerGone = 'EPIPE';
 export function makeOut(options: { readonly json: boolean; readonly env: Readonly<Record<string, string | undefined>> }): Out {
   const { json, env } = options;
   const plain = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
-  const stdoutIsTerminal = isatty(1);
-  const stderrIsTerminal = isatty(2);
+  // Asked only where the answer matters: loading node:tty is a good part of a short call.
+  const stdoutIsTerminal = !json && isatty(1);
+  const stderrIsTerminal = !json && isatty(2);
   const spins = stderrIsTerminal && !json && !plain;
   let said = false;
   return {

@@ -22,7 +22,7 @@ export type ConfigQuestion = {
 export async function loadConfig({ path, env, cache, version }: ConfigQuestion): Promise<LoadedConfig> {
   const text = readIfThere(path);
   const said = saidBy(env);
-  const digest = hash('sha256', JSON.stringify([shapeVersion, version, path, text, said]), 'hex');
+  const digest = keyOf(JSON.stringify([shapeVersion, version, path, text, said]), env);
   // From the sources the program may change from one start to the next without changing its version.
   const usable = extname(import.meta.filename) === '.ts' ? null : cache;
   const kept = usable === null ? null : readCache(usable, digest, env);
@@ -55,6 +55,9 @@ function saidBy(env: ConfigQuestion['env']): [name: string, value: string][] {
     )
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
+
+/** Compared as it stands, since loading node:crypto takes longer than all the rest; where a secret is in it, by its digest. */
+const keyOf = (asked: string, env: ConfigQuestion['env']): string => (env[secretName] ? hash('sha256', asked, 'hex') : asked);
 
 /** What the environment said secretly is not written down: it is there again whenever the digest fits. */
 type Kept = { readonly digest: string; readonly config: Config; readonly warnings: readonly string[] };

@@ -45,8 +45,12 @@ export async function claimExternal(
   const pointer = writePointer(entry, world);
   const pointed = pointer === null ? entry : { ...entry, pointer };
   if (pointer !== null) await world.journal.save(pointed);
-  return { entry: pointed, token };
+  // This process is about to end: who looks after the run from now on need not wait for that.
+  world.journal.adopt(entry.ref.runId, entry.owner, nobody);
+  return { entry: { ...pointed, owner: nobody }, token };
 }
+
+const nobody = { pid: 0, startTicks: 0, bootId: 'handed over' };
 
 function refuseLivePointer({ files, home, journal }: World): void {
   const path = home.legacy.pointer;

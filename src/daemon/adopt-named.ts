@@ -1,3 +1,4 @@
+import { hasEnded } from '../core/entry.ts';
 import { newEntry } from '../core/new-entry.ts';
 import { isInProgress } from '../core/words.ts';
 import type { FileStat } from '../world.ts';
@@ -17,6 +18,8 @@ export function adoptNamed(context: Context, ref: string, pointer: FileStat): vo
     async () => {
       const { world } = context;
       const todo = await withStore(context, () => world.store.find(ref));
+      // A claim by hand writes the pointer a moment before its run is handed over to us.
+      if (todo !== null && world.journal.ofTodo(todo.id).some((entry) => !hasEnded(entry.fact))) return;
       context.state.pointersSeen.add(key);
       if (todo === null || !isInProgress(todo.status) || todo.runId !== null) {
         world.log.warn('completion', 'legacy pointer left where it is', {

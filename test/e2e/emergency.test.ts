@@ -183,7 +183,7 @@ test('[C-30] [C-32] [C-33] todo emergency ends the whole process tree, runs the 
 
   const reply = await home.json(['emergency', String(number), '--reason', 'it must end']);
   assert.deepEqual([reply.todo.status, reply.todo.proof], ['completed', 'forced']);
-  for (const pid of pids) assert.equal(existsSync(`/proc/${pid}`), false, `process ${pid} lives`);
+  for (const pid of pids) assert.equal(isAlive(pid), false, `process ${pid} lives`);
 
   const todo = await home.show(number);
   assert.match(todo.summary, /^FORCE-COMPLETED/);
@@ -209,6 +209,15 @@ test('[C-30] [C-32] [C-33] todo emergency ends the whole process tree, runs the 
   assert.match(readFileSync(join(folder, 'output.txt'), 'utf8'), /some output/);
   assert.equal(existsSync(join(home.folder, 'runs', runId)), false, 'moved, not copied');
 });
+
+/** A zombie is nobody: in a container without a reaping init it may lie there for ever. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 test('[C-30] after an emergency later signals change nothing', async (t) => {
   const home = await homeWith(t, { completion_timeout: 60, emergency_timeout: 60 });
@@ -312,7 +321,7 @@ test('[I-29] a forced end claims nothing: the record says who said so, dependent
   const ended = await home.show(number);
   assert.deepEqual([ended.status, ended.proof, ended.runs[0].saidBy], ['completed', 'forced', 'deadline']);
   const said = `${ended.summary}\n${linesOfReport(ended.report).join('\n')}`;
-  assert.doesNotMatch(said, /success|finished by the agent|all done|✔ ?completed/i);
+  assert.doesNotMatch(said, /success(?<!nobody reported success)|the agent says|all done|verified by/i);
   const record = rowsOf(home, 'SELECT proof FROM todo WHERE id = ?', id)[0];
   assert.equal(record.proof, 'forced');
   const blocked = await home.untilTodo(after.number, 'blocked', (todo) => todo.status === 'blocked');
@@ -348,11 +357,10 @@ for (const lastResort of ['dead-letter', 'reset'] as const) {
     const { id, number } = await home.add(
       'echo precious; rm -rf "$TODO_HOME/runs/$TODO_RUN/final"; touch "$TODO_HOME/runs/$TODO_RUN/final"',
     );
-    const run = home.start(['run', String(number)]);
+    home.start(['run', String(number)]);
     await home.until('the alert', () =>
       home.log('emergency').some((line) => line.level === 'CRITICAL' && /was given up/.test(line.message)),
     );
-    await run.ended;
     const runId = rowsOf(home, 'SELECT id FROM run WHERE todo_id = ?', id)[0].id;
     assert.match(readFileSync(join(home.folder, 'runs', runId, 'output.log'), 'utf8'), /precious/);
     if (lastResort === 'reset') {

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { homeId } from '../../src/platform/home.ts';
 import { ageRun, ageTree, inDatabase, manifestFaults, rowsOf } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
 
@@ -109,10 +110,9 @@ test('[C-22] a tmux window of ours without a run is listed and ended; one with a
   const daemon = await home.daemon();
   const { number } = await home.add(`echo here; ${silent}`, '--session', 'tmux');
   await home.untilTodo(number, 'running', (todo) => todo.status === 'running' && existsSync(join(home.work, 'go')));
-  const tmux = (...args: string[]) => execFileSync('tmux', [...tmuxServerOf(home), ...args], { encoding: 'utf8' });
-  const [session = ''] = tmux('list-sessions', '-F', '#{session_name}').trim().split('\n');
-  tmux('new-window', '-d', '-t', session, '-n', 'todo-99-orphaned', 'sleep 1000');
-  const windows = () => tmux('list-windows', '-a', '-F', '#{window_name}').trim().split('\n');
+  const tmux = (...args: string[]) => execFileSync('tmux', ['-L', `todo-${homeId(home.folder)}`, ...args], { encoding: 'utf8' });
+  tmux('new-session', '-d', '-s', 'todo-99-orphaned', 'sleep 1000');
+  const windows = () => tmux('list-sessions', '-F', '#{session_name}').trim().split('\n');
   assert.equal(windows().length, 2);
 
   const health = await home.json(['health'], { code: 1 });
@@ -133,24 +133,6 @@ test('[C-22] a tmux window of ours without a run is listed and ended; one with a
   daemon.process.kill('SIGTERM');
   await daemon.ended;
 });
-
-/** How tmux is called for the server of this home. */
-function tmuxServerOf(home: TestHome): string[] {
-  const socket = readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid))
-    .flatMap((pid) => {
-      try {
-        const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        const ours = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(home.folder) || args.join(' ').includes(home.folder);
-        const at = args.findIndex((arg) => arg === '-S' || arg === '-L');
-        return args[0]?.includes('tmux') && ours && at >= 0 ? [[args[at] ?? '', args[at + 1] ?? '']] : [];
-      } catch {
-        return [];
-      }
-    })[0];
-  assert.ok(socket, 'a tmux server of this home');
-  return socket;
-}
 
 test('[C-23] [I-07] a marker that waited while nobody was there is processed, not deleted; a foreign one is put aside', async (t) => {
   const home = await homeWith(t);
@@ -199,8 +181,8 @@ test('[C-23] a legacy marker that fits no run is listed and left where it is', a
 });
 
 /** In progress by the store, while neither the journal nor a process knows of it. */
-async function withLostClaim(t: TestContext, behavior: Json, resets: number): Promise<{ home: TestHome; id: string; number: number }> {
-  const home = await homeWith(t, { health_check_interval: 0.2, auto_continue: false, ...behavior });
+async function withLostClaim(t: TestContext): Promise<{ home: TestHome; id: string; number: number }> {
+  const home = await homeWith(t, { health_check_interval: 0.2, auto_continue: false });
   const daemon = await home.daemon();
   const { id, number } = await home.add(silent);
   const run = home.start(['run', String(number)]);
@@ -213,14 +195,13 @@ async function withLostClaim(t: TestContext, behavior: Json, resets: number): Pr
   ageRun(home, id, minutes(10));
   inDatabase(home, (db) => {
     db.prepare('DELETE FROM journal WHERE todo_id = ?').run(id);
-    db.prepare('UPDATE todo SET resets = ? WHERE id = ?').run(resets, id);
     db.prepare('UPDATE run SET lease_until_ms = lease_until_ms - ? WHERE todo_id = ?').run(minutes(10), id);
   });
   return { home, id, number };
 }
 
 test('[C-24] [C-26] in progress without a live run is found, and mended by a person or by the daemon', async (t) => {
-  const { home, id, number } = await withLostClaim(t, {}, 0);
+  const { home, id, number } = await withLostClaim(t);
   const health = await home.json(['health'], { code: 1 });
   const found = health.findings.find((it: Json) => it.check === 'store-consistency');
   assert.equal(found.todoId, id);
@@ -238,13 +219,23 @@ test('[C-24] [C-26] in progress without a live run is found, and mended by a per
   assert.equal(open.runs[0].endedAtMs === null, false);
 });
 
-test('[C-26] after three recoveries a todo is blocked for a person, with an alarm', async (t) => {
-  const { home, number } = await withLostClaim(t, {}, 3);
-  const { plans } = await home.json(['recover']);
-  assert.match(plans.find((plan: Json) => plan.action === 'rescue').risk, /reset 3 times already: it is blocked/);
-  await home.json(['recover', '--apply']);
-  const blocked = await home.show(number);
-  assert.equal(blocked.status, 'blocked');
+test('[C-26] [I-17] after three automatic resets a todo is blocked for a person, each with an alarm', async (t) => {
+  const home = await homeWith(t, { completion_timeout: 0.2, emergency_timeout: 0.4 }, { emergency: { action: 'reset' } });
+  await home.daemon();
+  const { id, number } = await home.add(silent);
+  const blocked = await home.untilTodo(number, 'blocked', (todo) => todo.status === 'blocked');
+  assert.match(blocked.reason, /reset 3 times before, now blocked/);
+  assert.deepEqual(
+    blocked.runs.map((run: Json) => run.outcome),
+    ['reset', 'reset', 'reset', 'reset'],
+  );
+  const alarms = home.log('emergency').filter((line) => line.event === 'alert' && line.id === id);
+  assert.deepEqual(
+    alarms.map((line) => line.level),
+    Array(4).fill('CRITICAL'),
+  );
+  await home.json(['release', String(number)]);
+  assert.equal((await home.show(number)).held, false);
 });
 
 test('[C-25] a log over its size is rotated, and what is written next goes to the new one', async (t) => {
@@ -256,11 +247,11 @@ test('[C-25] a log over its size is rotated, and what is written next goes to th
   await home.daemon();
   await home.until(
     'rotated, and written again',
-    () => statSync(log).size < 10_000 && home.log('monitor').some((line) => line.event === 'swept'),
+    () => (statSync(log, { throwIfNoEntry: false })?.size ?? 10_000) < 10_000 && home.log('monitor').some((line) => line.event === 'swept'),
   );
   const inode = statSync(log).ino;
   // It goes on writing to the file that it rotated to, and rotates that one by size too.
-  await home.until('rotated by size once more', () => statSync(log).ino !== inode);
+  await home.until('rotated by size once more', () => ![undefined, inode].includes(statSync(log, { throwIfNoEntry: false })?.ino));
   assert.ok(
     readdirSync(join(home.folder, 'logs')).filter((name) => name.includes('monitor')).length <= 4,
     'at most max_files rotated ones',

@@ -36,6 +36,7 @@ const silenceBeforeCpuLook = 1 / 4;
 const rememberMs = 7 * 86_400_000;
 const adoptEveryMs = 2000;
 const claimEveryMs = 10_000;
+const claimAgainMs = 1000;
 
 export type Engine = {
   /** Once, before the first pass: finds again what a dead process left, and goes on from its last fact. */
@@ -86,7 +87,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
       context.state.lastPassAtMs = context.world.clock.nowMs();
       context.changes.tell();
       context.tasks.check();
-      return Math.min(lookAgainAtMs, nextWakeAtMs(context));
+      return Math.min(lookAgainAtMs, nextWakeAtMs(context, claimedOnce));
     },
     sleepUntil: (atMs) => context.wakeup.sleepUntil(atMs, stop),
     wake() {
@@ -376,11 +377,15 @@ function chores(context: Context): void {
 }
 
 function wantsMore(context: Context, claimedOnce: boolean): boolean {
-  const { scope, state, config, tasks, world } = context;
-  if (state.draining || state.store.reachable === 'no' || tasks.busy('claim')) return false;
+  const { scope, state, world } = context;
+  if (!mayClaim(context, claimedOnce)) return false;
   if (scope.kind === 'run') return !claimedOnce && context.ledger.all().length === 0;
-  if (!config.behavior.auto_continue || (scope.once === true && claimedOnce)) return false;
   return world.clock.nowMs() >= state.claimDueAtMs;
+}
+
+function mayClaim({ state, tasks, config, scope }: Context, claimedOnce: boolean): boolean {
+  if (state.draining || state.store.reachable === 'no' || tasks.busy('claim')) return false;
+  return scope.kind === 'run' || (config.behavior.auto_continue && !(scope.once === true && claimedOnce));
 }
 
 function claimNext(context: Context, taken: () => void): void {
@@ -398,7 +403,10 @@ function claimNext(context: Context, taken: () => void): void {
         state.claimDueAtMs = 0;
         taken();
       }
-      if (claimed.kind === 'nothing' && claimed.nextAtMs !== null) state.claimDueAtMs = Math.min(state.claimDueAtMs, claimed.nextAtMs);
+      if (claimed.kind === 'nothing' && claimed.nextAtMs !== null) {
+        // The store's clock said so; where ours is ahead of it that time is past already, and asking at once would ask for ever.
+        state.claimDueAtMs = Math.min(state.claimDueAtMs, Math.max(claimed.nextAtMs, world.clock.nowMs() + claimAgainMs));
+      }
       if (claimed.kind === 'refused')
         throw new OperationalError('REFUSED', {
           operation: 'claiming',
@@ -410,11 +418,12 @@ function claimNext(context: Context, taken: () => void): void {
   );
 }
 
-function nextWakeAtMs(context: Context): number {
+function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   const { ledger, config, world, steps } = context;
   const nowMs = world.clock.nowMs();
   let next = Math.min(nowMs + inMs(config.monitoring.rescan), nextDeadlineAtMs(ledger.all(), config));
-  if (context.scope.kind === 'daemon' && !context.state.draining) next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
+  // While nothing can be claimed (a claim is under way, the store is away) the end of that wakes us, not the time.
+  if (context.scope.kind === 'daemon' && mayClaim(context, claimedOnce)) next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
   if (!context.tasks.busy('sweep')) next = Math.min(next, Math.max(nowMs + 1, sweepDueAtMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   // Where all places are taken, the end of one of them wakes us.

@@ -33,7 +33,8 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
   let packetBytesMax: number | null = null;
 
   async function poolOf(index: number): Promise<Pool> {
-    const { createPool } = await import('mysql2/promise');
+    // Through `default`: a bundle knows no other name of a CommonJS module that it loads late.
+    const { createPool } = (await import('mysql2/promise')).default;
     const known = pools.get(index);
     if (known !== undefined) return known;
     const pool = createPool({

@@ -1,7 +1,11 @@
+import { moveToArchive } from './clean.ts';
 import type { Step } from './needs.ts';
 
 /** What cannot be finished is kept whole and shown to a person: dead-lettered and held, or open again where behavior.last_resort says reset. */
-export const bury: Step = async (entry, { world, config }) => {
+export const bury: Step = async (entry, needs) => {
+  const { world, config } = needs;
+  // Its report and outputs are where people look for them; a requeue reads them from there.
+  if (entry.reported !== null) await moveToArchive(entry, needs);
   const reason = entry.givenUp ?? 'the completion was given up';
   if (config.behavior.last_resort === 'reset')
     await world.store.giveBack(entry.ref, 'lost', `${reason} (last_resort reset)`, null, entry.todo.attempts + 1);

@@ -3,23 +3,30 @@ import { runFiles } from '../core/run-folder.ts';
 import type { World } from '../world.ts';
 import { archivedFolder } from './build-record.ts';
 import { sessionFolders } from './collect.ts';
-import type { Step } from './needs.ts';
+import type { Step, StepNeeds } from './needs.ts';
 
 /** Layer 4, second part: to the archive by one rename, then the markers and what else the run left. Only after `confirmed`. */
 export const clean: Step = async (entry, needs) => {
   const { files, home } = needs.world;
-  const at = runFiles(home.runs, entry.ref.runId);
-  const target = archivedFolder(entry, needs);
-  if (target !== at.final && files.stat(at.final) !== null) {
-    files.makeFolder(home.archive);
-    if (files.stat(target) === null) files.rename(at.final, target);
-  }
-  await needs.syncArchive();
+  await moveToArchive(entry, needs);
   removeMarkers(entry, needs.world);
   for (const folder of sessionFolders(entry, needs.world)) files.removeTree(folder);
-  if (target !== at.final) files.removeTree(at.folder);
+  const at = runFiles(home.runs, entry.ref.runId);
+  if (archivedFolder(entry, needs) !== at.final) files.removeTree(at.folder);
   return { kind: 'done', fact: 'cleaned' };
 };
+
+/** One rename, made durable; a second time it is there already. */
+export async function moveToArchive(entry: Entry, needs: StepNeeds): Promise<void> {
+  const { files, home } = needs.world;
+  const from = runFiles(home.runs, entry.ref.runId).final;
+  const target = archivedFolder(entry, needs);
+  if (target !== from && files.stat(from) !== null) {
+    files.makeFolder(home.archive);
+    if (files.stat(target) === null) files.rename(from, target);
+  }
+  await needs.syncArchive();
+}
 
 function removeMarkers(entry: Entry, { files, home }: Pick<World, 'files' | 'home'>): void {
   for (const name of markersOf(entry, { files, home })) files.unlink(`${home.spool.cur}/${name}`);

@@ -87,15 +87,3 @@ function distrust(stat: FileStat, host: Pick<World['host'], 'uid'>): string | nu
   if ((stat.mode & 0o002) !== 0) return 'anybody may write it';
   return null;
 }
-
-/** Removes a legacy file only if it is still the very one that was journalled. */
-export function removeIfSame(
-  path: string,
-  was: { readonly dev: number; readonly ino: number; readonly mtimeMs?: number },
-  { files }: Pick<World, 'files'>,
-): boolean {
-  const now = files.stat(path);
-  if (now === null) return true;
-  if (now.dev !== was.dev || now.ino !== was.ino || (was.mtimeMs !== undefined && now.mtimeMs !== was.mtimeMs)) return false;
-  return files.unlink(path);
-}

@@ -131,13 +131,12 @@ function continueString(line: string, from: number, open: OpenString, pen: Pen):
   return { at: found.end, pen: open.introducer === ']' ? withLink(pen, content) : pen, string: null };
 }
 
-/** Of a string only the beginning is kept: enough for a link, and to see that it is none. */
-const keepBeginning = (content: string, more: string): string =>
-  content.length > linkCharsMax ? content : content + more.slice(0, linkCharsMax + 1);
+/** Of a string only the beginning is kept, and one character more to see that it was longer: enough for any link. */
+const keepBeginning = (content: string, more: string): string => content + more.slice(0, contentCharsMax + 1 - content.length);
 
 /** `OSC 8 ; params ; address` opens a link, without address it closes it. Any other string changes nothing. */
 function withLink(pen: Pen, content: string): Pen {
-  const found = /^8;[^;]*;(.*)$/s.exec(content);
+  const found = content.length > contentCharsMax ? null : /^8;[^;]*;(.*)$/s.exec(content);
   return found === null ? pen : { style: pen.style, link: safeLink(found[1]!) };
 }
 
@@ -145,9 +144,10 @@ function withLink(pen: Pen, content: string): Pen {
 export function safeLink(address: string): string | null {
   if (address.length > linkCharsMax || !/^https?:\/\//i.test(address)) return null;
   const url = URL.parse(address);
-  return url !== null && webProtocols.has(url.protocol) && url.username === '' && url.password === '' ? url.href : null;
+  return url !== null && url.username === '' && url.password === '' ? url.href : null;
 }
 
-const webProtocols = new Set(['http:', 'https:']);
 /** The longest address that browsers of old agreed on. */
 const linkCharsMax = 2_083;
+/** An address with the parameters before it. */
+const contentCharsMax = linkCharsMax + 512;

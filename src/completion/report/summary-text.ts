@@ -21,7 +21,7 @@ function wordsOfAgent({ result, said, structured }: Evidence): string {
   if (result.status !== 'completed' || result.proof === 'forced') return '';
   const words = said?.summary?.trim() || structured?.finalText?.trim() || '';
   if (words === '') return '';
-  return result.proof === 'verified' ? `: ${words}` : `, ${said?.saidBy === 'person' ? 'a person' : 'the agent'} says: ${words}`;
+  return result.proof === 'verified' ? `: ${words}` : `; ${said?.saidBy === 'person' ? 'a person' : 'the agent'} says: ${words}`;
 }
 
 const oneLine = (text: string): string => showInvisible(text.replace(/\s+/g, ' ').trim());

@@ -94,7 +94,8 @@ async function renderScreen(
   const builder = createRowBuilder(kept.push);
   drawScreen(shown, builder, kept.push);
   const notes = [`Shown by a terminal emulator of ${cols} × ${rows}, because the output moves the cursor.`];
-  if (shown.olderRowsLost) notes.push(`Its ${scrollbackLines} lines of scrollback ran full; older lines are in the archived output.`);
+  if (shown.olderRowsLost)
+    notes.push(`Its ${scrollbackLines.toLocaleString('en')} lines of scrollback ran full; older lines are in the archived output.`);
   return rendered(kept, builder, 'screen', notes);
 }
 

@@ -11,8 +11,9 @@ export const version: string = about.version;
 export async function configuredHome(
   root: string,
   env: Readonly<Record<string, string | undefined>>,
+  { readOnly }: { readonly readOnly: boolean },
 ): Promise<{ config: Config; warnings: readonly string[]; home: Home }> {
   const cache = join(stateFolder(root), 'config.cache.json');
-  const { config, warnings } = await loadConfig({ path: configPath(root), env, cache, version });
+  const { config, warnings } = await loadConfig({ path: configPath(root), env, cache, readOnly, version });
   return { config, warnings, home: homeAt(root, config.paths) };
 }

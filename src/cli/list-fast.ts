@@ -25,7 +25,7 @@ export async function listDocument(
   )
     return null;
   const root = homeRoot({ flag: call.home, env: call.env, cwd: call.cwd, programFolder });
-  const { config, home } = await configuredHome(root, call.env);
+  const { config, home } = await configuredHome(root, call.env, { readOnly: true });
   if (config.store.url !== null && !config.store.url.startsWith('sqlite:')) return null;
   if (!existsSync(home.database)) return null;
   const database = new DatabaseSync(home.database, { readOnly: true, timeout: busyTimeoutMs });

@@ -27,7 +27,7 @@ export async function openWorld(
   { readOnly = false, log: logWanted = false, mirror }: OpenOptions = {},
 ): Promise<Opened> {
   const root = homeRoot({ flag, env, cwd, programFolder });
-  const { config, warnings, home } = await configuredHome(root, env);
+  const { config, warnings, home } = await configuredHome(root, env, { readOnly });
   const opened = new AsyncDisposableStack();
   const exitListeners = new Set<() => void>();
   if (!readOnly) makeHome(home);

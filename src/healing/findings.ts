@@ -434,7 +434,7 @@ export function couldNot(what: string, error: unknown): string {
 
 export const together = (looks: readonly Look[]): Look => ({
   seen: looks.flatMap((look) => look.seen),
-  unknown: looks.flatMap((look) => look.unknown ?? []).join('; ') || null,
+  unknown: [...new Set(looks.flatMap((look) => look.unknown ?? []))].join('; ') || null,
 });
 
 const isBeforeCollected = ({ fact }: Entry): boolean => facts.indexOf(fact) < facts.indexOf('collected');

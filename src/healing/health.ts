@@ -78,7 +78,7 @@ export async function lookAtAll(
     const look = async (what: string, ask: () => Look | Promise<Look>): Promise<Look> =>
       lookOf(await answer(what, late, async () => ask()));
     const asked = async (what: string, ask: (it: StoreSeen) => Look | Promise<Look>): Promise<Look> =>
-      'unknown' in store ? { seen: [], unknown: store.unknown } : look(what, () => ask(store.value));
+      'unknown' in store ? { seen: [], unknown: 'the store could not be asked' } : look(what, () => ask(store.value));
 
     const hanging = hangingRuns(entries, nowMs);
     const waiting = waitingCompletions(entries, nowMs);

@@ -12,6 +12,8 @@ export type ConfigQuestion = {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where the last valid result is kept (0600); null neither reads nor keeps one. */
   readonly cache: string | null;
+  /** Who only looks takes a kept result, and keeps none (promise 7). */
+  readonly readOnly?: boolean;
   readonly version: string;
 };
 
@@ -19,7 +21,7 @@ export type ConfigQuestion = {
  * The whole config: file, overlaid by `TODO_…`. All mistakes at once as CONFIG_INVALID. The schema library takes longer to load than most commands
  * run, so a file and environment that were found valid before are not parsed again: their result is kept under their digest.
  */
-export async function loadConfig({ path, env, cache, version }: ConfigQuestion): Promise<LoadedConfig> {
+export async function loadConfig({ path, env, cache, readOnly = false, version }: ConfigQuestion): Promise<LoadedConfig> {
   const text = readIfThere(path);
   const said = saidBy(env);
   const digest = keyOf(JSON.stringify([shapeVersion, version, path, text, said]), env);
@@ -30,7 +32,7 @@ export async function loadConfig({ path, env, cache, version }: ConfigQuestion):
   const { parseConfigText } = await import('./config-text.ts');
   const parsed = parseConfigText(text ?? '{}', said);
   if ('problems' in parsed) throw invalid(path, parsed.problems);
-  if (usable !== null) keep(usable, digest, parsed, env);
+  if (usable !== null && !readOnly) keep(usable, digest, parsed, env);
   return parsed;
 }
 

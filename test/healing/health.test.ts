@@ -76,8 +76,8 @@ const cases: readonly Case[] = [
     sees: {
       daemon: ['unknown', /could not be seen/],
       store: ['unknown', /ECONNREFUSED/],
-      queue: ['unknown', /ECONNREFUSED/],
-      runs: ['unknown', /ECONNREFUSED/],
+      queue: ['unknown', /store could not be asked/],
+      runs: ['unknown', /^the store could not be asked$/],
     },
     status: 'unknown',
   },

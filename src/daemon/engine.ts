@@ -423,7 +423,8 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   const nowMs = world.clock.nowMs();
   let next = Math.min(nowMs + inMs(config.monitoring.rescan), nextDeadlineAtMs(ledger.all(), config));
   // While nothing can be claimed (a claim is under way, the store is away) the end of that wakes us, not the time.
-  if (context.scope.kind === 'daemon' && mayClaim(context, claimedOnce)) next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
+  if (context.scope.kind === 'daemon' && mayClaim(context, claimedOnce))
+    next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
   if (!context.tasks.busy('sweep')) next = Math.min(next, Math.max(nowMs + 1, sweepDueAtMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   // Where all places are taken, the end of one of them wakes us.

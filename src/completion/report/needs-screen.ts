@@ -20,8 +20,7 @@ function behindString(text: string, from: number, introducer: string): number {
 }
 
 function leavesLine(final: string, params: string): boolean {
-  if (final === 'J') return params !== '' && params !== '0';
-  if (final === 'h' || final === 'l')
+  if (final === 'h' || final === 'l') {
     return (
       params.startsWith('?') &&
       params
@@ -29,6 +28,10 @@ function leavesLine(final: string, params: string): boolean {
         .split(';')
         .some((mode) => screenModes.has(mode))
     );
+  }
+  // Sequences with `<`, `=`, `>` or `?` are private: they ask and set, and move nothing.
+  if (/[<-?]/.test(params)) return false;
+  if (final === 'J') return params !== '' && params !== '0';
   return screenFinals.has(final);
 }
 

@@ -21,9 +21,9 @@ const nearestLevel = (value: number): number => (value < 48 ? 0 : value < 115 ? 
 
 /** The sixteen named colours: less glaring than xterm's, in the order black, red, green, yellow, blue, magenta, cyan, white, then bright. */
 const baseColours: readonly Rgb[] = [
-  [40, 42, 46],
+  [27, 29, 32],
   [204, 62, 68],
-  [63, 147, 83],
+  [78, 160, 95],
   [196, 145, 42],
   [66, 118, 204],
   [160, 88, 180],

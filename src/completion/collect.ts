@@ -39,6 +39,8 @@ export const collect: Step = async (entry, needs, stop) => {
     world.files.write(`${at.final}/${file.name}`, redact(file.text));
     world.files.sync(`${at.final}/${file.name}`);
   }
+  // The content is durable; so must be the names that lead to it, up to the first folder that was always there.
+  for (const folder of [at.final, at.folder, world.home.runs]) world.files.syncFolder(folder);
   return {
     kind: 'done',
     fact: 'collected',

@@ -90,12 +90,14 @@ async function judge(context: Context, runId: string): Promise<'sent-back' | 'go
   if (entry.kind === 'child' && !(await hookWaits(context, runId))) return 'go-on';
   const results = await runChecks(entry, context.steps, context.stop);
   if (context.stop.aborted) return 'sent-back';
-  const judged = await context.ledger.update(runId, (now) => ({ ...now, checks: [...now.checks, ...results] }));
   const passed = results.every((result) => result.passed);
-  if (passed || !maySendBack(judged, adapter, context.config)) return 'go-on';
-  if (entry.kind === 'child' && !context.state.waitingHooks.has(runId)) return 'go-on';
-  await sendBackIdle(context, judged, results);
-  return 'sent-back';
+  const hears = entry.kind === 'tmux' || context.state.waitingHooks.has(runId);
+  if (!passed && hears && maySendBack(context.ledger.get(runId), adapter, context.config)) {
+    await sendBackIdle(context, entry, results);
+    return 'sent-back';
+  }
+  await context.ledger.update(runId, (now) => ({ ...now, checks: [...now.checks, ...results] }));
+  return 'go-on';
 }
 
 /** The hook's file comes first and its question a moment later; an agent that goes away instead will not ask. */
@@ -113,7 +115,11 @@ async function sendBackIdle(context: Context, entry: Entry, results: readonly Ch
   const { world } = context;
   world.files.write(runFiles(world.home.runs, entry.ref.runId).feedback, feedback);
   const waiting = context.state.waitingHooks.has(entry.ref.runId);
-  await context.ledger.update(entry.ref.runId, (now) => ({ ...nextRound(now, results, world.clock.nowMs()), fact: 'running' }));
+  // Checks and the next round are one change: a hook that waits must not take failed checks for the end.
+  await context.ledger.update(entry.ref.runId, (now) => ({
+    ...nextRound({ ...now, checks: [...now.checks, ...results] }, results, world.clock.nowMs()),
+    fact: 'running',
+  }));
   if (!waiting && entry.session?.kind === 'tmux') world.terminals.send(entry.session.target, feedback);
 }
 

@@ -1,29 +1,44 @@
-import type { Component, DaemonStatus, Health } from '../core/control.ts';
+import type { Component, Health } from '../core/control.ts';
 import type { Entry } from '../core/entry.ts';
 import { isOperational } from '../core/errors.ts';
 import type { HealthStatus } from '../core/words.ts';
-import { type HealthNeeds, lookAtHealth, type SilentDaemon } from '../healing/health.ts';
+import { type DaemonLook, type HealthNeeds, lookAtHealth } from '../healing/health.ts';
 import { readHolder } from '../platform/lock.ts';
 import type { World } from '../world.ts';
-import type { Colour, Opened, Out } from './command.ts';
+import type { Call, Colour, Opened, Out } from './command.ts';
 import { plain } from './text/plain.ts';
 import { table } from './text/table.ts';
 
 /** The contract of DESIGN 7 for commands that answer how things are. */
 export const healthExit: Readonly<Record<HealthStatus, number>> = { healthy: 0, degraded: 1, unhealthy: 2, unknown: 3 };
 
-/** A daemon answers between two steps of its loop; one that needs longer is stuck. */
-const statusWithinMs = 300;
+/** A daemon answers between two steps of its loop, in a few milliseconds; on a machine under load in some hundred. One that needs longer is stuck. */
+const statusWithinMs = 600;
 
-export const lookFrom = async (opened: Opened): Promise<Health> => lookAtHealth(await healthNeeds(opened));
+/** A store that hangs does not answer a goodbye either; the process ends anyway. */
+const goodbyeMs = 50;
 
-/** What a look from outside the daemon has. */
-export async function healthNeeds(opened: Opened): Promise<HealthNeeds> {
-  const { world, config, warnings } = opened;
-  return { world, config, daemon: await daemonOf(opened), liveEntries: entriesOf(world), configWarnings: warnings };
+/** Opens a home to look at it. Nothing that is slow to close makes the one who asked wait. */
+export async function looking<T>(open: Call['open'], look: (opened: Opened) => Promise<T>): Promise<T> {
+  const opened = await open({ readOnly: true });
+  try {
+    return await look(opened);
+  } finally {
+    const stop = new AbortController();
+    await Promise.race([opened[Symbol.asyncDispose](), opened.world.clock.sleep(goodbyeMs, stop.signal)]);
+    stop.abort();
+  }
 }
 
-async function daemonOf({ world, ask }: Opened): Promise<DaemonStatus | SilentDaemon | null> {
+export const lookFrom = async (opened: Opened): Promise<Health> => lookAtHealth(healthNeeds(opened));
+
+/** What a look from outside the daemon has. */
+export function healthNeeds(opened: Opened): HealthNeeds {
+  const { world, config, warnings } = opened;
+  return { world, config, daemon: daemonOf(opened), liveEntries: entriesOf(world), configWarnings: warnings };
+}
+
+async function daemonOf({ world, ask }: Opened): Promise<DaemonLook> {
   try {
     const reply = await ask({ op: 'status' }, statusWithinMs);
     if (reply?.ok === true && reply.kind === 'status') return reply.status;

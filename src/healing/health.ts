@@ -28,11 +28,13 @@ import {
 /** A daemon whose process is there and that does not answer: it is stopped or stuck, not absent. */
 export type SilentDaemon = { readonly silent: string };
 
+export type DaemonLook = DaemonStatus | SilentDaemon | null;
+
 export type HealthNeeds = {
   readonly world: Sight;
   readonly config: Config;
-  /** Null: no daemon lives. */
-  readonly daemon: DaemonStatus | SilentDaemon | null;
+  /** Null: no daemon lives. A promise is waited for beside the looks. */
+  readonly daemon: DaemonLook | Promise<DaemonLook>;
   /** Null: the journal could not be read. */
   readonly liveEntries: readonly Entry[] | null;
   /** What the reading of the configuration had to say. */
@@ -42,7 +44,7 @@ export type HealthNeeds = {
 };
 
 /** The whole look takes less than a second; the rest is the start of the program that asks. */
-const lookWithinMs = 600;
+const lookWithinMs = 500;
 /** Below this an agent's output may not fit; below the other one the journal may not either. */
 const diskLowBytes = 512 * 1024 * 1024;
 const diskFullBytes = 32 * 1024 * 1024;
@@ -73,28 +75,39 @@ export async function lookAtAll(
     .sleep(withinMs, stop.signal)
     .then((): Answer<never> => ({ unknown: `no answer within ${withinMs} ms`, code: null }));
   try {
-    const store = await answer('the store', late, () => lookAtStore(world.store));
-    const blind: Look | null = needs.liveEntries === null ? { seen: [], unknown: 'the journal could not be read' } : null;
     const look = async (what: string, ask: () => Look | Promise<Look>): Promise<Look> =>
       lookOf(await answer(what, late, async () => ask()));
-    const asked = async (what: string, ask: (it: StoreSeen) => Look | Promise<Look>): Promise<Look> =>
-      'unknown' in store ? { seen: [], unknown: 'the store could not be asked' } : look(what, () => ask(store.value));
-
-    const hanging = hangingRuns(entries, nowMs);
-    const waiting = waitingCompletions(entries, nowMs);
-    const [orphans, consistency, dead, queue, markers, logs, disk] = await Promise.all([
-      blind ?? asked('the sessions', () => orphanedSessions(world, config, entries)),
-      blind ?? asked('the claims', (it) => storeConsistency(world, config, entries, it)),
-      asked('the dead letters', (it) => deadLetters(it.dead)),
-      // Without a daemon nothing is meant to move; its own component says so.
-      asked('the queue', (it) => (needs.daemon === null ? nothing : stuckQueue(world, config, it, it.waiting))),
+    const blind: Look | null = needs.liveEntries === null ? { seen: [], unknown: 'the journal could not be read' } : null;
+    // What needs no store is seen while the store may still be silent.
+    const near = Promise.all([
       blind ?? look('the markers', () => staleMarkers(world, entries)),
       look('the logs', () => largeLogs(world, config)),
       look('the disk', () => lowDisk(world)),
     ]);
+    const hanging = hangingRuns(entries, nowMs);
+    const waiting = waitingCompletions(entries, nowMs);
+    const storeAsked = answer('the store', late, () => lookAtStore(world.store));
+    const asked = async (what: string, ask: (it: StoreSeen) => Look | Promise<Look>): Promise<Look> => {
+      const store = await storeAsked;
+      return 'unknown' in store ? { seen: [], unknown: 'the store could not be asked' } : look(what, () => ask(store.value));
+    };
+    const far = Promise.all([
+      blind ?? asked('the sessions', () => orphanedSessions(world, config, entries)),
+      blind ?? asked('the claims', (it) => storeConsistency(world, config, entries, it)),
+      asked('the dead letters', (it) => deadLetters(it.dead)),
+      asked('the queue', (it) => stuckQueue(world, config, it, it.waiting)),
+    ]);
+    const [daemon, store, [markers, logs, disk], [orphans, consistency, dead, stuck]] = await Promise.all([
+      needs.daemon,
+      storeAsked,
+      near,
+      far,
+    ]);
+    // Without a daemon nothing is meant to move; its own component says so.
+    const queue = daemon === null ? { ...stuck, seen: [] } : stuck;
     const components: Component[] = [
-      daemonComponent(needs, entries, store, nowMs),
-      storeComponent(world, needs.daemon, store, nowMs),
+      daemonComponent({ ...needs, daemon }, entries, store, nowMs),
+      storeComponent(world, daemon, store, nowMs),
       journalComponent(needs.liveEntries, nowMs),
       diskComponent(disk, nowMs),
       component('spool', markers, nowMs, 'no marker waits'),
@@ -122,8 +135,6 @@ async function answer<T>(what: string, late: Promise<Answer<never>>, ask: () => 
   return Promise.race([asked, late]);
 }
 
-const nothing: Look = { seen: [], unknown: null };
-
 const lookOf = (it: Answer<Look>): Look => ('unknown' in it ? { seen: [], unknown: it.unknown } : it.value);
 
 /** Worst first. */
@@ -146,7 +157,7 @@ function reasonsOf(seen: readonly Finding[]): string {
 }
 
 function daemonComponent(
-  { daemon, config, liveEntries, world }: HealthNeeds,
+  { daemon, config, liveEntries, world }: Omit<HealthNeeds, 'daemon'> & { readonly daemon: DaemonLook },
   entries: readonly Entry[],
   store: Answer<StoreSeen>,
   nowMs: number,
@@ -222,7 +233,7 @@ function absentDaemon(
 /** It answered and will not work for us: that is known, and no later look will find otherwise by itself. */
 const refusals: readonly (ErrorCode | null)[] = ['STORE_ACCESS', 'STORE_SCHEMA', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_REFUSED'];
 
-function storeComponent(world: Sight, daemon: HealthNeeds['daemon'], store: Answer<StoreSeen>, nowMs: number): Component {
+function storeComponent(world: Sight, daemon: DaemonLook, store: Answer<StoreSeen>, nowMs: number): Component {
   const name = 'store';
   if (!('unknown' in store)) return { name, status: 'healthy', reason: `${world.store.driver} answers`, sinceMs: nowMs };
   const known = daemon !== null && !('silent' in daemon) && daemon.store.reachable !== 'yes' ? daemon.store.sinceMs : nowMs;

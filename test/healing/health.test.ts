@@ -319,7 +319,11 @@ test('health: a store that hangs costs its deadline and no more, and is unknown'
   small.pass(600);
   const health = await asked;
   assert.equal(health.status, 'unknown');
-  assert.match(health.components.find((it) => it.name === 'store')?.reason ?? '', /no answer within 600 ms/);
+  assert.match(health.components.find((it) => it.name === 'store')?.reason ?? '', /no answer within 500 ms/);
+  assert.deepEqual(
+    health.components.filter((it) => it.status === 'unknown').map((it) => it.name),
+    ['daemon', 'store', 'queue', 'runs'],
+  );
 });
 
 test('health: a defect is not an answer', async () => {

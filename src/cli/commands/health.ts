@@ -1,13 +1,12 @@
 import type { CommandModule } from '../command.ts';
-import { healthExit, lookFrom, showComponents, statusLine } from '../health-look.ts';
+import { healthExit, lookFrom, looking, showComponents, statusLine } from '../health-look.ts';
 import { plain } from '../text/plain.ts';
 
 /** Looks and changes nothing: no database is made, no folder, no log (I-32). */
 export const command: CommandModule = {
   async run({ open, out }) {
     using spinner = await out.spin('looking at daemon, store, queue and runs');
-    await using opened = await open({ readOnly: true });
-    const health = await lookFrom(opened);
+    const health = await looking(open, lookFrom);
     spinner.end();
     out.json('health', health);
     showComponents(health.components, out);

@@ -1,20 +1,17 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Component } from '../../core/control.ts';
+import type { Component, Health } from '../../core/control.ts';
 import { messageOf } from '../../core/errors.ts';
 import { worst } from '../../healing/health.ts';
 import type { World } from '../../world.ts';
 import type { CommandModule, Opened } from '../command.ts';
-import { healthExit, lookFrom, showComponents, statusLine } from '../health-look.ts';
+import { healthExit, lookFrom, looking, showComponents, statusLine } from '../health-look.ts';
 
 /** The complete system check: health, and all that a completion will need when its time comes. Looks and changes nothing. */
 export const command: CommandModule = {
   async run({ open, out }) {
     using spinner = await out.spin('checking the whole system');
-    await using opened = await open({ readOnly: true });
-    const { components: own, findings } = await lookFrom(opened);
-    const { world } = opened;
-    const components = [...own, roundTrip(own, await timed(world)), markerPaths(world), agentHooks(world), logSizes(opened)];
+    const { components, findings } = await looking(open, wholeLook);
     const status = worst(components);
     spinner.end();
     out.json('monitor', { status, components, findings });
@@ -23,6 +20,16 @@ export const command: CommandModule = {
     return healthExit[status];
   },
 };
+
+async function wholeLook(opened: Opened): Promise<Pick<Health, 'components' | 'findings'>> {
+  const { world } = opened;
+  const { components: own, findings } = await lookFrom(opened);
+  const answers = own.some((it) => it.name === 'store' && it.status === 'healthy');
+  return {
+    components: [...own, roundTrip(own, answers ? await timed(world) : null), markerPaths(world), agentHooks(world), logSizes(opened)],
+    findings,
+  };
+}
 
 /** Slower than this, and every step of a completion is felt. */
 const slowMs = 500;

@@ -6,12 +6,12 @@ import { plansFor } from '../../healing/plans.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { inProcess } from '../engine.ts';
 import { exit } from '../exit-codes.ts';
-import { healthNeeds } from '../health-look.ts';
+import { healthNeeds, looking } from '../health-look.ts';
 import { plain } from '../text/plain.ts';
 import { refusal } from '../verbs.ts';
 
 type Options = { readonly apply?: true; readonly dryRun?: true };
-type Found = { readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[] };
+type Found = { readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[]; readonly notSeen: readonly string[] };
 
 /** Repairs may have to end sessions and wait for them. */
 const applyWithinMs = 120_000;
@@ -38,19 +38,20 @@ export const command: CommandModule = {
   },
 };
 
-async function planned(call: Call): Promise<Found> {
-  await using opened = await call.open({ readOnly: true });
-  const needs = await healthNeeds(opened);
-  const { seen } = await lookAtAll(needs);
-  return { plans: plansFor(seen, needs.config, opened.world.clock.nowMs()).map(({ plan }) => plan), results: [] };
-}
+const planned = (call: Call): Promise<Found> =>
+  looking(call.open, async (opened) => {
+    const needs = healthNeeds(opened);
+    const { seen, components } = await lookAtAll(needs);
+    const plans = plansFor(seen, needs.config, opened.world.clock.nowMs()).map(({ plan }) => plan);
+    return { plans, results: [], notSeen: components.filter((it) => it.status === 'unknown').map((it) => it.name) };
+  });
 
 async function applied(call: Call): Promise<Found> {
   await using opened = await call.open();
   const reply = await recoverIn(opened);
   if (!reply.ok) throw refusal(reply);
   if (reply.kind !== 'plans') throw new Error(`recover was answered with ${reply.kind}`);
-  return reply;
+  return { plans: reply.plans, results: reply.results, notSeen: [] };
 }
 
 const recoverIn = async (opened: Opened) => {
@@ -58,8 +59,9 @@ const recoverIn = async (opened: Opened) => {
   return (await opened.ask(request, applyWithinMs)) ?? (await inProcess(opened, null, (engine) => engine.serve(request)));
 };
 
-function show({ plans, results }: Found, apply: boolean, { out }: Call): void {
-  if (plans.length === 0) out.line('Nothing to mend.');
+function show({ plans, results, notSeen }: Found, apply: boolean, { out }: Call): void {
+  if (notSeen.length > 0) out.note(`Could not look at ${notSeen.join(', ')}, so there may be more. See: todo health`);
+  if (plans.length === 0) out.line(notSeen.length > 0 ? 'Nothing to mend in what could be seen.' : 'Nothing to mend.');
   const resultOf = new Map(results.map((it) => [it.plan, it]));
   for (const plan of plans) {
     const result = resultOf.get(plan.id);

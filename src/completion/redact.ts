@@ -3,7 +3,7 @@ import { findPatterns, patternCharsMax } from './redact/patterns.ts';
 import { mergeSpans, type Span } from './redact/spans.ts';
 import { secretVariants } from './redact/variants.ts';
 
-/** Takes secrets out of text that leaves `runs/<run>/`. Redacting twice is the same as once. */
+/** Takes secrets out of text that leaves `runs/<run>/`. What was redacted before stays as it is. */
 export type Redactor = {
   redact(text: string): string;
   /** The same on bytes that may be no UTF-8: everything outside a secret stays as it was. */

@@ -58,11 +58,15 @@ const rules: readonly Rule[] = [
   rule('aws-key-id', ['AKIA', 'ASIA'], /(?<![A-Za-z0-9])A(?:KIA|SIA)[A-Z2-7]{16}(?![A-Za-z0-9])/),
   rule('google-key', ['AIza'], /(?<![\w-])AIza[\w-]{35}(?![\w-])/),
   rule('jwt', ['eyJ'], /(?<![\w-])eyJ[\w-]{8,4000}\.[\w-]{8,8000}(?:\.[\w-]{0,2000})?/),
-  rule('url-password', ['://'], /(?<=[a-z0-9])(:\/\/[^\s/:@"'<>‹]{0,256}:)[^\s/@"'<>‹]{1,512}(?=@)/i),
   rule(
-    'authorization',
+    'url-password',
+    ['://'],
+    /(?<=[a-z0-9])(:\/\/[^\s/:@"'<>‹]{0,256}:)(?!(?:password|passwd|pass|secret|\*{1,20}|x{3,20})@)[^\s/@"'<>‹]{1,512}(?=@)/i,
+  ),
+  rule(
+    'auth-header',
     ['autho|rization', 'Autho|rization', 'AUTHO|RIZATION', 'x-a|pi-key', 'X-A|pi-Key', 'X-A|PI-Key', 'X-A|PI-KEY'],
-    /(?<![a-z0-9_])((?:authorization|x-api-key)["']?[ \t]{0,4}[:=][ \t]{0,4}["']?(?:(?:bearer|basic|token|digest|negotiate)[ \t]{1,4})?)(?!(?:bearer|basic|token|digest|negotiate)\b)[^\s"',;$<{[(%*][^\s"',;‹]{7,4000}/i,
+    /((?:authorization|x-api-key)["']?[ \t]{0,4}[:=][ \t]{0,4}["']?(?:(?:bearer|basic|token|digest|negotiate)[ \t]{1,4})?)(?!(?:bearer|basic|token|digest|negotiate)\b)[^\s"',;$<{[(%*][^\s"',;‹]{7,4000}/i,
   ),
   rule(
     'password',

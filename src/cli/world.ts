@@ -126,6 +126,8 @@ function lazily<T extends object>(make: () => T): T {
   let made: T | null = null;
   return new Proxy({} as T, {
     get(_target, name) {
+      // Asked of everything that is awaited: this is no promise.
+      if (name === 'then') return undefined;
       made ??= make();
       const member = Reflect.get(made, name, made);
       return typeof member === 'function' ? member.bind(made) : member;

@@ -82,7 +82,7 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
     start,
     todo: (args, options) => start(args, options).ended,
     async json(args, options = {}) {
-      const { code, stdout, stderr } = await home.todo([...args, '--json'], options);
+      const { code, stdout, stderr } = await home.todo(['--json', ...args], options);
       if (code !== (options.code ?? 0))
         throw new Error(`todo ${args.join(' ')} --json exited ${code}, not ${options.code ?? 0}\n${stdout}${stderr}`);
       return parseOne(stdout);

@@ -17,7 +17,7 @@ export function findPatterns(text: string, from: number): Span[] {
       const { rule } = anchor;
       if (start < Math.max(from, takenTo.get(rule) ?? 0) || !text.startsWith(anchor.text, start + anchor.before)) continue;
       const span = rule.at(text, start);
-      if (span === null || marks.some((mark) => text.startsWith(mark, span.from))) continue;
+      if (span === null || text.startsWith(markInText, span.from)) continue;
       spans.push(span);
       takenTo.set(rule, span.to);
     }
@@ -42,7 +42,12 @@ function rule(kind: string, anchors: readonly string[], pattern: RegExp): Rule {
     at(text, start) {
       sticky.lastIndex = start;
       const found = sticky.exec(text);
-      return found === null ? null : { from: start + (found[1]?.length ?? 0), to: sticky.lastIndex, needsFrom: start, kind, secret: null };
+      if (found === null) return null;
+      const from = start + (found[1]?.length ?? 0);
+      // The patterns stop at a mark; seen byte by byte it does not look like one to them.
+      return text.slice(from, sticky.lastIndex).includes(markInBytes)
+        ? null
+        : { from, to: sticky.lastIndex, needsFrom: start, kind, secret: null };
     },
   };
 }
@@ -90,7 +95,8 @@ const rules: readonly Rule[] = [
 ];
 
 /** How our own mark begins, in text and byte by byte: what was redacted before stays as it is. */
-const marks = ['‹redacted:', '\xe2\x80\xb9redacted:'];
+const markInText = '‹redacted:';
+const markInBytes = '\xe2\x80\xb9redacted:';
 
 const anchorChars = 3;
 /** Of the last three characters: five bits of shift drop the fourth. */

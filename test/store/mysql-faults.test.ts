@@ -1,7 +1,11 @@
 // A real MariaDB that is killed, stopped, cut off and swallowed at each moment of a record. Whatever happens: what was committed is never called
 // a failure, nothing is ever there by half, and who comes again finds or makes exactly one record.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Connection } from 'mysql2/promise';
 import { isOperational } from '../../src/core/errors.ts';
 import { digestOf, sameRecord } from '../../src/core/record.ts';
@@ -44,6 +48,7 @@ after(async () => {
   await server.stop();
 });
 beforeEach(async () => {
+  server.thaw();
   proxy.plan(() => 'pass');
   await Promise.all(stores.splice(0).map((store) => store.close()));
 });
@@ -117,6 +122,30 @@ describe('an answer that is lost', () => {
     assert.equal(await store.readBack(ref.runId), null);
     assert.equal(await whatIsThere(ref), 'nothing');
     assert.equal(await store.record(sent), 'recorded');
+  });
+
+  test('while COMMIT is still on its way is in doubt, and reading back waits for it to arrive', async () => {
+    const clock = manualClock();
+    const { store, ref, sent } = await ready({ clock });
+    const held = Promise.withResolvers<void>();
+    const deliver = Promise.withResolvers<Fate>();
+    proxy.plan((command) => {
+      if (!isCommit(command)) return 'pass';
+      held.resolve();
+      return deliver.promise;
+    });
+    const record = codeOf(store.record(sent));
+    await held.promise;
+    clock.expire();
+    assert.equal(await record, 'STORE_IN_DOUBT');
+    proxy.plan(() => 'pass');
+    const back = store.readBack(ref.runId);
+    await Promise.race([
+      untilALockIsWaitedFor(),
+      back.then((seen) => assert.notEqual(seen, null, 'told that nothing is there, and then it came')),
+    ]);
+    deliver.resolve('pass');
+    assert.deepEqual(sameRecord(digestOf(sent, sha256), (await back)!, sha256), { same: true });
   });
 
   test('of a claim is found again by its run: one todo is taken, once', async () => {
@@ -475,6 +504,20 @@ test('[P-15] connections are pooled and bounded, and figures show them', async (
   const deserted = proxy.deserted();
   await store.close();
   await deserted;
+});
+
+test('a process whose server fell silent ends by itself: nothing waits for a goodbye', async () => {
+  const script = fileURLToPath(new URL('ping-twice.ts', import.meta.url));
+  const child = spawn(process.execPath, [script, server.url(proxy.port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const said: string[] = [];
+  const exited = once(child, 'exit');
+  for await (const line of createInterface({ input: child.stdout })) {
+    said.push(line);
+    if (line === 'connected') proxy.plan(() => 'swallow');
+    if (line === 'connected') child.kill('SIGUSR2');
+  }
+  assert.deepEqual(await exited, [0, null]);
+  assert.deepEqual(said, ['connected', 'STORE_TIMEOUT']);
 });
 
 test('closing does not wait for a server that does not answer', async () => {

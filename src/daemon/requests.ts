@@ -103,7 +103,7 @@ async function startNow(context: Context, todoId: string): Promise<ControlReply>
 /** The agent's Stop hook asks. Its own hook file came first, so a look at the spool makes the question answerable. */
 async function verdict(context: Context, request: Extract<ControlRequest, { op: 'verdict' }>, stop: AbortSignal): Promise<ControlReply> {
   const { ledger, state, world } = context;
-  const { runId, round } = request;
+  const { runId } = request;
   const reply = (verdict: Extract<ControlReply, { kind: 'verdict' }>['verdict'], feedback: string | null = null): ControlReply => ({
     ok: true,
     kind: 'verdict',
@@ -113,13 +113,15 @@ async function verdict(context: Context, request: Extract<ControlRequest, { op: 
   if (!ledger.has(runId) || ledger.get(runId).tokenSha256 !== world.digest.sha256(request.token)) return reply('ended');
   state.waitingHooks.set(runId, (state.waitingHooks.get(runId) ?? 0) + 1);
   context.wakeup.ring();
-  const passAtMs = state.lastPassAtMs;
+  // The round as it stands: the agent's environment names the one that its process began with, and a conversation goes through several.
+  const { round } = ledger.get(runId);
+  const passed = passesSince(context);
   const known = (): ControlReply | null => {
     if (!ledger.has(runId)) return reply('ended');
     const entry = ledger.get(runId);
     if (entry.round > round) return reply('sent-back', world.files.readText(runFiles(world.home.runs, runId).feedback));
     if (state.nudges.delete(runId)) return reply('sent-back', nudgeText);
-    if (entry.signal === null) return state.lastPassAtMs > passAtMs ? reply('not-checked') : null;
+    if (entry.signal === null) return passed() > 1 ? reply('not-checked') : null;
     if (entry.signal.says !== 'done' || entry.todo.checks.length === 0 || entry.emergency !== null) return reply('not-checked');
     if (checksOfRound(entry).length === 0) return null;
     return reply(checksOfRound(entry).every((check) => check.passed) ? 'passed' : 'ended');
@@ -140,6 +142,20 @@ async function verdict(context: Context, request: Extract<ControlRequest, { op: 
     if (left <= 0) state.waitingHooks.delete(runId);
     else state.waitingHooks.set(runId, left);
   }
+}
+
+/** How many passes have ended since: the first may have looked at the spool before we asked, the second has not. */
+function passesSince({ state, wakeup }: Context): () => number {
+  let lastAtMs = state.lastPassAtMs;
+  let count = 0;
+  return () => {
+    if (state.lastPassAtMs !== lastAtMs) {
+      lastAtMs = state.lastPassAtMs;
+      count += 1;
+      if (count === 1) wakeup.ring();
+    }
+    return count;
+  };
 }
 
 const saysOf = { done: 'done', fail: 'failed', block: 'blocked', park: 'parked', release: 'released', cancel: 'cancelled' } as const;

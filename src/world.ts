@@ -260,7 +260,7 @@ export type Store = {
     from: readonly TodoStatus[],
     to: { readonly status?: TodoStatus; readonly held?: boolean; readonly reason?: string | null; readonly notBeforeMs?: number | null },
   ): Promise<boolean>;
-  /** Blocks open todos whose `after` ended badly (failed, cancelled, forced); returns them. */
+  /** Blocks open and parked todos whose `after` ended badly (failed, cancelled, forced); returns them. */
   blockDependents(): Promise<readonly Todo[]>;
 
   /** The one guarded terminal write, in one transaction: run, todo, record. 'already' = this very run has a record (nothing changed). */

@@ -148,7 +148,7 @@ const endedBadly = `(d.status IN ('failed', 'cancelled') OR (d.status = 'complet
 
 export function* dependentsToBlock(names: Names): Work<readonly { readonly todo: Todo; readonly reason: string }[]> {
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todo} t JOIN ${names.todo} d ON d.id = t.after_id WHERE t.status = 'open' AND ${endedBadly} ORDER BY t.number`,
+    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todo} t JOIN ${names.todo} d ON d.id = t.after_id WHERE t.status IN ('open', 'parked') AND t.run_id IS NULL AND ${endedBadly} ORDER BY t.number`,
   );
   return rows.map((row) => ({
     todo: todoIn(row),
@@ -161,7 +161,7 @@ export function* blockDependents(names: Names, nowMs: number): Work<readonly Tod
   const blocked: Todo[] = [];
   for (const { todo, reason } of yield* dependentsToBlock(names)) {
     const changed = yield* affectedBy(
-      `UPDATE ${names.todo} SET status = 'blocked', reason = ?, updated_at_ms = ? WHERE id = ? AND status = 'open' AND run_id IS NULL`,
+      `UPDATE ${names.todo} SET status = 'blocked', reason = ?, updated_at_ms = ? WHERE id = ? AND status IN ('open', 'parked') AND run_id IS NULL`,
       reason,
       nowMs,
       todo.id,

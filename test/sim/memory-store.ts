@@ -193,7 +193,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async blockDependents() {
       const blocked: Todo[] = [];
       for (const todo of [...rows.todos.values()]) {
-        if (todo.status !== 'open' || todo.runId !== null || todo.after === null) continue;
+        if ((todo.status !== 'open' && todo.status !== 'parked') || todo.runId !== null || todo.after === null) continue;
         const before = todoOf(todo.after);
         if (before === undefined || !endedBadly(before)) continue;
         const how = before.status === 'completed' ? 'completed by force' : before.status;
@@ -207,9 +207,9 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       if (rows.records.has(record.runId)) return 'already';
       const found = held(record);
       if (found === null) return 'superseded';
+      rows.records.set(record.runId, cut(record, options.longMaxBytes ?? Number.POSITIVE_INFINITY));
       endRun(found.run, record.outcome, record.saidBy, record.endedAtMs);
       if (found.run.round !== record.round) putRun(rows.runs.get(record.runId)!, { round: record.round });
-      rows.records.set(record.runId, cut(record, options.longMaxBytes ?? Number.POSITIVE_INFINITY));
       changed({ kind: 'record', after: record });
       put(found.todo, {
         status: record.todoStatus,

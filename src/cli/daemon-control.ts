@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ControlReply } from '../core/control.ts';
-import type { ProcessId } from '../core/entry.ts';
+import { hasEnded, type ProcessId } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import { drainMs } from '../daemon/live.ts';
 import { readHolder } from '../platform/lock.ts';
@@ -35,10 +35,11 @@ export async function stopCommand(call: Call, force: boolean): Promise<number> {
   const stopped = await stopDaemon(opened, force);
   spinner.end();
   tell(null, call, opened);
+  const live = opened.world.journal.live().filter(({ fact }) => !hasEnded(fact)).length;
   call.out.line(
     stopped === null
       ? 'No daemon runs.'
-      : `The daemon has stopped (pid ${stopped}). Agents' sessions live on; the next start takes them up.`,
+      : `The daemon has stopped (pid ${stopped}).${live === 0 ? '' : ` ${live === 1 ? 'One run lives' : `${live} runs live`} on; the next start takes ${live === 1 ? 'it' : 'them'} up.`}`,
   );
   return exit.yes;
 }

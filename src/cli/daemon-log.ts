@@ -25,11 +25,12 @@ const levelColours: Readonly<Record<Level, Colour>> = { debug: 'grey', info: 'cy
 export async function showLog(options: LogOptions, call: Call): Promise<number> {
   await using opened = await call.open({ readOnly: true });
   const { home } = opened.world;
-  const todoId = options.todo === undefined ? null : ((await opened.world.store.find(options.todo))?.id ?? options.todo);
+  const named = options.todo === undefined ? null : await opened.world.store.find(options.todo);
+  // Lines name a todo by its number; alarms by its id too.
+  const refs: readonly unknown[] = [options.todo, named?.number, named?.id];
+  const isOfTodo = ({ fields }: Line) => options.todo === undefined || refs.includes(fields['todo']) || refs.includes(fields['id']);
   const wanted = (line: Line) =>
-    levels.indexOf(line.level) >= levels.indexOf(options.level) &&
-    line.atMs >= (options.since ?? 0) &&
-    (todoId === null || line.fields['todo'] === todoId);
+    levels.indexOf(line.level) >= levels.indexOf(options.level) && line.atMs >= (options.since ?? 0) && isOfTodo(line);
   const ends = new Map<Room, number>();
   const lines = rooms.flatMap((room) => {
     const reader = lineReader(room);

@@ -28,7 +28,7 @@ export async function listDocument(
   const { config, home } = await configuredHome(root, call.env, { readOnly: true });
   if (config.store.url !== null && !config.store.url.startsWith('sqlite:')) return null;
   if (!existsSync(home.database)) return null;
-  const database = new DatabaseSync(home.database, { readOnly: true, timeout: busyTimeoutMs });
+  const database = new DatabaseSync(locationOf(home.database), { readOnly: true, timeout: busyTimeoutMs });
   try {
     const prefix = config.store.table_prefix;
     const made = database.prepare(`SELECT count(*) AS n FROM sqlite_schema WHERE name IN ('journal', ?)`).get(`${prefix}todo`) as {
@@ -43,3 +43,7 @@ export async function listDocument(
     database.close();
   }
 }
+
+/** As platform/sqlite.ts opens a file to look at it: where nobody writes, no write-ahead log is laid beside it. */
+const locationOf = (path: string): string =>
+  existsSync(`${path}-wal`) ? path : `file:${path.replaceAll(/[%?#]/g, encodeURIComponent)}?immutable=1`;

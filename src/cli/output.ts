@@ -33,7 +33,7 @@ export async function showOutput(ref: string, options: LogOptions, call: Call): 
 async function outputOf(todo: Todo, { world }: Opened): Promise<string | null> {
   const runId = todo.runId ?? (await world.store.runsOf(todo.id)).toSorted((a, b) => a.fence - b.fence).at(-1)?.id;
   const live = runId === undefined ? null : runFiles(world.home.runs, runId).output;
-  const archived = todo.report === null ? null : join(dirname(todo.report), 'output.log');
+  const archived = todo.report === null ? null : join(dirname(todo.report), 'output.txt');
   return [live, archived].find((path) => path !== null && existsSync(path)) ?? null;
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Run, Todo } from '../../core/todo.ts';
-import type { ShownStatus } from '../../core/words.ts';
+import { isTerminal, type ShownStatus } from '../../core/words.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { facts } from '../text/facts.ts';
@@ -39,7 +39,7 @@ function describe(todo: Todo, status: ShownStatus, runs: readonly Run[], after: 
     [
       [
         'status',
-        `${statusText(status, todo.proof, paint)}${todo.proof ? `, ${todo.proof}` : ''}${todo.held ? paint('yellow', '  held') : ''}`,
+        `${statusText(status, todo.proof, paint)}${todo.proof ? `, ${todo.proof}` : ''}${todo.held && !isTerminal(status) ? paint('yellow', '  held') : ''}`,
       ],
       ['reason', todo.reason === null ? null : plain(todo.reason)],
       ['summary', todo.summary === null ? null : plain(todo.summary)],

@@ -11,6 +11,7 @@ import type { Call, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { plain } from '../text/plain.ts';
 import { tookText } from '../text/times.ts';
+import { installedIn, personalSettings } from './install.ts';
 import { startModel } from './one-word-model.ts';
 
 const versionWithinMs = 20_000;
@@ -60,7 +61,7 @@ export async function doctorClaude(call: Call): Promise<number> {
   out.line(`${out.paint('green', '✔')} ${program} is ${version.text}`);
   if (fires)
     out.line(
-      `${out.paint('green', '✔')} its Stop hook fires: durable ${tookText(turn.tookMs)} after the start (events: ${turn.events.join(', ')})`,
+      `${out.paint('green', '✔')} its Stop hook fires: durable in one turn of ${tookText(turn.tookMs)} (events: ${turn.events.join(', ')})`,
     );
   else {
     out.line(`${out.paint('red', '✘')} its Stop hook does not fire: ${why}`);
@@ -68,6 +69,11 @@ export async function doctorClaude(call: Call): Promise<number> {
       'Look for disableAllHooks or allowManagedHooksOnly in its settings and policies, and for --bare in agents.claude.args. Without hooks the end of its process still speaks.',
     );
   }
+  out.line(
+    own.length > 0
+      ? `${out.paint('green', '✔')} sessions of your own have them too: ${own.join(', ')}`
+      : `${out.paint('dim', '–')} sessions of your own do not have them (todo hooks install claude)`,
+  );
   return fires ? exit.yes : exit.no;
 }
 

@@ -19,12 +19,9 @@ type Group = Record<string, unknown>;
 
 /** Merges our hooks into a person's settings: what stands there stays, a second time changes nothing, and what was there before is kept beside it. */
 export async function installClaude(call: Call): Promise<number> {
-  const { out, options, env, cwd } = call;
+  const { out, options, cwd } = call;
   const asked = options['settings'] as string | undefined;
-  const named =
-    asked === undefined
-      ? join(env['CLAUDE_CONFIG_DIR'] || join(env['HOME'] || homedir(), '.claude'), 'settings.json')
-      : resolve(cwd, asked);
+  const named = asked === undefined ? personalSettings(call) : resolve(cwd, asked);
   // Dotfiles are often links into somebody's repository: the file is changed, the link stays.
   const path = existsSync(named) ? realpathSync(named) : named;
   const before = existsSync(path) ? readFileSync(path, 'utf8') : null;
@@ -60,6 +57,10 @@ export async function installClaude(call: Call): Promise<number> {
   if (changes && !dryRun) out.note('Prove that they fire: todo hooks doctor claude');
   return exit.yes;
 }
+
+/** Where Claude keeps the settings of this user. */
+export const personalSettings = ({ env }: Pick<Call, 'env'>): string =>
+  join(env['CLAUDE_CONFIG_DIR'] || join(env['HOME'] || homedir(), '.claude'), 'settings.json');
 
 function parsed(text: string, path: string): Settings {
   const refuse = (why: string, cause?: unknown) =>

@@ -1,5 +1,5 @@
 import type { Todo } from '../../core/todo.ts';
-import type { ShownStatus } from '../../core/words.ts';
+import { isTerminal, type ShownStatus } from '../../core/words.ts';
 import type { Paint } from '../command.ts';
 import { plain } from './plain.ts';
 import { colourOf, symbolOf } from './status.ts';
@@ -24,7 +24,10 @@ export function todoTable(todos: readonly ListedTodo[], nowMs: number, width: nu
   ];
   const rows = todos.map((todo): Cell[] => [
     String(todo.number),
-    { text: `${symbolOf(todo.status)} ${todo.status}${todo.held ? ' held' : ''}`, colour: colourOf(todo.status, todo.proof) },
+    {
+      text: `${symbolOf(todo.status)} ${todo.status}${todo.held && !isTerminal(todo.status) ? ' held' : ''}`,
+      colour: colourOf(todo.status, todo.proof),
+    },
     ...(proofs ? [todo.proof === null ? '' : { text: todo.proof, colour: colourOf(todo.status, todo.proof) }] : []),
     todo.agent,
     String(todo.priority),

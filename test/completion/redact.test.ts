@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { patternCharsMax } from '../../src/completion/redact/patterns.ts';
 import { createRedactor, redactStrings } from '../../src/completion/redact.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -108,6 +109,15 @@ test('a secret at any place of a stream, cut at any place, does not come through
     ),
     { numRuns: 300 },
   );
+});
+
+test('a stream remembers the character before its cut: what is part of a word there is no key', () => {
+  const token = `ghp_${'a1B2'.repeat(9)}`;
+  for (let at = patternCharsMax - 3; at <= patternCharsMax + 3; at += 1) {
+    const text = `${'x'.repeat(at)}${token} ${' '.repeat(patternCharsMax)}`.slice(0, 2 * patternCharsMax);
+    const { push, end } = none.stream();
+    assert.equal(push(text) + end(), none.redact(text), `token at ${at}`);
+  }
 });
 
 test('keys of well-known shape are found without being registered', () => {

@@ -7,19 +7,16 @@ import type { Span } from './spans.ts';
  */
 export function findPatterns(text: string, from: number): Span[] {
   const spans: Span[] = [];
-  const takenTo = new Map<Rule, number>();
   let hash = 0;
   for (let at = from; at < text.length; at += 1) {
     hash = nextHash(hash, text.charCodeAt(at));
     if (anchorAt[hash] === 0) continue;
     for (const anchor of anchorsOf.get(hash) ?? []) {
       const start = at - (anchorChars - 1) - anchor.before;
-      const { rule } = anchor;
-      if (start < Math.max(from, takenTo.get(rule) ?? 0) || !text.startsWith(anchor.text, start + anchor.before)) continue;
-      const span = rule.at(text, start);
+      if (start < from || !text.startsWith(anchor.text, start + anchor.before)) continue;
+      const span = anchor.rule.at(text, start);
       if (span === null || text.startsWith(markInText, span.from)) continue;
       spans.push(span);
-      takenTo.set(rule, span.to);
     }
   }
   return spans;

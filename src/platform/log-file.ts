@@ -7,7 +7,7 @@ export type LogFile = {
   write(line: string): void;
   /** Lines that found no room on disk or in memory. */
   dropped(): number;
-  /** Writes at once and synchronously what is not on disk yet; for the last moment. */
+  /** Writes at once and synchronously what is not on disk yet. For the last moment only. */
   flush(): void;
   /** Puts the file aside now, whatever its size. */
   rotate(): void;
@@ -28,7 +28,9 @@ const waitingBytesMax = 8 * 1024 * 1024;
 const chunkBytesMax = 64 * 1024;
 const againAfterMs = 1_000;
 
-type Line = { readonly text: string; readonly bytes: number };
+/** `torn`: its beginning is on disk already. */
+type Line = { readonly bytes: Buffer; readonly torn?: true };
+const joined = (lines: readonly Line[]): Buffer => Buffer.concat(lines.map(({ bytes }) => bytes));
 
 /**
  * rotating-file-stream does the files; this side keeps each line until it is known to be on disk, gives the stream one chunk at a time, and
@@ -44,24 +46,32 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
   let dropped = 0;
   let stream: RotatingFileStream | null = null;
   let inode: number | null = null;
-  /** Of the file before the write that is under way; null where it was just opened. */
-  let sizeBytes: number | null = null;
-  let refusedAtMs: number | null = null;
+  /** Of the file before the write that is under way; null where that is not known. */
+  let sizeBefore: number | null = null;
+  /** After the disk has refused. */
+  let resting: NodeJS.Timeout | null = null;
+  let asideWanted = false;
   let idle: (() => void)[] = [];
   removeBeyond(folder, name, rotated);
 
   const open = (): RotatingFileStream => {
     const made = createStream(name, { path: folder, size: `${Math.max(1, Math.floor(sizeBytesMax))}B`, rotate: rotated, mode: 0o600 });
     made.on('open', () => {
-      inode = statSync(path, { throwIfNoEntry: false })?.ino ?? null;
+      if (stream !== made) return;
+      const there = statSync(path, { throwIfNoEntry: false });
+      inode = there?.ino ?? null;
+      sizeBefore ??= there?.size ?? null;
+    });
+    // What is in flight was written to the file that is put aside now.
+    made.on('rotation', () => {
+      if (stream === made) sizeBefore = Number.POSITIVE_INFINITY;
     });
     made.on('error', () => {
       if (stream !== made) return;
       stream = null;
-      refusedAtMs = performance.now();
       waiting = [...inFlight, ...waiting];
       inFlight = [];
-      setTimeout(pump, againAfterMs).unref();
+      restAWhile();
       settle();
     });
     return made;
@@ -78,65 +88,68 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
       inode = null;
       stream = open();
     }
-    sizeBytes = inode === null || !there ? null : there.size;
+    sizeBefore = inode === null || !there ? null : there.size;
     return stream;
   };
 
   const pump = (): void => {
-    if (inFlight.length > 0 || waiting.length === 0 || isResting()) {
+    if (inFlight.length > 0 || waiting.length === 0 || resting !== null) {
       settle();
       return;
     }
-    refusedAtMs = null;
+    if (asideWanted) putAside();
     let bytes = 0;
     let count = 0;
     for (const line of waiting) {
-      if (count > 0 && bytes + line.bytes > chunkMax) break;
-      bytes += line.bytes;
+      if (count > 0 && bytes + line.bytes.length > chunkMax) break;
+      bytes += line.bytes.length;
       count++;
     }
     inFlight = waiting.splice(0, count);
-    const chunk = inFlight.map(({ text }) => text).join('');
+    const chunk = joined(inFlight);
     const into = current();
-    const sizeBefore = sizeBytes;
     const mine = inFlight;
     into.write(chunk, (error) => {
       // An error is told as an event too, which puts the lines back.
       if (error || inFlight !== mine) return;
       waitingBytes -= bytes;
       inFlight = [];
-      putBackRest(chunk, sizeBefore);
+      putBackRest(chunk);
       pump();
     });
   };
 
   /** A disk that fills up takes a part of a write and says so to nobody. */
-  const putBackRest = (chunk: string, sizeBefore: number | null): void => {
-    const there = sizeBefore === null ? undefined : statSync(path, { throwIfNoEntry: false });
+  const putBackRest = (chunk: Buffer): void => {
+    const there = statSync(path, { throwIfNoEntry: false });
     if (sizeBefore === null || there === undefined || there.ino !== inode || there.size < sizeBefore) return;
-    const rest = Buffer.from(chunk).subarray(there.size - sizeBefore);
+    const rest = chunk.subarray(there.size - sizeBefore);
     if (rest.length === 0) return;
-    waiting.unshift({ text: rest.toString('utf8'), bytes: rest.length });
+    waiting.unshift({ bytes: rest, torn: true });
     waitingBytes += rest.length;
-    refusedAtMs = performance.now();
-    setTimeout(pump, againAfterMs).unref();
+    restAWhile();
   };
 
-  const isResting = (): boolean => refusedAtMs !== null && performance.now() - refusedAtMs < againAfterMs;
+  const restAWhile = (): void => {
+    if (resting !== null) clearTimeout(resting);
+    resting = setTimeout(() => {
+      resting = null;
+      pump();
+    }, againAfterMs).unref();
+  };
   const settle = (): void => {
-    if (inFlight.length > 0 || (waiting.length > 0 && !isResting())) return;
+    if (inFlight.length > 0 || (waiting.length > 0 && resting === null)) return;
     for (const resolve of idle) resolve();
     idle = [];
   };
 
   const flush = (): void => {
-    const doubtful = inFlight.map(({ text }) => text).join('');
-    const sure = waiting.map(({ text }) => text).join('');
+    const doubtful = joined(inFlight);
     const lines = inFlight.length + waiting.length;
     if (lines === 0) return;
     try {
-      const missing = doubtful !== '' && !isWritten(doubtful, path) ? doubtful : '';
-      if (missing + sure !== '') appendFileSync(path, missing + sure, { mode: 0o600 });
+      const missing = Buffer.concat([doubtful.length > 0 && !wasWritten(doubtful) ? doubtful : Buffer.alloc(0), joined(waiting)]);
+      if (missing.length > 0) appendFileSync(path, missing, { mode: 0o600 });
     } catch {
       dropped += lines;
     }
@@ -145,16 +158,35 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
     waitingBytes = 0;
   };
 
+  /** Whether the write under way has come to the disk; if not, it does not do so any more. */
+  const wasWritten = (chunk: Buffer): boolean => {
+    const fd = stream?.['file']?.fd;
+    if (fd !== undefined && fd >= 0) divert(fd);
+    stream = null;
+    return endsWith(path, chunk) || endsWith(`${path}.1`, chunk);
+  };
+
+  const putAside = (): void => {
+    asideWanted = false;
+    try {
+      // The next write finds its file gone and begins a new one.
+      for (let number = rotated; number > 0; number--) renameIfThere(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`);
+    } catch {
+      // It goes on where it is; rotation by size comes at the next write.
+    }
+  };
+
   const onExit = (): void => flush();
   process.on('exit', onExit);
 
   return {
     write(text) {
-      const line = { text, bytes: Buffer.byteLength(text) };
-      waiting.push(line);
-      waitingBytes += line.bytes;
-      while (waitingBytes > waitingBytesMax && waiting.length > 0) {
-        waitingBytes -= waiting.shift()?.bytes ?? 0;
+      const bytes = Buffer.from(text);
+      waiting.push({ bytes });
+      waitingBytes += bytes.length;
+      while (waitingBytes > waitingBytesMax && waiting.length > 1) {
+        const [oldest] = waiting.splice(waiting[0]?.torn ? 1 : 0, 1);
+        waitingBytes -= oldest?.bytes.length ?? 0;
         dropped++;
       }
       pump();
@@ -162,13 +194,8 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
     dropped: () => dropped,
     flush,
     rotate() {
-      flush();
-      try {
-        // The next write finds its file gone and begins a new one.
-        for (let number = rotated; number > 0; number--) renameIfThere(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`);
-      } catch {
-        // It goes on where it is; rotation by size comes at the next write.
-      }
+      asideWanted = true;
+      if (inFlight.length === 0) putAside();
     },
     async close() {
       await new Promise<void>((resolve) => {
@@ -177,6 +204,7 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
       });
       flush();
       process.off('exit', onExit);
+      if (resting !== null) clearTimeout(resting);
       const last = stream;
       stream = null;
       if (last !== null) await new Promise<void>((resolve) => last.end(resolve));
@@ -188,19 +216,23 @@ function renameIfThere(from: string, to: string): void {
   if (existsSync(from)) renameSync(from, to);
 }
 
-/** How long a write that a thread of Node is doing may take to show. */
-const showsWithinMs = 20;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
-/** Whether a chunk that was given to the stream stands at the end of the log, or of the one that was put aside last. */
-function isWritten(chunk: string, path: string): boolean {
-  const wanted = Buffer.from(chunk);
-  for (const untilMs = performance.now() + showsWithinMs; ; ) {
-    if (endsWith(path, wanted) || endsWith(`${path}.1`, wanted)) return true;
-    if (performance.now() > untilMs) return false;
-    Atomics.wait(sleeper, 0, 0, 2);
+/**
+ * A write that a thread of Node has not begun yet goes to nowhere, by giving its descriptor to /dev/null: at the end of a process
+ * nobody will hear of it, and the line that we write in its place must not be there twice. One that has begun takes microseconds.
+ */
+function divert(fd: number): void {
+  closeSync(fd);
+  const taken: number[] = [];
+  for (let tries = 0; tries < 1000; tries++) {
+    const nowhere = openSync('/dev/null', 'w');
+    if (nowhere === fd) break;
+    taken.push(nowhere);
   }
+  for (const other of taken) closeSync(other);
+  Atomics.wait(sleeper, 0, 0, 2);
 }
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 function endsWith(path: string, wanted: Buffer): boolean {
   let fd: number;

@@ -8,7 +8,7 @@ import { humanLine } from './log-human.ts';
 export type OpenLog = Log & {
   /** Lines that were lost because the disk took nothing for too long. */
   dropped(): number;
-  /** All that was said is on disk when it returns. Before `process.execve`, which tells nobody that it is the end. */
+  /** All that was said is on disk when it returns. For the last moment: `exit` calls it by itself, `process.execve` tells nobody. */
   flush(): void;
   close(): Promise<void>;
 };

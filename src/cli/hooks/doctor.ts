@@ -48,11 +48,13 @@ export async function doctorClaude(call: Call): Promise<number> {
     : turn.asked === 0
       ? `it never asked its model: ${turn.tail || 'no output'}`
       : `the turn ended without a Stop hook${turn.tail ? `: ${turn.tail}` : ''}`;
+  const own = installedIn(personalSettings(call));
   out.json('hooks-doctor', {
     agent: 'claude',
     program,
     installed: true,
     version: version.text,
+    ownSessions: own,
     fires,
     events: turn.events,
     tookMs: turn.tookMs,

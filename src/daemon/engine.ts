@@ -329,6 +329,8 @@ function launchWork(context: Context): void {
   const nowMs = world.clock.nowMs();
   for (const entry of ledger.all()) {
     const { runId } = entry.ref;
+    // Whoever saved it rings the bell: a round that is started before the journal knows of it would run again after a crash.
+    if (!ledger.settled(runId)) continue;
     if (entry.fact === 'claimed' && entry.nextAttemptAtMs <= nowMs && !context.state.draining)
       tasks.start(
         `start:${runId}`,
@@ -430,6 +432,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   // Where all places are taken, the end of one of them wakes us.
   const hasPlace = context.tasks.count('run:') < completionsMax;
   for (const entry of ledger.all()) {
+    if (!ledger.settled(entry.ref.runId)) continue;
     if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
       next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
     if (entry.fact === 'claimed') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));

@@ -9,9 +9,11 @@ export type LiveLedger = {
   all(): readonly Entry[];
   has(runId: string): boolean;
   get(runId: string): Entry;
+  /** False while a change waits for its save: nothing that cannot be taken back may be begun on it. */
+  settled(runId: string): boolean;
   /** Changes what stands here now and saves it; a lazy change waits for the next durable one. NOT_OWNER when another process took it over. */
   update(runId: string, change: (entry: Entry) => Entry, lazy?: boolean): Promise<Entry>;
-  /** A run that is ours from now on. */
+  /** A run that is ours from now on; here only when the journal has it, because what stands here is started. */
   open(entry: Entry): Promise<void>;
   /** Takes over what a dead process left; null when somebody was quicker. */
   adopt(entry: Entry, owner: Owner): Entry | null;
@@ -22,6 +24,7 @@ export type LiveLedger = {
 /** The entries that this process owns, in memory and in the journal. Memory may be ahead of the journal only until `update` resolves. */
 export function createLedger(world: Pick<World, 'journal' | 'clock' | 'log'>, changed: () => void): LiveLedger {
   const entries = new Map<string, Entry>();
+  const saving = new Map<string, number>();
 
   const get = (runId: string): Entry => {
     const entry = entries.get(runId);
@@ -29,9 +32,10 @@ export function createLedger(world: Pick<World, 'journal' | 'clock' | 'log'>, ch
     return entry;
   };
 
-  async function save(runId: string): Promise<void> {
+  /** What stands here at each try; `first` where nothing stands here yet. */
+  async function save(runId: string, first?: Entry): Promise<void> {
     for (let told = false; ; ) {
-      const entry = entries.get(runId);
+      const entry = first ?? entries.get(runId);
       if (entry === undefined) return;
       try {
         return await world.journal.save(entry);
@@ -44,20 +48,32 @@ export function createLedger(world: Pick<World, 'journal' | 'clock' | 'log'>, ch
     }
   }
 
+  async function whileSaving(runId: string): Promise<void> {
+    saving.set(runId, (saving.get(runId) ?? 0) + 1);
+    try {
+      await save(runId);
+    } finally {
+      const left = (saving.get(runId) ?? 1) - 1;
+      if (left > 0) saving.set(runId, left);
+      else saving.delete(runId);
+    }
+  }
+
   return {
     all: () => [...entries.values()],
     has: (runId) => entries.has(runId),
     get,
+    settled: (runId) => !saving.has(runId),
     async update(runId, change, lazy = false) {
       const next = change(get(runId));
       entries.set(runId, next);
-      if (!lazy) await save(runId);
+      if (!lazy) await whileSaving(runId);
       changed();
       return next;
     },
     async open(entry) {
+      await save(entry.ref.runId, entry);
       entries.set(entry.ref.runId, entry);
-      await save(entry.ref.runId);
       changed();
     },
     adopt(entry, owner) {

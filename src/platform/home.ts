@@ -8,9 +8,9 @@ import {
   mkdirSync,
   openSync,
   realpathSync,
+  rmSync,
   statfsSync,
   statSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
@@ -123,12 +123,13 @@ export function testHome(home: Home, { force }: { readonly force: boolean }): vo
     });
 }
 
+/** Always the same name: one that a crash left behind is written over and removed by the next start. */
 function testWrite(folder: string): void {
-  const path = join(folder, `.write-test-${process.pid}`);
+  const path = join(folder, '.write-test');
   try {
     writeFileSync(path, 'can this be written?\n', { mode: 0o600, flush: true });
   } finally {
-    if (existsSync(path)) unlinkSync(path);
+    rmSync(path, { force: true });
   }
 }
 

@@ -47,7 +47,7 @@ function heard(event: string, payload: Payload, session: 'child' | 'tmux'): Hook
     case 'post-compact':
       return { kind: 'progress' };
     case 'notification':
-      return { kind: 'ignored', why: `${text(payload['notification_type']) ?? 'notification'}: ${text(payload['message']) ?? ''}` };
+      return notificationOf(text(payload['notification_type']) ?? 'notification', text(payload['message']) ?? '');
     default:
       return { kind: 'ignored', why: `${name.slice(0, 60)} says nothing about the main turn` };
   }
@@ -90,6 +90,12 @@ function stoppedByError(payload: Payload, session: 'child' | 'tmux'): HookVerdic
 /** A limit whose end nobody names is tried again after this; other trouble of the provider sooner. */
 const limitRetryMs = 30 * 60_000;
 const troubleRetryMs = 5 * 60_000;
+
+/** A dialog in the terminal waits for a person; all other notices are for a person's eyes only. */
+const notificationOf = (type: string, message: string): HookVerdict =>
+  type === 'permission_prompt'
+    ? { kind: 'waiting', why: `it asks for a permission: ${message}` }
+    : { kind: 'ignored', why: `${type}: ${message}` };
 
 type Spoken = { readonly says: Says; readonly summary: string | null; readonly reason: string | null; readonly notBeforeMs: number | null };
 

@@ -53,6 +53,7 @@ export function startSession(entry: Entry, token: string, launch: Launch, feedba
   for (const file of launch.files) needs.files.write(`${at.folder}/${file.name}`, file.content, 0o600);
   if (feedback !== null) needs.files.write(at.feedback, feedback, 0o600);
   needs.files.write(at.token, token, 0o600);
+  needs.files.write(at.round, `${entry.round}\n`);
   needs.files.write(at.launch, launchScript(entry, launch, feedback !== null, needs), 0o600);
   const plan = { argv: ['/bin/sh', at.launch], cwd: at.folder, env: sessionEnvironment(entry, needs), outputPath: at.output };
   if (entry.kind !== 'tmux') return { kind: 'child', process: needs.processes.start(plan) };

@@ -1,4 +1,4 @@
-import { read } from 'node:fs';
+import { read, readFileSync } from 'node:fs';
 import { messageOf } from '../core/errors.ts';
 import { isObject } from '../core/shape.ts';
 import { write } from './out.ts';
@@ -33,6 +33,8 @@ async function tell([agent, event]: readonly string[], env: Env): Promise<void> 
   // A sub-agent's event says nothing about the run: its main turn goes on.
   if (isObject(payload) && payload['agent_id'] !== undefined && payload['agent_id'] !== null) return;
   const run = runOf(env);
+  // Before the event is told: the answer to it may be the next round.
+  const round = roundOf(env);
   const { writeHookMarker } = await import('../platform/marker-writer.ts');
   writeHookMarker(run, { agent, event, payload: bounded(payload) });
   const answer = await import('./hook-socket.ts');
@@ -40,7 +42,7 @@ async function tell([agent, event]: readonly string[], env: Env): Promise<void> 
   const said = await answer.verdict(run.home, {
     runId: run.runId,
     token: run.token,
-    round: Number(env['TODO_ROUND'] ?? 1),
+    round,
     waitMs: Number(env['TODO_HOOK_WAIT_MS'] ?? hookWaitDefaultMs),
   });
   if (said !== null) write(1, `${JSON.stringify({ decision: 'block', reason: said })}\n`);
@@ -48,6 +50,15 @@ async function tell([agent, event]: readonly string[], env: Env): Promise<void> 
 
 /** Checks may send the agent back; in a terminal a bare stop is answered once. */
 const mayBeAnswered = (env: Env): boolean => env['TODO_CHECKS'] === '1' || env['TODO_SESSION'] === 'tmux';
+
+/** A conversation that was sent back keeps the environment of its first round; the run folder has the present one. */
+function roundOf(env: Env): number {
+  try {
+    return Number(readFileSync(`${env['TODO_RUN_DIR']}/round`, 'utf8')) || 1;
+  } catch {
+    return Number(env['TODO_ROUND'] ?? 1);
+  }
+}
 
 function runOf(env: Env): { home: string; spool: string; todoId: string; runId: string; token: string } {
   const need = (name: string): string => {

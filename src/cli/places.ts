@@ -3,10 +3,10 @@ import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
 
-/** Absolute, and there. */
+/** Absolute, there, and by its real name: an agent that resolves links names it so, too. */
 export function existingFolder(path: string, from: string): string {
   const folder = resolve(from, path);
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return realpathSync(folder);
   throw new OperationalError('BAD_DATA', {
     operation: 'looking for the working directory',
     subject: folder,

@@ -1,3 +1,4 @@
+import { settingsOf } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import type { OutputMeta, SourceTried, Structured, Usage } from '../core/evidence.ts';
 import { runFiles } from '../core/run-folder.ts';
@@ -101,7 +102,11 @@ async function structuredSource(
   const { world } = needs;
   const adapter = needs.adapterOf(entry.todo.agent);
   const transcript = adapter
-    .transcripts({ conversationId: entry.conversationId, cwd: entry.todo.cwd, env: world.host.env })
+    .transcripts({
+      conversationId: entry.conversationId,
+      cwd: entry.todo.cwd,
+      env: { ...world.host.env, ...settingsOf(needs.config, entry.todo.agent).env },
+    })
     .map((path) => ({ path, stat: world.files.stat(path) }))
     .find((file) => file.stat?.kind === 'file');
   let text: string | null = null;

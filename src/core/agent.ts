@@ -19,10 +19,7 @@ export type Adapter = {
   /** What one hook event is worth. Unknown events and malformed payloads are 'ignored' with a reason, never an error. */
   hook(event: string, payload: unknown, session: 'child' | 'tmux'): HookVerdict;
   /** What the end of the process says when nobody said a word. `tail` is the end of output.log. */
-  exitSays(
-    exit: { readonly code: number },
-    tail: string,
-  ): { readonly says: Says; readonly summary: string | null; readonly reason: string | null };
+  exitSays(exit: { readonly code: number }, tail: string): ExitWord;
   /** Files outside the run folder that belong to the conversation (transcripts), in order of worth. */
   transcripts(context: {
     readonly conversationId: string;
@@ -37,6 +34,14 @@ export type Adapter = {
   }): { readonly found: Structured; readonly usage: Usage | null } | null;
   /** Readable terminal text for the report when output.log is not what a terminal showed (stream-json); null = show output.log as it is. */
   readable(output: string): string | null;
+};
+
+export type ExitWord = {
+  readonly says: Says;
+  readonly summary: string | null;
+  readonly reason: string | null;
+  /** For parked: when the agent may be asked again. */
+  readonly notBeforeMs?: number | null;
 };
 
 export type HookSeen = { readonly event: string; readonly atMs: number; readonly text: string | null };
@@ -92,5 +97,7 @@ export type HookVerdict =
   | { readonly kind: 'usage-limit'; readonly resetsAtMs: number | null; readonly why: string }
   /** The turn ended by an API error. */
   | { readonly kind: 'turn-failed'; readonly why: string }
+  /** It stands at a question that only a person can answer (a permission dialog). */
+  | { readonly kind: 'waiting'; readonly why: string }
   | { readonly kind: 'session-ended' }
   | { readonly kind: 'ignored'; readonly why: string };

@@ -11,6 +11,8 @@ export const runFiles = (runs: string, runId: string) => {
     exit: `${folder}/exit`,
     progress: `${folder}/progress`,
     feedback: `${folder}/feedback.txt`,
+    /** The round that the agent is in, for its hooks: a conversation that was sent back keeps the environment of its first. */
+    round: `${folder}/round`,
     gitBefore: `${folder}/git-before.json`,
     /** Exists from the moment a round was started; made by launch.sh, or by us to keep a late one from starting. */
     started: (round: number) => `${folder}/started.${round}`,

@@ -7,7 +7,7 @@ import { errorTable, isOperational, OperationalError } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import type { Todo } from '../core/todo.ts';
-import { checksOfRound } from '../core/verdict.ts';
+import { checksOfRound, maySendBack } from '../core/verdict.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
 import type { Context } from './context.ts';
 import { emergency } from './emergency.ts';
@@ -124,7 +124,9 @@ async function verdict(context: Context, request: Extract<ControlRequest, { op: 
     if (entry.signal === null) return passed() > 1 ? reply('not-checked') : null;
     if (entry.signal.says !== 'done' || entry.todo.checks.length === 0 || entry.emergency !== null) return reply('not-checked');
     if (checksOfRound(entry).length === 0) return null;
-    return reply(checksOfRound(entry).every((check) => check.passed) ? 'passed' : 'ended');
+    if (checksOfRound(entry).every((check) => check.passed)) return reply('passed');
+    // The verdict is there, and the next round is about to be: its feedback is the answer.
+    return maySendBack(entry, context.steps.adapterOf(entry.todo.agent), context.config) ? null : reply('ended');
   };
   try {
     let found: ControlReply | null = null;

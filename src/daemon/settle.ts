@@ -16,12 +16,13 @@ import { noteStore } from './store-link.ts';
 const endTriesMax = 5;
 const exitLookMs = 50;
 const hookAsksWithinMs = 3000;
+const deliveredWithinMs = 3000;
 
 /** Takes one signalled, quiet run to its end: judge an idle conversation, end the session, then the four layers. */
 export async function bringToEnd(context: Context, runId: string): Promise<void> {
   if (context.ledger.get(runId).fact === 'signalled') {
     if ((await judge(context, runId)) === 'sent-back') return;
-    await endSession(context, runId);
+    if ((await endSession(context, runId)) === 'busy-again') return;
   }
   await complete(
     runId,
@@ -161,14 +162,14 @@ function nextRound(entry: Entry, results: readonly CheckResult[], nowMs: number)
 }
 
 /** Nothing of the run may write any more when its output is collected. */
-async function endSession(context: Context, runId: string): Promise<void> {
+async function endSession(context: Context, runId: string): Promise<'ended' | 'busy-again'> {
   const { world, config } = context;
   const entry = context.ledger.get(runId);
-  if (entry.kind === 'external' || entry.kind === 'person') return;
+  if (entry.kind === 'external' || entry.kind === 'person') return 'ended';
   const graceMs = inMs(config.behavior.term_grace);
-  if (mayEndByItself(entry)) await waitForExit(context, runId, graceMs);
+  if (mayEndByItself(entry) && (await waitForExit(context, runId, graceMs)) === 'busy-again') return 'busy-again';
   for (let tries = 1; !(await world.processes.endTagged('TODO_RUN', runId, graceMs)); tries++) {
-    if (context.stop.aborted) return;
+    if (context.stop.aborted) return 'ended';
     world.log.error('completion', 'processes of the run will not end', { todo: entry.todo.number, run: runId, tries });
     if (tries >= endTriesMax) break;
   }
@@ -177,16 +178,21 @@ async function endSession(context: Context, runId: string): Promise<void> {
   const seen = observe(now, false, world);
   if (now.exit === null && seen.exit !== null && seen.exit.kind !== 'lost')
     await context.ledger.update(runId, (current) => ({ ...current, exit: seen.exit }), true);
+  return 'ended';
 }
 
 /** A headless agent whose turn is over prints its result and leaves by itself; the result holds cost and tokens. */
 const mayEndByItself = (entry: Entry): boolean =>
   entry.kind === 'child' && entry.exit === null && entry.emergency === null && entry.signal?.saidBy !== 'person' && entry.turn === 'ended';
 
-async function waitForExit(context: Context, runId: string, graceMs: number): Promise<void> {
+/** A turn that ended is not always the last: what ran in the background may start another a moment later. */
+async function waitForExit(context: Context, runId: string, graceMs: number): Promise<'over' | 'busy-again'> {
   const untilMs = context.world.clock.nowMs() + graceMs;
   while (context.world.clock.nowMs() < untilMs && !context.stop.aborted) {
-    if (observe(context.ledger.get(runId), false, context.world).exit !== null) return;
+    const entry = context.ledger.get(runId);
+    if (observe(entry, false, context.world).exit !== null) return 'over';
+    if (entry.turn !== 'ended') return 'busy-again';
     await context.world.clock.sleep(exitLookMs, context.stop);
   }
+  return 'over';
 }

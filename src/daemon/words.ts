@@ -102,7 +102,11 @@ async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, ta
     case 'session-ended':
       await ledger.update(
         runId,
-        (now) => ({ ...now, ...seen(null), turn: verdict.kind === 'progress' && !isCompletion(now.fact) ? 'busy' : now.turn }),
+        (now) => ({
+          ...now,
+          ...seen(null),
+          turn: verdict.kind === 'progress' && (!isCompletion(now.fact) || now.fact === 'signalled') ? 'busy' : now.turn,
+        }),
         true,
       );
       await awake(context, runId);
@@ -129,6 +133,11 @@ async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, ta
     case 'usage-limit':
       await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why), turn: 'ended' }));
       await say(context, entry, word('parked', null, verdict.why, verdict.resetsAtMs ?? world.clock.nowMs() + usageLimitRetryMs));
+      return;
+    case 'waiting':
+      await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why) }), true);
+      await stall(context, ledger.get(runId), verdict.why);
+      forget();
       return;
     case 'ignored':
       await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why) }), true);

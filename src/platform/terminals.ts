@@ -1,4 +1,6 @@
-import { closeSync, constants, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { OperationalError } from '../core/errors.ts';
 import type { StartPlan, Terminals } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
@@ -46,8 +48,7 @@ export function createTerminals({ homeId }: { readonly homeId: string }): Termin
     send(target, text) {
       const pane = `${exactly(target)}:`;
       orUnavailable(target, 'typing into', () => {
-        for (const part of partsOf(text)) tmux.run(['send-keys', '-t', pane, '-l', '--', word(part)]);
-        if (text !== '') Atomics.wait(sleeper, 0, 0, beforeEnterMs);
+        if (text !== '') paste(pane, text, tmux.run);
         tmux.run(['send-keys', '-t', pane, 'Enter']);
       });
     },
@@ -72,6 +73,22 @@ const triesMax = 3;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 type Run = (args: readonly string[]) => string;
+
+/**
+ * By bracketed paste, whole and in one piece: typed keys of several lines or of a long one arrive with their Enter taken for a line end
+ * (docs/agents.md). The text comes to tmux by a private file, which takes any length.
+ */
+function paste(pane: string, text: string, run: Run): void {
+  const folder = mkdtempSync(join(tmpdir(), 'todo-paste-'));
+  try {
+    const path = join(folder, 'text');
+    writePrivate(path, text.replaceAll('\x1b', ''));
+    run(['load-buffer', '-b', 'todo', path, ';', 'paste-buffer', '-p', '-r', '-d', '-b', 'todo', '-t', pane]);
+    Atomics.wait(sleeper, 0, 0, beforeEnterMs);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /**
  * One message to the server makes the window and its log: it carries out all of it before it reads the first byte that the window prints,

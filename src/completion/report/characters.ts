@@ -9,12 +9,11 @@ import type { Sink } from './sinks.ts';
  * combined characters as clusters, invisible ones as ‹U+…›.
  */
 export function drawCharacters(text: string, from: number, pen: Pen, sink: Sink): number {
-  const kinds = unitKinds();
   const to = text.length;
   let runStart = from;
   let at = from;
   while (at < to) {
-    const kind = kinds[text.charCodeAt(at)]!;
+    const kind = kindAt(text, at);
     if (kind === unit.plain) {
       at += 1;
       continue;
@@ -23,25 +22,25 @@ export function drawCharacters(text: string, from: number, pen: Pen, sink: Sink)
     const base = kind === unit.mark && at > runStart ? at - 1 : at;
     if (base > runStart) sink.plain(pen, text.slice(runStart, base));
     if (kind === unit.control) return at;
-    at = drawOne(text, base, kinds, pen, sink);
+    at = drawOne(text, base, pen, sink);
     runStart = at;
   }
   if (to > runStart) sink.plain(pen, text.slice(runStart, to));
   return to;
 }
 
-function drawOne(text: string, at: number, kinds: Uint8Array, pen: Pen, sink: Sink): number {
-  const kind = kinds[text.charCodeAt(at)]!;
+function drawOne(text: string, at: number, pen: Pen, sink: Sink): number {
+  const kind = kindAt(text, at);
   if (kind === unit.shown) return drawCodePoint(text.charCodeAt(at), at + 1, pen, sink);
-  if (kind !== unit.wide || mayBeJoined(kinds, text, at + 1)) return drawCluster(text, at, pen, sink);
+  if (kind !== unit.wide || mayBeJoined(text, at + 1)) return drawCluster(text, at, pen, sink);
   // East Asian text is wide character after wide character, so this is worth a way of its own.
   sink.cluster(pen, text[at]!, 2);
   return at + 1;
 }
 
-function mayBeJoined(kinds: Uint8Array, text: string, next: number): boolean {
+function mayBeJoined(text: string, next: number): boolean {
   if (next >= text.length) return false;
-  const kind = kinds[text.charCodeAt(next)]!;
+  const kind = kindAt(text, next);
   return kind === unit.mark || kind === unit.surrogate;
 }
 
@@ -88,17 +87,18 @@ const zeroWidthJoiner = 0x200d;
 const unitsOf = (codePoint: number): number => (codePoint > 0xffff ? 2 : 1);
 const isSurrogate = (codePoint: number): boolean => codePoint >= 0xd800 && codePoint <= 0xdfff;
 
-/** Kinds of UTF-16 units, in a table that is asked once a character. */
-const unit = { plain: 0, shown: 1, wide: 2, mark: 3, surrogate: 4, control: 5 } as const;
-let kindOfUnit: Uint8Array | null = null;
+/** Kinds of UTF-16 units. */
+const unit = { unknown: 0, plain: 1, shown: 2, wide: 3, mark: 4, surrogate: 5, control: 6 } as const;
 
-/** Built on first use, because a program that renders nothing needs none. */
-function unitKinds(): Uint8Array {
-  if (kindOfUnit === null) {
-    kindOfUnit = new Uint8Array(0x10000);
-    for (let code = 0; code < 0x10000; code += 1) kindOfUnit[code] = kindOf(code);
-  }
-  return kindOfUnit;
+/** Asked once a character, and filled as characters come: working all 65,536 out would take longer than most reports. */
+const kindOfUnit = new Uint8Array(0x10000);
+
+function kindAt(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  const kind = kindOfUnit[code]!;
+  if (kind !== unit.unknown) return kind;
+  kindOfUnit[code] = kindOf(code);
+  return kindOfUnit[code]!;
 }
 
 function kindOf(code: number): number {

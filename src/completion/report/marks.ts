@@ -9,11 +9,11 @@ export const toneMark = (tone: Tone): Html => html`<svg class="mark" viewBox="0 
 
 const shapes: Readonly<Record<Tone, Html>> = {
   // A seal with a tick, a circle, a triangle with a stroke, an octagon with a cross, a square.
-  good: html`<path class="fill" d="M10 0l2.6 1.9 3.2-.1 1 3.1 2.6 1.9-1 3.2 1 3.2-2.6 1.9-1 3.1-3.2-.1L10 20l-2.6-1.9-3.2.1-1-3.1L.6 13.200l1-3.2-1-3.2 2.6-1.900 1-3.1 3.200.1z"/><path class="line" d="M5.800 10.200l3 3 5.500-6"/>`,
-  plain: html`<circle class="fill" cx="10" cy="10" r="9"/><path class="line" d="M5.800 10.200l3 3 5.500-6"/>`,
-  warn: html`<path class="fill" d="M10 .8c.6 0 1.1.3 1.400.8l8.100 14.900c.6 1.100-.2 2.500-1.400 2.500H1.900C.7 19-.1 17.600.5 16.500L8.600 1.600C8.900 1.100 9.400.8 10 .8z"/><path class="line" d="M10 6.500v5.800M10 15.300v.4"/>`,
-  bad: html`<path class="fill" d="M6.100.6h7.800l5.500 5.500v7.800l-5.500 5.500H6.100L.6 13.900V6.100z"/><path class="line" d="M6.700 6.700l6.600 6.600M13.300 6.700l-6.600 6.600"/>`,
-  quiet: html`<rect class="fill" x="1.500" y="1.500" width="17" height="17" rx="3"/><path class="line" d="M6 10h8"/>`,
+  good: html`<path class="fill" d="M10 0l2.6 1.9 3.2-.1 1 3.1 2.6 1.9-1 3.2 1 3.2-2.6 1.9-1 3.1-3.2-.1L10 20l-2.6-1.9-3.2.1-1-3.1L.6 13.2l1-3.2-1-3.2 2.6-1.9 1-3.1 3.2.1z"/><path class="line" d="M5.8 10.2l3 3 5.5-6"/>`,
+  plain: html`<circle class="fill" cx="10" cy="10" r="9"/><path class="line" d="M5.8 10.2l3 3 5.5-6"/>`,
+  warn: html`<path class="fill" d="M10 .8c.6 0 1.1.3 1.4.8l8.1 14.9c.6 1.1-.2 2.5-1.4 2.5H1.9C.7 19-.1 17.6.5 16.5L8.6 1.6C8.9 1.1 9.4.8 10 .8z"/><path class="line" d="M10 6.5v5.8M10 15.3v.4"/>`,
+  bad: html`<path class="fill" d="M6.1.6h7.8l5.5 5.5v7.8l-5.5 5.5H6.1L.6 13.9V6.1z"/><path class="line" d="M6.7 6.7l6.6 6.6M13.3 6.7l-6.6 6.6"/>`,
+  quiet: html`<rect class="fill" x="1.5" y="1.5" width="17" height="17" rx="3"/><path class="line" d="M6 10h8"/>`,
 };
 
 /** Lines added and removed, drawn against the largest change of the list. */

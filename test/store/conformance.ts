@@ -815,7 +815,8 @@ export function conformance(name: string, engine: Engine): void {
       const dead = await stored(store, ref.todoId);
       assert.deepEqual([dead.status, dead.held, dead.reason, dead.runId], ['dead-lettered', true, 'REPORT_FAILED three times', ref.runId]);
       assert.deepEqual(await store.expired(), [], 'nobody rescues it');
-      assert.equal(await store.mark(ref, 'running', 1, null), false, 'no sign of life brings it back');
+      assert.equal(await store.mark(ref, 'running', 7, null), false, 'no sign of life brings it back');
+      assert.equal((await store.getRun(ref.runId))?.round, 1, 'and what was written before the refusal is taken back');
       assert.equal((await store.claim(aClaim())).kind, 'nothing');
       assert.equal((await store.claim(aClaim({ todoId: ref.todoId }))).kind, 'refused');
       assert.equal(await store.requeue({ ...ref, fence: 9 }), false);

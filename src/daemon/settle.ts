@@ -116,12 +116,24 @@ async function sendBackIdle(context: Context, entry: Entry, results: readonly Ch
   const { world } = context;
   world.files.write(runFiles(world.home.runs, entry.ref.runId).feedback, feedback);
   const waiting = context.state.waitingHooks.has(entry.ref.runId);
+  world.files.write(runFiles(world.home.runs, entry.ref.runId).round, `${entry.round + 1}\n`);
   // Checks and the next round are one change: a hook that waits must not take failed checks for the end.
   await context.ledger.update(entry.ref.runId, (now) => ({
     ...nextRound({ ...now, checks: [...now.checks, ...results] }, results, world.clock.nowMs()),
     fact: 'running',
   }));
-  if (!waiting && entry.session?.kind === 'tmux') world.terminals.send(entry.session.target, feedback);
+  if (!waiting && entry.session?.kind === 'tmux') await prompt(context, entry.ref.runId, entry.session.target, feedback);
+}
+
+/** Typed into an idle prompt; delivered is what the agent's own hook says. Where it says nothing, the text stands in the line and wants one more Enter. */
+async function prompt(context: Context, runId: string, target: string, text: string): Promise<void> {
+  const { world, changes, ledger } = context;
+  for (const part of [text, '']) {
+    world.terminals.send(target, part);
+    const untilMs = world.clock.nowMs() + deliveredWithinMs;
+    if (await changes.until(() => !ledger.has(runId) || ledger.get(runId).turn === 'busy', untilMs, context.stop)) return;
+  }
+  world.log.warn('completion', 'prompt not acknowledged', { run: runId, target });
 }
 
 /** The session has ended: the next round starts as a new process of the same run. */

@@ -1,9 +1,10 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import { isOperational, messageOf, OperationalError } from '../core/errors.ts';
 import { parseControlRequest } from './control-request.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** A request is a verb and a few words. */
 const requestBytesMax = 64 * 1024;
@@ -46,7 +47,7 @@ function makePrivateFolder(folder: string): void {
   const refuse = (why: string, cause?: unknown): OperationalError =>
     new OperationalError('FILE_UNWRITABLE', { operation: 'opening the control socket in', subject: folder, why, cause });
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
   } catch (cause) {
     throw refuse(messageOf(cause), cause);
   }

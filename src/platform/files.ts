@@ -21,6 +21,7 @@ import {
 } from 'node:fs';
 import { type ErrorCode, OperationalError } from '../core/errors.ts';
 import type { FileStat, Files } from '../world.ts';
+import { makeFolder } from './make-folder.ts';
 import { removeTree } from './remove-tree.ts';
 
 /**
@@ -45,7 +46,7 @@ export const files: Files = {
   rename: (from, to) => writing('renaming', `${from} to ${to}`, () => rename(from, to)),
   link: (from, to) => writing('linking', `${from} to ${to}`, () => takenAs(() => done(linkSync, from, to)) ?? false),
   unlink: (path) => writing('removing', path, () => absent(() => done(unlinkSync, path)) ?? false),
-  makeFolder: (path) => writing('making folder', path, () => void mkdirSync(path, { recursive: true, mode: 0o700 })),
+  makeFolder: (path) => writing('making folder', path, () => void makeFolder(path)),
   claimFolder: (path) => writing('making folder', path, () => takenAs(() => done(mkdirSync, path, { mode: 0o700 })) ?? false),
   copy: (from, to) => writing('copying', `${from} to ${to}`, () => copy(from, to)),
   removeTree: (path) => writing('removing', path, () => removeTree(path)),

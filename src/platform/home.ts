@@ -5,7 +5,6 @@ import {
   existsSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   realpathSync,
   rmSync,
@@ -18,6 +17,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { Home } from '../world.ts';
+import { makeFolder } from './make-folder.ts';
 import { socketPath } from './socket-path.ts';
 
 /** Where a home is: `--home`, else `$TODO_HOME`, else the checkout that the program runs from, else the user's state folder. Absolute, without links, not made. */
@@ -86,12 +86,12 @@ export function makeHome(home: Home): void {
   const { spool } = home;
   for (const folder of [state, dirname(spool.new), spool.tmp, spool.new, spool.cur, spool.bad, home.runs])
     inFolder(folder, () => makePrivate(folder));
-  for (const folder of [home.archive, home.logs]) inFolder(folder, () => void mkdirSync(folder, { recursive: true, mode: 0o700 }));
+  for (const folder of [home.archive, home.logs]) inFolder(folder, () => void makeFolder(folder));
 }
 
 function makePrivate(folder: string): void {
-  const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (made !== undefined) {
+  const made = makeFolder(folder);
+  if (made !== null) {
     syncFolder(dirname(made));
     return;
   }

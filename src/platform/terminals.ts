@@ -9,8 +9,6 @@ import { TmuxFailure, tmuxServer } from './tmux-server.ts';
 
 /** Lines above the screen; the whole output stands in output.log. */
 const historyLines = 2_000;
-/** What tmux takes in one message, with room for the rest of the command. */
-const typedCharsMax = 2_000;
 /** Agents take text that comes together with Enter for a paste, and the Enter for a line end in it. */
 const beforeEnterMs = 100;
 
@@ -206,19 +204,6 @@ const word = (text: string): string => (text.endsWith(';') ? `${text.slice(0, -1
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 /** pipe-pane reads formats and times in its command. */
 const pipeWord = (path: string): string => quoted(path).replaceAll('#', '##').replaceAll('%', '%%');
-
-function partsOf(text: string): string[] {
-  const parts: string[] = [];
-  let part = '';
-  for (const character of text) {
-    part += character;
-    if (part.length >= typedCharsMax) {
-      parts.push(part);
-      part = '';
-    }
-  }
-  return part === '' ? parts : [...parts, part];
-}
 
 function ifThere<T>(target: string, operation: string, work: () => T): T | null {
   return orUnavailable(target, operation, () => {

@@ -27,7 +27,7 @@ export function diffBar({ added, removed, largest }: { readonly added: number; r
 /** When something ran within a span, both from 0 to 1. */
 export function spanBar({ from, to, layer }: { readonly from: number; readonly to: number; readonly layer: number | null }): Html {
   const x = Math.min(199, 200 * from);
-  return html`<svg class="span" viewBox="0 0 200 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" y="3.500" width="200" height="1"/><rect class="l${layer ?? 0}" x="${round(x)}" width="${round(Math.max(1.5, 200 * (to - from)))}" height="8"/></svg>`;
+  return html`<svg class="span" viewBox="0 0 200 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" y="3.5" width="200" height="1"/><rect class="l${layer ?? 0}" x="${round(x)}" width="${round(Math.max(1.5, 200 * (to - from)))}" height="8"/></svg>`;
 }
 
 const round = (value: number): string => value.toFixed(1).replace(/\.0$/, '');

@@ -18,7 +18,7 @@ export function hostOf({
     env,
     /** Asked anew each time: summer time comes while a daemon lives. */
     get utcOffsetMinutes() {
-      return -new Date().getTimezoneOffset();
+      return 0 - new Date().getTimezoneOffset();
     },
     todoCommand,
     hooksFolder,

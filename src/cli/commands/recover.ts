@@ -13,6 +13,9 @@ import { refusal } from '../verbs.ts';
 type Options = { readonly apply?: true; readonly dryRun?: true };
 type Found = { readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[]; readonly notSeen: readonly string[] };
 
+/** A plan should be whole, so a slow store gets more time than `todo health` has. */
+const lookWithinMs = 5_000;
+
 /** Repairs may have to end sessions and wait for them. */
 const applyWithinMs = 120_000;
 
@@ -40,7 +43,7 @@ export const command: CommandModule = {
 
 const planned = (call: Call): Promise<Found> =>
   looking(call.open, async (opened) => {
-    const needs = healthNeeds(opened);
+    const needs = { ...healthNeeds(opened), withinMs: lookWithinMs };
     const { seen, components } = await lookAtAll(needs);
     const plans = plansFor(seen, needs.config, opened.world.clock.nowMs()).map(({ plan }) => plan);
     return { plans, results: [], notSeen: components.filter((it) => it.status === 'unknown').map((it) => it.name) };

@@ -2,9 +2,11 @@ import { settingsOf } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import type { OutputMeta, SourceTried, Structured, Usage } from '../core/evidence.ts';
 import { runFiles } from '../core/run-folder.ts';
+import { wantsChecks } from '../core/verdict.ts';
 import type { World } from '../world.ts';
 import { gitChanges } from './git-changes.ts';
 import type { Step, StepNeeds } from './needs.ts';
+import { prepareRunFolder } from './prepare-run-folder.ts';
 import { redactorFor } from './redactor-for.ts';
 
 /** Collected are the first 1 MiB and the last 7 MiB of the output. */
@@ -22,7 +24,7 @@ const sessionBytesMax = 4 * 1024 * 1024;
 export const collect: Step = async (entry, needs, stop) => {
   const { world } = needs;
   const at = runFiles(world.home.runs, entry.ref.runId);
-  world.files.makeFolder(at.final);
+  if (world.files.stat(at.final) === null) prepareRunFolder(entry.ref.runId, world);
   const raw = readOutput(at.output, world);
   const redact = redactorFor(entry, needs);
   const problems: string[] = [];
@@ -40,8 +42,8 @@ export const collect: Step = async (entry, needs, stop) => {
     world.files.write(`${at.final}/${file.name}`, redact(file.text));
     world.files.sync(`${at.final}/${file.name}`);
   }
-  // The content is durable; so must be the names that lead to it, up to the first folder that was always there.
-  for (const folder of [at.final, at.folder, world.home.runs]) world.files.syncFolder(folder);
+  // Where checks come next `collected` is durable by itself, else with the report: then its names are flushed with those of the report.
+  if (wantsChecks(entry)) world.files.syncFolder(at.final);
   return {
     kind: 'done',
     fact: 'collected',

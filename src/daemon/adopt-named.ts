@@ -1,3 +1,4 @@
+import { prepareRunFolder } from '../completion/prepare-run-folder.ts';
 import { hasEnded } from '../core/entry.ts';
 import { newEntry } from '../core/new-entry.ts';
 import { isInProgress } from '../core/words.ts';
@@ -51,6 +52,7 @@ export function adoptNamed(context: Context, ref: string, pointer: FileStat): vo
         conversationId: world.random.uuidv4(),
         nowMs: startedAtMs,
       });
+      prepareRunFolder(claimed.run.id, world);
       await context.ledger.open({ ...entry, lastSignAtMs: world.clock.nowMs(), pointer: { dev: pointer.dev, ino: pointer.ino } });
       world.log.info('completion', 'adopted by its pointer', { todo: todo.number, run: claimed.run.id });
     },

@@ -1,3 +1,4 @@
+import { prepareRunFolder } from '../completion/prepare-run-folder.ts';
 import type { Config } from '../core/config.ts';
 import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
@@ -41,6 +42,7 @@ export async function claimExternal(
     conversationId: world.random.uuidv4(),
     nowMs: world.clock.nowMs(),
   });
+  prepareRunFolder(entry.ref.runId, world);
   await world.journal.save(entry);
   const pointer = writePointer(entry, world);
   const pointed = pointer === null ? entry : { ...entry, pointer };

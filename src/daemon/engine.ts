@@ -381,7 +381,7 @@ function chores(context: Context): void {
 function wantsMore(context: Context, claimedOnce: boolean): boolean {
   const { scope, state, world } = context;
   if (!mayClaim(context, claimedOnce)) return false;
-  if (scope.kind === 'run') return !claimedOnce && context.ledger.all().length === 0;
+  if (scope.kind === 'run') return !claimedOnce && context.ledger.all().length === 0 && world.clock.nowMs() >= state.claimDueAtMs;
   return world.clock.nowMs() >= state.claimDueAtMs;
 }
 

@@ -1,5 +1,6 @@
 import { planLaunch, startSession } from '../agents/start.ts';
 import { rememberGit } from '../completion/git-changes.ts';
+import { prepareRunFolder } from '../completion/prepare-run-folder.ts';
 import { inMs, settingsOf } from '../core/config.ts';
 import type { Entry, ProcessId, SessionRef } from '../core/entry.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
@@ -52,7 +53,7 @@ async function openRun(context: Context, todo: Todo, run: Run, token: string): P
   const { world, config } = context;
   const kind: RunKind = run.kind === 'child' || run.kind === 'tmux' ? sessionKind(context, todo) : run.kind;
   const at = runFiles(world.home.runs, run.id);
-  world.files.makeFolder(at.folder);
+  prepareRunFolder(run.id, world);
   world.files.write(at.token, token, 0o600);
   const entry: Entry = {
     ...newEntry({ todo, run, owner: context.owner, conversationId: world.random.uuidv4(), nowMs: world.clock.nowMs() }),

@@ -379,15 +379,13 @@ function chores(context: Context): void {
 }
 
 function wantsMore(context: Context, claimedOnce: boolean): boolean {
-  const { scope, state, world } = context;
-  if (!mayClaim(context, claimedOnce)) return false;
-  if (scope.kind === 'run') return !claimedOnce && context.ledger.all().length === 0 && world.clock.nowMs() >= state.claimDueAtMs;
-  return world.clock.nowMs() >= state.claimDueAtMs;
+  return mayClaim(context, claimedOnce) && context.world.clock.nowMs() >= context.state.claimDueAtMs;
 }
 
-function mayClaim({ state, tasks, config, scope }: Context, claimedOnce: boolean): boolean {
+function mayClaim({ state, tasks, config, scope, ledger }: Context, claimedOnce: boolean): boolean {
   if (state.draining || state.store.reachable === 'no' || tasks.busy('claim')) return false;
-  return scope.kind === 'run' || (config.behavior.auto_continue && !(scope.once === true && claimedOnce));
+  if (scope.kind === 'run') return !claimedOnce && ledger.all().length === 0;
+  return config.behavior.auto_continue && !(scope.once === true && claimedOnce);
 }
 
 function claimNext(context: Context, taken: () => void): void {

@@ -53,8 +53,10 @@ async function openRun(context: Context, todo: Todo, run: Run, token: string): P
   const { world, config } = context;
   const kind: RunKind = run.kind === 'child' || run.kind === 'tmux' ? sessionKind(context, todo) : run.kind;
   const at = runFiles(world.home.runs, run.id);
-  prepareRunFolder(run.id, world);
+  world.files.makeFolder(at.folder);
   world.files.write(at.token, token, 0o600);
+  world.files.sync(at.token);
+  prepareRunFolder(run.id, world);
   const entry: Entry = {
     ...newEntry({ todo, run, owner: context.owner, conversationId: world.random.uuidv4(), nowMs: world.clock.nowMs() }),
     kind,

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 export type WatchPlan = {
@@ -11,9 +10,6 @@ export type WatchPlan = {
 };
 
 export type Watcher = { close(): Promise<void> };
-
-/** A watched folder that was removed is looked for so often. */
-const missingAgainMs = 1_000;
 
 /**
  * Wakes when something may have changed; the scan is the truth, and a lost event costs a scan interval. Resolves when it watches.
@@ -31,37 +27,24 @@ export async function watch({ folders, files, runs }: WatchPlan, wake: () => voi
     (runs !== null && (dirname(path) === runs || (basename(path) === 'exit' && dirname(dirname(path)) === runs)));
 
   const watcher = new FSWatcher({
-    depth: runs === null ? 0 : 1,
+    // Also where no runs are watched: with 0 a folder that was removed is not found again when it is back.
+    depth: 1,
     ignoreInitial: true,
     followSymlinks: false,
     atomic: false,
     ignored: (path) => !isWanted(path),
   });
+  const wakeByRoot = (path: string): void => {
+    if (roots.has(path)) wake();
+  };
   watcher.on('add', wake);
   watcher.on('change', wake);
   watcher.on('error', wake);
-  const missing = new Map<string, NodeJS.Timeout>();
-  watcher.on('unlinkDir', (path) => {
-    if (!roots.has(path) || missing.has(path)) return;
-    wake();
-    const timer = setInterval(() => {
-      if (!existsSync(path)) return;
-      clearInterval(timer);
-      missing.delete(path);
-      watcher.unwatch(path);
-      watcher.add(path);
-      wake();
-    }, missingAgainMs).unref();
-    missing.set(path, timer);
-  });
+  watcher.on('addDir', wakeByRoot);
+  watcher.on('unlinkDir', wakeByRoot);
   await new Promise<void>((resolve) => {
     watcher.once('ready', () => resolve());
     watcher.add([...roots]);
   });
-  return {
-    async close() {
-      for (const timer of missing.values()) clearInterval(timer);
-      await watcher.close();
-    },
-  };
+  return { close: () => watcher.close() };
 }

@@ -258,6 +258,6 @@ test('throughput is printed', async (context) => {
     }
     context.diagnostic(`${name}: ${best.toFixed(1)} MB/s`);
     // Two orders below what was seen: only a quadratic mistake is this slow.
-    assert.ok(best > 0.3, `${name}: ${best} MB/s`);
+    assert.ok(best > 0.05, `${name}: ${best} MB/s`);
   }
 });

@@ -114,13 +114,14 @@ export function createAgent(machine: Machine, script: AgentScript, place: AgentP
       case 'work':
         return timeline.sleep(act.ms);
       case 'print':
-        machine.tryAsAgent(() => files.append(place.outputPath, `${act.text}\n`));
+        if (machine.tryAsAgent(() => files.append(place.outputPath, `${act.text}\n`))) truth.printed(place.runId, act.text);
         return truth.wrote(place.todoId, place.runId);
       case 'progress':
-        machine.tryAsAgent(() => files.write(`${place.folder}/progress`, ''));
+        if (machine.tryAsAgent(() => files.write(`${place.folder}/progress`, ''))) truth.sign(place.runId);
         return;
       case 'cpu':
         process.cpuMs += act.ms;
+        if (act.ms >= 1000) truth.sign(place.runId);
         return;
       case 'mend':
         machine.workspace(place.todoId).good = act.good;
@@ -161,6 +162,7 @@ export function createAgent(machine: Machine, script: AgentScript, place: AgentP
   async function nextRound(): Promise<void> {
     if (gone) return;
     round++;
+    truth.run(place.runId).turnedMs = timeline.nowMs;
     await perform(machine.scriptFor(place.todoId, place.runId, round).acts);
   }
 
@@ -230,6 +232,7 @@ export function createAgent(machine: Machine, script: AgentScript, place: AgentP
     await timeline.sleep(1);
     if (gone || files.stat(`${tmp}/${name}`) === null) return;
     files.link(`${tmp}/${name}`, `${inbox}/${name}`);
+    truth.sign(place.runId);
     if (says !== null) truth.said(place.runId, says, false);
     machine.onSpool();
     await timeline.sleep(1);

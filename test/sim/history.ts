@@ -36,6 +36,8 @@ export class Truth {
   /** Requests by people, in the order in which they were made. */
   readonly asked: Asked[] = [];
   readonly checks: CheckRun[] = [];
+  /** Todos for which somebody wrote the legacy marker. */
+  readonly legacySaid = new Set<string>();
   readonly #timeline: Timeline;
   readonly #history: History;
 
@@ -47,7 +49,7 @@ export class Truth {
   run(runId: string): RunTruth {
     let run = this.runs.get(runId);
     if (run === undefined) {
-      run = { begun: [], ends: [], said: [], lastWriteMs: -1 };
+      run = { begun: [], ends: [], said: [], printed: [], lastWriteMs: -1, lastSignMs: -1, turnedMs: -1 };
       this.runs.set(runId, run);
     }
     return run;
@@ -63,6 +65,16 @@ export class Truth {
     this.#history.note('agent', 'ended', `${runId} ${how.kind === 'code' ? how.code : how.osSignal}`);
   }
 
+  printed(runId: string, line: string): void {
+    this.run(runId).printed.push(line);
+    this.sign(runId);
+  }
+
+  /** Something by which progress can be seen. */
+  sign(runId: string): void {
+    this.run(runId).lastSignMs = this.#timeline.nowMs;
+  }
+
   wrote(todoId: string, runId: string): void {
     this.run(runId).lastWriteMs = this.#timeline.nowMs;
     this.#history.note('agent', 'wrote', `${todoId} ${runId}`);
@@ -71,6 +83,7 @@ export class Truth {
   /** Once when it can be seen, once more when no power loss takes it away. */
   said(runId: string, says: Says | null, durable: boolean): void {
     const run = this.run(runId);
+    run.lastSignMs = this.#timeline.nowMs;
     if (durable) {
       const last = run.said.at(-1);
       if (last !== undefined) last.durableAtMs = this.#timeline.nowMs;
@@ -92,6 +105,10 @@ export type RunTruth = {
   readonly ends: { readonly atMs: number; readonly how: AgentEnd }[];
   /** Words with the right token in a whole marker. */
   readonly said: { readonly says: Says; readonly atMs: number; durableAtMs: number | null }[];
+  readonly printed: string[];
+  lastSignMs: number;
+  /** When it was last told to go on: a word from before is no word about what came after. */
+  turnedMs: number;
   lastWriteMs: number;
 };
 

@@ -172,10 +172,11 @@ export function processesOf(machine: Machine, self: ProcessId, schedule: (ms: nu
         if (name !== 'TODO_RUN') return resolve(true);
         if (machine.faults.endFails()) return void schedule(graceMs + 5000, () => resolve(table.tagged(value).length === 0));
         for (const process of table.tagged(value)) process.signal('SIGTERM');
-        const look = (): void => (table.tagged(value).length === 0 ? resolve(true) : void schedule(graceMs, kill));
-        const kill = (): void => {
-          for (const process of table.tagged(value)) process.signal('SIGKILL');
-          resolve(table.tagged(value).length === 0);
+        const startedMs = machine.timeline.nowMs;
+        const look = (): void => {
+          if (table.tagged(value).length === 0) return resolve(true);
+          if (machine.timeline.nowMs - startedMs >= graceMs) for (const process of table.tagged(value)) process.signal('SIGKILL');
+          schedule(100, look);
         };
         schedule(machine.dice.int(1, 50), look);
       }),

@@ -2,8 +2,9 @@ import type { Config } from '../../src/core/config.ts';
 import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
 import { isOperational, messageOf } from '../../src/core/errors.ts';
 import type { NewTodo } from '../../src/core/todo.ts';
+import { claimExternal, type ExternalClaim } from '../../src/daemon/claim-external.ts';
 import { createEngine, type Engine } from '../../src/daemon/engine.ts';
-import { live } from '../../src/daemon/live.ts';
+import { drainMs, live } from '../../src/daemon/live.ts';
 import { adapters } from './adapters.ts';
 import type { Act, AgentScript } from './agents.ts';
 import { Timeline } from './clock.ts';
@@ -66,6 +67,9 @@ export type SimulationPlan = {
 export type Observer = {
   diskChanges?(machine: Machine, change: import('./disk.ts').DiskChange): void;
   storeChanges?(change: StoreChange): void;
+  /** An operation leaves for the store, whatever becomes of it. */
+  storeSent?(operation: string, args: readonly unknown[]): void;
+  /** An answer of the store has arrived. */
   storeCalled?(call: StoreCall): void;
   journalCommits?(
     machine: Machine,
@@ -80,8 +84,13 @@ export type Daemon = {
   readonly machine: Machine;
   readonly process: ProcessWorld;
   readonly engine: Engine;
-  readonly kind: 'daemon' | 'run';
+  readonly kind: 'daemon' | 'run' | 'rogue' | 'verb' | 'claim';
+  readonly stop: AbortSignal;
+  onGone: () => void;
 };
+
+/** Longer than a lease, so that two live through a renewal. */
+const rogueLifeMs = 45_000;
 
 /** Machines, store, agents and people of one story. The plan says what happens; this makes it happen. */
 export class Simulation {
@@ -97,6 +106,8 @@ export class Simulation {
   readonly violations: string[] = [];
   readonly counts: Record<string, number> = {};
   readonly crashPoints: Record<string, number> = {};
+  /** Calls through the door, of all processes together. */
+  readonly calls: Record<string, number> = {};
   readonly daemons = new Map<Machine, Daemon>();
   readonly runners = new Set<Daemon>();
   readonly ids = new Map<string, string>();
@@ -106,6 +117,7 @@ export class Simulation {
   readonly #checksRun = new Map<string, number>();
   readonly #crashesLeft: Map<Machine, CrashPlan[]>;
   readonly #restarts: Map<Machine, number[]>;
+  readonly #started = new Map<Machine, number>();
   /** No more daemons are started. */
   #over = false;
 
@@ -292,16 +304,70 @@ export class Simulation {
     }
     const crash = this.timeline.nowMs < this.#healAtMs(machine) ? (this.#crashesLeft.get(machine)?.shift() ?? null) : null;
     const daemon = this.#boot(machine, 'daemon', { kind: 'daemon' }, crash);
+    this.#started.set(machine, this.timeline.nowMs);
     machine.lockedBy = daemon.process.id.pid;
     this.daemons.set(machine, daemon);
+    machine.listener = (request) => daemon.engine.request(request, daemon.stop);
+    this.#live(daemon, (stop) => live(daemon.engine, daemon.process.world, new AbortController().signal, stop));
     return daemon;
   }
 
-  /** `todo run [ID]`: a worker beside the daemon, or without one. */
-  startRun(machine: Machine, todoId: string | null, crash: CrashPlan | null): Daemon {
+  /** A daemon that got past a lock which does not lock. Nobody's socket is its own, and nobody starts it again. */
+  startRogue(machine: Machine): void {
+    if (this.#over) return;
+    this.count('rogue daemon');
+    const rogue = this.#boot(machine, 'rogue', { kind: 'daemon' }, null);
+    this.#live(rogue, (stop) => live(rogue.engine, rogue.process.world, new AbortController().signal, stop));
+    this.timeline.after(rogueLifeMs, () => rogue.process.die('process', 'its end'));
+  }
+
+  /** `todo run [ID]`: a worker beside the daemon, or without one. As the command does: what a dead one left is taken over, else it claims. */
+  startRun(machine: Machine, todoId: string | null, crash: CrashPlan | null): void {
     const runner = this.#boot(machine, 'run', { kind: 'run', todoId }, crash);
-    this.runners.add(runner);
-    return runner;
+    this.#live(runner, async (stop) => {
+      await runner.engine.recover();
+      const adopted = runner.engine.live().length > 0;
+      const claimed = adopted || (await runner.engine.claim(todoId)).kind === 'claimed';
+      if (claimed) await live(runner.engine, runner.process.world, new AbortController().signal, stop);
+    });
+  }
+
+  /** A command where no daemon lives: an engine of its own, for this one request. */
+  serveHere(machine: Machine, todoId: string, request: ControlRequest): Promise<ControlReply | null> {
+    const server = this.#boot(machine, 'verb', { kind: 'run', todoId }, null);
+    return new Promise((resolve) => {
+      server.onGone = () => resolve(null);
+      this.#live(server, async (stop) => {
+        const { engine } = server;
+        let over = false;
+        engine.context.state.draining = true;
+        await engine.recover();
+        const loop = (async () => {
+          while (!over) await engine.sleepUntil(await engine.pass());
+        })();
+        const reply = await Promise.race([engine.request(request, stop), loop.then(() => null)]);
+        over = true;
+        engine.wake();
+        await loop;
+        await engine.drain(server.process.world.clock.nowMs() + drainMs);
+        resolve(reply);
+      });
+    });
+  }
+
+  /** `todo claim ID`: a person takes it, and the command ends at once. */
+  claimByHand(machine: Machine, todoId: string, crash: CrashPlan | null, then: (claimed: ExternalClaim) => void): void {
+    const clerk = this.#boot(machine, 'claim', { kind: 'run', todoId }, crash);
+    this.#live(clerk, async () => {
+      const claimed = await claimExternal(todoId, { world: clerk.process.world, config: this.plan.config });
+      if (claimed !== null) then(claimed);
+      void machine.ask({ op: 'wake' });
+    });
+  }
+
+  /** When the daemon that lives now has begun. */
+  startedMs(machine: Machine): number {
+    return this.#started.get(machine) ?? 0;
   }
 
   #healAtMs(machine: Machine): number {
@@ -324,12 +390,15 @@ export class Simulation {
         dice,
         timeoutMs: this.plan.config.behavior.database_timeout * 1000,
         isAlive: () => !process.dead,
+        sent: (operation, args) => {
+          for (const observer of this.observers) observer.storeSent?.(operation, args);
+        },
         heard: (call) => {
           for (const observer of this.observers) observer.storeCalled?.(call);
         },
       },
     );
-    const process: ProcessWorld = new ProcessWorld(machine, store, crash, (death) => this.#died(daemon, death));
+    const process: ProcessWorld = new ProcessWorld(machine, store, crash, this.calls, (death) => this.#died(daemon, death));
     const stop = new AbortController();
     const engine = createEngine(
       {
@@ -343,19 +412,21 @@ export class Simulation {
       },
       stop.signal,
     );
-    const daemon: Daemon = { machine, process, engine, kind };
+    const daemon: Daemon = { machine, process, engine, kind, stop: stop.signal, onGone: () => {} };
     this.history.note(
       machine.name,
       `${kind} starts`,
       `pid ${process.id.pid}${crash === null ? '' : ` dies at call ${crash.calls} (${crash.of}) ${crash.when} by ${crash.kind}`}`,
     );
-    if (kind === 'daemon') machine.listener = (request) => engine.request(request, stop.signal);
-    const drain = new AbortController();
-    live(engine, process.world, drain.signal, stop.signal).then(
+    if (kind !== 'daemon') this.runners.add(daemon);
+    return daemon;
+  }
+
+  #live(daemon: Daemon, life: (stop: AbortSignal) => Promise<void>): void {
+    life(daemon.stop).then(
       () => this.#left(daemon, null),
       (error: unknown) => this.#left(daemon, { error }),
     );
-    return daemon;
   }
 
   /** SIGKILL or power: whatever it was doing ends here. */
@@ -386,6 +457,7 @@ export class Simulation {
   #gone(daemon: Daemon): void {
     const { machine } = daemon;
     this.runners.delete(daemon);
+    daemon.onGone();
     if (daemon.kind !== 'daemon' || this.daemons.get(machine) !== daemon) return;
     this.daemons.delete(machine);
     machine.lockedBy = null;
@@ -406,7 +478,7 @@ export class Simulation {
     const asked = { what, todoId, atMs: this.timeline.nowMs, reply: null as ControlReply | null };
     this.truth.asked.push(asked);
     this.history.note('person', what, todoId);
-    asked.reply = await machine.ask(request);
+    asked.reply = machine.listener === null ? await this.serveHere(machine, todoId, request) : await machine.ask(request);
     this.history.note('person', 'hears', asked.reply === null ? 'nothing' : asked.reply.ok ? asked.reply.kind : asked.reply.message);
     return asked.reply;
   }

@@ -36,6 +36,7 @@ export function linkTo(
     dice: Dice;
     timeoutMs: number;
     isAlive: () => boolean;
+    sent: (operation: string, args: readonly unknown[]) => void;
     heard: (call: StoreCall) => void;
   },
 ): Store {
@@ -56,6 +57,7 @@ export function linkTo(
       after(lateMs, () => void call(...args).catch(() => {}));
     };
     return async (...args: unknown[]): Promise<unknown> => {
+      needs.sent(operation, args);
       const trouble = faults.storeTrouble();
       await wait(away());
       switch (trouble) {

@@ -35,7 +35,7 @@ export class ProcessWorld {
   readonly id: ProcessId;
   dead = false;
   /** Calls made so far, for effort bounds. */
-  readonly calls: Record<string, number> = {};
+  readonly calls: Record<string, number>;
   readonly #machine: Machine;
   readonly #dice: Dice;
   readonly #onDeath: (crash: Crash) => void;
@@ -43,7 +43,8 @@ export class ProcessWorld {
   #left: number;
   #pausedUntilMs = 0;
 
-  constructor(machine: Machine, store: Store, plan: CrashPlan | null, onDeath: (crash: Crash) => void) {
+  constructor(machine: Machine, store: Store, plan: CrashPlan | null, calls: Record<string, number>, onDeath: (crash: Crash) => void) {
+    this.calls = calls;
     this.#machine = machine;
     this.id = machine.processes.newId();
     this.#dice = machine.dice.split(`process ${this.id.pid}`);
@@ -163,6 +164,7 @@ export class ProcessWorld {
       sleep: (ms, stop) =>
         new Promise((resolve) => {
           if (this.dead) return;
+          this.calls['clock.sleep'] = (this.calls['clock.sleep'] ?? 0) + 1;
           if (stop?.aborted) return resolve();
           let takeBack = (): void => {};
           const abort = (): void => {
@@ -170,8 +172,8 @@ export class ProcessWorld {
             if (!this.dead) resolve();
           };
           stop?.addEventListener('abort', abort, { once: true });
-          // A timer cannot wait longer than a month; nobody's life depends on more.
-          takeBack = timeline.after(Math.min(ms, 2 ** 31 - 1), () =>
+          // As setTimeout: never less than a millisecond, and not longer than a month.
+          takeBack = timeline.after(Math.max(1, Math.min(ms, 2 ** 31 - 1)), () =>
             this.#whenAwake(() => {
               stop?.removeEventListener('abort', abort);
               resolve();

@@ -1,14 +1,10 @@
 import type { Adapter, AgentSettings, Launch, LaunchContext } from '../core/agent.ts';
 import type { Entry, SessionRef } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
-import { runFiles } from '../core/run-folder.ts';
+import { runFiles, runWindow } from '../core/run-folder.ts';
 import type { World } from '../world.ts';
 
 type Needs = Pick<World, 'files' | 'processes' | 'terminals' | 'host' | 'home'>;
-
-/** Columns and rows of a run's tmux window: wide enough for agents' boxes, and what the report is drawn with. */
-export const windowColumns = 160;
-export const windowRows = 50;
 
 /** What exactly would be started for this round of the run. */
 export function planLaunch(
@@ -52,13 +48,14 @@ export function startSession(entry: Entry, token: string, launch: Launch, feedba
   needs.files.makeFolder(at.folder);
   for (const file of launch.files) needs.files.write(`${at.folder}/${file.name}`, file.content, 0o600);
   if (feedback !== null) needs.files.write(at.feedback, feedback, 0o600);
-  needs.files.write(at.token, token, 0o600);
+  // Never emptied for a moment where it stands already: a crash between would start the agent without one.
+  if (needs.files.readText(at.token) !== token) needs.files.write(at.token, token, 0o600);
   needs.files.write(at.round, `${entry.round}\n`);
   needs.files.write(at.launch, launchScript(entry, launch, feedback !== null, needs), 0o600);
   const plan = { argv: ['/bin/sh', at.launch], cwd: at.folder, env: sessionEnvironment(entry, needs), outputPath: at.output };
   if (entry.kind !== 'tmux') return { kind: 'child', process: needs.processes.start(plan) };
   const name = `todo-${entry.todo.number}-${entry.ref.runId.slice(-8)}`;
-  return { kind: 'tmux', ...needs.terminals.start({ ...plan, name, columns: windowColumns, rows: windowRows }) };
+  return { kind: 'tmux', ...needs.terminals.start({ ...plan, name, columns: runWindow.cols, rows: runWindow.rows }) };
 }
 
 /** What may be seen in /proc: the tag by which a run's processes are found again, nothing secret. */

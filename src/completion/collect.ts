@@ -19,7 +19,8 @@ const sessionBytesMax = 4 * 1024 * 1024;
 
 /**
  * Layer 1. Asks every source in order, with a verdict on each: what yields nothing of worth counts as failed and the next is tried.
- * Leaves the redacted output in final/output.txt, synced: from `collected` on no power loss takes it away.
+ * Leaves the redacted output in final/output.txt. It is flushed before a fact that names it is saved: here where checks come next, because
+ * then `collected` is saved by itself, else with the report. From then on no power loss takes it away.
  */
 export const collect: Step = async (entry, needs, stop) => {
   const { world } = needs;
@@ -37,13 +38,8 @@ export const collect: Step = async (entry, needs, stop) => {
   if (raw.meta.gapBytes > 0) problems.push(`the output has ${raw.meta.totalBytes} bytes; ${raw.meta.gapBytes} in the middle are left out`);
   problems.push(...disappointments(sources));
   world.files.write(`${at.final}/output.txt`, output);
-  world.files.sync(`${at.final}/output.txt`);
-  for (const file of session?.files ?? []) {
-    world.files.write(`${at.final}/${file.name}`, redact(file.text));
-    world.files.sync(`${at.final}/${file.name}`);
-  }
-  // Where checks come next `collected` is durable by itself, else with the report: then its names are flushed with those of the report.
-  if (wantsChecks(entry)) world.files.syncFolder(at.final);
+  for (const file of session?.files ?? []) world.files.write(`${at.final}/${file.name}`, redact(file.text));
+  if (wantsChecks(entry)) flushOutputs(entry, world);
   return {
     kind: 'done',
     fact: 'collected',
@@ -62,6 +58,17 @@ export const collect: Step = async (entry, needs, stop) => {
     },
   };
 };
+
+/** Contents, and the names of those that were not made with the folder. */
+export function flushOutputs(entry: Pick<Entry, 'ref'>, { files, home }: Pick<World, 'files' | 'home'>): void {
+  const { final } = runFiles(home.runs, entry.ref.runId);
+  const names = files.list(final).filter(isOutput);
+  for (const name of names) files.sync(`${final}/${name}`);
+  if (names.some((name) => name !== 'output.txt')) files.syncFolder(final);
+}
+
+/** What collect left there, and not the report. */
+export const isOutput = (name: string): boolean => name === 'output.txt' || name.startsWith('session_');
 
 /** Sources that were there and gave nothing. One that nobody expected is no problem. */
 const disappointments = (sources: readonly SourceTried[]): readonly string[] =>

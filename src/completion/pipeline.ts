@@ -15,11 +15,10 @@ import type { Step, StepNeeds } from './needs.ts';
 import { record } from './record.ts';
 import { report } from './report-step.ts';
 
-/** How the pipeline reads and moves an entry: every move is journalled before the next step runs. */
+/** How the pipeline reads and moves an entry: durable when it resolves. */
 export type Ledger = {
   get(runId: string): Entry;
-  /** `lazy`: may wait for the next durable one, where running the last step once more from the fact before it is harmless. */
-  update(runId: string, change: (entry: Entry) => Entry, lazy: boolean): Promise<Entry>;
+  update(runId: string, change: (entry: Entry) => Entry): Promise<Entry>;
 };
 
 /** What the daemon wants to hear of. */
@@ -66,7 +65,10 @@ export async function complete(
   sleep: (untilMs: number) => Promise<void>,
   stop: AbortSignal,
 ): Promise<void> {
-  for (let entry = ledger.get(runId); ; entry = ledger.get(runId)) {
+  // Facts that wait for the next one that is saved. Nobody else sees them, so nobody else's save makes them durable.
+  let waiting: readonly Move[] = [];
+  for (;;) {
+    const entry = applied(waiting, ledger.get(runId));
     const step = stepAfter(entry);
     if (step === null || stop.aborted) return;
     if (entry.nextAttemptAtMs > needs.world.clock.nowMs()) {
@@ -82,20 +84,29 @@ export async function complete(
       durationMs: Math.round(needs.world.clock.monotonicMs() - startedMs),
       random: needs.world.random.next,
     };
-    const moved = await ledger.update(
-      runId,
-      (now) => (result.kind === 'defect' ? afterDefect(now, result.error, at.nowMs) : advance(now, result, needs.config, at)),
-      mayBeLazy(entry, result),
-    );
+    const move: Move = (now) =>
+      result.kind === 'defect' ? afterDefect(now, result.error, at.nowMs) : advance(now, result, needs.config, at);
+    if (mayWait(entry, result)) {
+      waiting = [...waiting, move];
+      tell(move(entry), result, at.durationMs, needs, heard);
+      continue;
+    }
+    // What was collected is flushed with the report. Where that failed it is collected again.
+    const holding = result.kind === 'done' || entry.reported !== null ? waiting : [];
+    waiting = [];
+    const moved = await ledger.update(runId, (now) => applied([...holding, move], now));
     tell(moved, result, at.durationMs, needs, heard);
   }
 }
+
+type Move = (entry: Entry) => Entry;
+const applied = (moves: readonly Move[], entry: Entry): Entry => moves.reduce((now, move) => move(now), entry);
 
 /**
  * Facts that need no flush of their own: the next step only looks, or can be taken again from the fact before.
  * Durable stay: what checks said (they may be dear), the digest of what will be sent, that it was confirmed, the end.
  */
-function mayBeLazy(entry: Entry, result: Attempted): boolean {
+function mayWait(entry: Entry, result: Attempted): boolean {
   if (result.kind !== 'done') return false;
   if (result.fact === 'collected' || result.fact === 'checked')
     return (result.changes?.checks ?? entry.checks).length === entry.checks.length && !wantsChecks(entry);

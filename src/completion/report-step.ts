@@ -1,9 +1,11 @@
 import type { Entry } from '../core/entry.ts';
 import type { ManifestFile } from '../core/manifest.ts';
-import { manifestText } from '../core/manifest.ts';
+import { manifestName, manifestText } from '../core/manifest.ts';
 import { digestOf } from '../core/record.ts';
-import { runFiles } from '../core/run-folder.ts';
+import { runFiles, runWindow } from '../core/run-folder.ts';
+import { wantsChecks } from '../core/verdict.ts';
 import { buildRecord } from './build-record.ts';
+import { flushOutputs, isOutput } from './collect.ts';
 import { evidenceOf } from './evidence-of.ts';
 import type { Step } from './needs.ts';
 import { redactorFor } from './redactor-for.ts';
@@ -27,9 +29,12 @@ export const report: Step = async (entry, needs) => {
   const readable = needs.adapterOf(entry.todo.agent).readable(output) ?? output;
   const html = await renderReport(evidence, readable, {
     emulate: needs.emulate,
+    ...(entry.kind === 'tmux' ? { size: runWindow } : {}),
     sha256Base64: digest.sha256Base64,
     breathe: () => world.clock.sleep(0),
   });
+  // Where checks ran it is flushed already.
+  if (!wantsChecks(entry)) flushOutputs(entry, world);
   const content: Record<string, string> = {
     'report.html': html,
     'summary.txt': `${summary}\n`,
@@ -42,9 +47,8 @@ export const report: Step = async (entry, needs) => {
     listed.push({ name, sha256: digest.sha256(text), sizeBytes: new TextEncoder().encode(text).length });
   }
   const manifest = manifestText(listed, { todo: entry.todo.id, run: entry.ref.runId, summary });
-  files.write(`${at.final}/manifest.json`, manifest);
-  files.sync(`${at.final}/manifest.json`);
-  files.syncFolder(at.final);
+  files.write(`${at.final}/${manifestName}`, manifest);
+  files.sync(`${at.final}/${manifestName}`);
   const reported = { folder: folderOf(entry), summary, manifestSha256: digest.sha256(manifest), recordDigest: '' };
   const record = buildRecord({ ...entry, reported }, needs);
   return { kind: 'done', fact: 'reported', changes: { reported: { ...reported, recordDigest: digestOf(record, digest.sha256) } } };
@@ -53,7 +57,7 @@ export const report: Step = async (entry, needs) => {
 function outputsIn(folder: string, { files, digest }: Pick<Parameters<Step>[1]['world'], 'files' | 'digest'>): readonly ManifestFile[] {
   const outputs: ManifestFile[] = [];
   for (const name of files.list(folder)) {
-    if (name !== 'output.txt' && !name.startsWith('session_')) continue;
+    if (!isOutput(name)) continue;
     const bytes = files.read(`${folder}/${name}`);
     if (bytes !== null) outputs.push({ name, sha256: digest.sha256(bytes), sizeBytes: bytes.length });
   }

@@ -18,6 +18,8 @@ import { type RenderedTerminal, renderTerminal } from './terminal-html.ts';
 export type ReportNeeds = {
   readonly emulate: ScreenEmulator;
   readonly sha256Base64: (content: string) => string;
+  /** The terminal that the run had; else one of the usual size. */
+  readonly size?: { readonly cols: number; readonly rows: number };
   /** Lets other work run while megabytes are rendered. */
   readonly breathe?: () => Promise<void>;
 };

@@ -65,7 +65,9 @@ test('[C-48] one of a hundred is poisoned: it is dead-lettered with all it left,
   await using opened = await openWorld({ home: home.folder, env: process.env, cwd: home.folder });
   const poison = 50;
   // A file where the folder of its report must be: no retry helps.
-  const prompts = Array.from({ length: 100 }, (_, index) => (index === poison ? 'echo kept; echo x > "$TODO_RUN_DIR/final"' : 'echo fine'));
+  const prompts = Array.from({ length: 100 }, (_, index) =>
+    index === poison ? 'echo kept; rm -rf "$TODO_RUN_DIR/final"; echo x > "$TODO_RUN_DIR/final"' : 'echo fine',
+  );
   for (const prompt of prompts) {
     const about = {
       title: prompt,

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import type { Config, ConfigProblem } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
@@ -15,18 +15,26 @@ export type ConfigQuestion = {
   /** Who only looks takes a kept result, and keeps none (promise 7). */
   readonly readOnly?: boolean;
   readonly version: string;
+  /** From the sources the program may change from one start to the next without changing its version: then nothing is kept. */
+  readonly fromSources?: boolean;
 };
 
 /**
  * The whole config: file, overlaid by `TODO_…`. All mistakes at once as CONFIG_INVALID. The schema library takes longer to load than most commands
  * run, so a file and environment that were found valid before are not parsed again: their result is kept under their digest.
  */
-export async function loadConfig({ path, env, cache, readOnly = false, version }: ConfigQuestion): Promise<LoadedConfig> {
+export async function loadConfig({
+  path,
+  env,
+  cache,
+  readOnly = false,
+  version,
+  fromSources = extname(import.meta.filename) === '.ts',
+}: ConfigQuestion): Promise<LoadedConfig> {
   const text = readIfThere(path);
   const said = saidBy(env);
-  const digest = keyOf(JSON.stringify([shapeVersion, version, path, text, said]), env);
-  // From the sources the program may change from one start to the next without changing its version.
-  const usable = extname(import.meta.filename) === '.ts' ? null : cache;
+  const digest = keyOf(JSON.stringify([shapeVersion, version, builtAtMs(), path, text, said]), env);
+  const usable = fromSources ? null : cache;
   const kept = usable === null ? null : readCache(usable, digest, env);
   if (kept !== null) return kept;
   const { parseConfigText } = await import('./config-text.ts');
@@ -38,6 +46,9 @@ export async function loadConfig({ path, env, cache, readOnly = false, version }
 
 /** Grows when what is kept changes its shape. */
 const shapeVersion = 1;
+
+/** A checkout is built anew without a new version. */
+const builtAtMs = (): number => statSync(import.meta.filename, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** Names of ours that are not configuration: what a run is told about itself, and where to find things. */
 const notConfig = new Set(

@@ -46,12 +46,7 @@ function put({ spool, todoId, runId, token }: MarkerSender, suffix: string, says
   try {
     const fd = openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     try {
-      writeFileSync(fd, `${line}\nsha256 ${hash('sha256', line, 'hex')} ${bytes}\n`);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    try {
+      writeFlushed(fd, `${line}\nsha256 ${hash('sha256', line, 'hex')} ${bytes}\n`);
       linkSync(draft, join(spool, 'new', `${runId}.${id}${suffix}`));
     } finally {
       unlinkSync(draft);
@@ -61,6 +56,15 @@ function put({ spool, todoId, runId, token }: MarkerSender, suffix: string, says
     const code = (cause as NodeJS.ErrnoException).code;
     const full = code === 'ENOSPC' || code === 'EDQUOT';
     throw new OperationalError(full ? 'DISK_FULL' : 'FILE_UNWRITABLE', { operation: 'writing a marker into', subject: spool, cause });
+  }
+}
+
+function writeFlushed(fd: number, content: string): void {
+  try {
+    writeFileSync(fd, content);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -35,10 +35,13 @@ export async function followTodo(
     if (isInProgress(todo.status)) return false;
     if (todo.status !== 'open') return true;
     const last = lastOf(await world.store.runsOf(todoId));
-    // Not yet begun, or lost without an answer: a new attempt comes.
-    return last !== null && last.outcome !== 'lost';
+    return last !== null && !(goesOn(todo, last) && config.behavior.auto_continue);
   }
 }
+
+/** Lost without an answer: a new attempt comes at its time. */
+export const goesOn = (todo: Todo, last: Run | null): boolean =>
+  todo.status === 'open' && todo.notBeforeMs !== null && last?.outcome === 'lost';
 
 export const lastOf = (runs: readonly Run[]): Run | null => [...runs].sort((a, b) => a.fence - b.fence).at(-1) ?? null;
 

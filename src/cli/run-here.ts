@@ -5,7 +5,7 @@ import { live } from '../daemon/live.ts';
 import { watch } from '../platform/watcher.ts';
 import type { Call, Opened } from './command.ts';
 import { engineFor } from './engine.ts';
-import { followTodo } from './follow-todo.ts';
+import { followTodo, goesOn, lastOf } from './follow-todo.ts';
 import { onInterrupt } from './interrupt.ts';
 import { nothingToRun } from './nothing.ts';
 import { progressOf } from './progress.ts';
@@ -49,7 +49,7 @@ export async function runHere(named: Todo | null, call: Call, opened: Opened): P
     await Promise.all([lived, followed]);
     // The engine is through with the run; what the todo is now is in the store.
     following = await findTodo(world.store, following.id, 'looking at');
-    if (drain.signal.aborted || stop.signal.aborted || following.status !== 'open' || !(await wasLost(following, opened))) return following;
+    if (drain.signal.aborted || stop.signal.aborted || !goesOn(following, lastOf(await world.store.runsOf(following.id)))) return following;
     await world.clock.sleep(Math.max(0, (following.notBeforeMs ?? 0) - world.clock.nowMs()), drain.signal);
     if (drain.signal.aborted) return following;
   }
@@ -71,9 +71,4 @@ async function take(engine: Engine, wanted: Todo | null, opened: Opened): Promis
     default:
       return claimed satisfies never;
   }
-}
-
-async function wasLost(todo: Todo, { world }: Opened): Promise<boolean> {
-  const runs = await world.store.runsOf(todo.id);
-  return runs.toSorted((a, b) => a.fence - b.fence).at(-1)?.outcome === 'lost';
 }

@@ -2,7 +2,7 @@ import { OperationalError } from '../core/errors.ts';
 import type { Todo } from '../core/todo.ts';
 import { isInProgress } from '../core/words.ts';
 import type { Call, Opened } from './command.ts';
-import { followTodo } from './follow-todo.ts';
+import { followTodo, goesOn, lastOf } from './follow-todo.ts';
 import { onInterrupt } from './interrupt.ts';
 import { nothingToRun } from './nothing.ts';
 import { progressOf } from './progress.ts';
@@ -14,7 +14,6 @@ import { refusal } from './verbs.ts';
 export async function runThere(named: Todo | null, call: Call, opened: Opened): Promise<Todo> {
   const { world } = opened;
   const todo = named ?? (await nextOpen(opened));
-  await handOver(todo, opened);
   const over = new AbortController();
   const release = onInterrupt(() => {
     over.abort();
@@ -23,7 +22,13 @@ export async function runThere(named: Todo | null, call: Call, opened: Opened): 
   try {
     await using progress = await progressOf(call.out);
     progress.begin(`todo ${todo.number}: ${plain(todo.title)}`);
-    await followTodo(todo.id, progress.step, opened, over.signal);
+    for (;;) {
+      await handOver(todo, opened);
+      const now = await followTodo(todo.id, progress.step, opened, over.signal);
+      // A daemon that starts nothing by itself is asked for each new attempt.
+      if (over.signal.aborted || !goesOn(now, lastOf(await world.store.runsOf(now.id)))) break;
+      await world.clock.sleep(Math.max(0, (now.notBeforeMs ?? 0) - world.clock.nowMs()), over.signal);
+    }
   } finally {
     release();
   }
@@ -42,7 +47,8 @@ async function handOver(todo: Todo, opened: Opened): Promise<void> {
     });
   if (reply.ok) return;
   const now = await findTodo(opened.world.store, todo.id, 'looking at');
-  if (!isInProgress(now.status)) throw refusal(reply, 'starting', `todo ${todo.number}`);
+  // It began since we looked, and may have ended by now.
+  if (now.fence === todo.fence && !isInProgress(now.status)) throw refusal(reply, 'starting', `todo ${todo.number}`);
 }
 
 const candidatesMax = 1000;

@@ -218,3 +218,16 @@ test('[I-36] two clicks on start: both are acknowledged, one run is made, and wh
   const late = await home.todo(['run', String(todo.number), '--json']);
   assert.deepEqual([late.code, JSON.parse(late.stdout).code], [1, 'REFUSED']);
 });
+
+test('run with a daemon that starts nothing by itself follows a todo over its new attempts', async (t) => {
+  const home = await testHome(t, { behavior: { auto_continue: false }, run: { retry_delay: 0.1 } });
+  await home.daemon();
+  const todo = await home.add('if [ ! -e died ]; then touch died; kill -9 $$; fi; echo "at the second attempt"');
+  const { code, stderr } = await home.todo(['run', String(todo.number)]);
+  assert.equal(code, 0, stderr);
+  const { runs } = await home.show(todo.number);
+  assert.deepEqual(
+    runs.map(({ outcome }: Json) => outcome),
+    ['lost', 'done'],
+  );
+});

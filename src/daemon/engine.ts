@@ -78,7 +78,8 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
       const lookAgainAtMs = await look(context);
       if (needs.scope.kind === 'daemon' && context.world.clock.nowMs() >= adoptDueAtMs) {
         adoptDueAtMs = context.world.clock.nowMs() + adoptEveryMs;
-        await adoptOrphans(context);
+        const adopted = await adoptOrphans(context);
+        if (adopted.size > 0) await hearClaimed(context, (runId) => adopted.has(runId));
       }
       launchWork(context);
       chores(context);
@@ -184,19 +185,26 @@ async function recover(context: Context): Promise<void> {
   const { world } = context;
   await adoptOrphans(context);
   world.journal.forget(world.clock.nowMs() - rememberMs);
-  for (const taken of rescanClaimed((runId) => standingOf(context, runId), world))
-    if (context.ledger.has(taken.marker.runId)) await hear(context, taken);
+  await hearClaimed(context, () => true);
+}
+
+/** Words that a dead process had claimed and not journalled yet. They count before the exit does. */
+async function hearClaimed(context: Context, wants: (runId: string) => boolean): Promise<void> {
+  for (const word of rescanClaimed((runId) => (wants(runId) ? standingOf(context, runId) : { kind: 'elsewhere' }), context.world))
+    if (context.ledger.has(word.marker.runId)) await hear(context, word);
 }
 
 /** Runs of this home whose process is dead for certain become ours: agents that lived on go on, completions go on from their last fact. */
-async function adoptOrphans(context: Context): Promise<void> {
+async function adoptOrphans(context: Context): Promise<ReadonlySet<string>> {
   const { world, ledger, owner, scope } = context;
+  const taken = new Set<string>();
   for (const entry of world.journal.live()) {
     if (ledger.has(entry.ref.runId) || hasEnded(entry.fact)) continue;
     if (scope.kind === 'run' && entry.ref.todoId !== scope.todoId) continue;
     if (world.processes.alive(entry.owner) !== 'no') continue;
     const adopted = ledger.adopt(entry, owner);
     if (adopted === null) continue;
+    taken.add(entry.ref.runId);
     const found = isCompletion(adopted.fact) ? null : findSession(context, adopted);
     await ledger.update(entry.ref.runId, (now) => ({
       ...now,
@@ -209,6 +217,7 @@ async function adoptOrphans(context: Context): Promise<void> {
       context.state.untold.set(entry.ref.runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
     world.log.info('completion', 'adopted', { todo: entry.todo.number, run: entry.ref.runId, fact: entry.fact });
   }
+  return taken;
 }
 
 /** Signs of progress that nobody was there to see. */

@@ -75,33 +75,37 @@ export async function start(context: Context, runId: string): Promise<void> {
   const { world, ledger } = context;
   const entry = ledger.get(runId);
   if (entry.fact !== 'claimed' || entry.kind === 'external' || entry.kind === 'person') return;
+  let session: SessionRef;
   try {
-    const session = findSession(context, entry) ?? (await launchRound(context, entry));
-    const nowMs = world.clock.nowMs();
-    const running = await ledger.update(runId, (now) => ({
-      ...now,
-      session,
-      fact: now.fact === 'claimed' ? 'running' : now.fact,
-      shown: 'running',
-      lastSignAtMs: nowMs,
-      timeline: stamp(now, {
-        atMs: nowMs,
-        fact: 'running',
-        reason: `round ${now.round}, ${session.kind} ${session.kind === 'tmux' ? session.target : session.process.pid}`,
-      }),
-    }));
-    context.state.untold.set(runId, { status: 'running', reason: null });
-    world.log.info('completion', 'running', {
-      todo: entry.todo.number,
-      run: runId,
-      round: running.round,
-      session: session.kind,
-      pid: session.process.pid,
-    });
+    session = findSession(context, entry) ?? (await launchRound(context, entry));
   } catch (error) {
     if (!isOperational(error)) throw error;
     await cannotStart(context, entry, error);
+    context.wakeup.ring();
+    return;
   }
+  const nowMs = world.clock.nowMs();
+  // It runs now. A journal that cannot take that down is no failed start.
+  const running = await ledger.update(runId, (now) => ({
+    ...now,
+    session,
+    fact: now.fact === 'claimed' ? 'running' : now.fact,
+    shown: 'running',
+    lastSignAtMs: nowMs,
+    timeline: stamp(now, {
+      atMs: nowMs,
+      fact: 'running',
+      reason: `round ${now.round}, ${session.kind} ${session.kind === 'tmux' ? session.target : session.process.pid}`,
+    }),
+  }));
+  context.state.untold.set(runId, { status: 'running', reason: null });
+  world.log.info('completion', 'running', {
+    todo: entry.todo.number,
+    run: runId,
+    round: running.round,
+    session: session.kind,
+    pid: session.process.pid,
+  });
   context.wakeup.ring();
 }
 

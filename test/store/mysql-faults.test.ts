@@ -31,8 +31,16 @@ const through = (choices: MysqlStoreChoices = {}): Store => {
 
 const direct = async (): Promise<void> => {
   admin = await server.connect();
+  // It is killed now and then.
   admin.on('error', () => {});
   truth = mysqlStore(server.url());
+};
+
+const backUp = async (): Promise<void> => {
+  await server.restart();
+  admin.destroy();
+  await truth.close();
+  await direct();
 };
 
 before(async () => {
@@ -43,12 +51,15 @@ before(async () => {
 });
 after(async () => {
   await truth.close();
-  await admin.end();
+  admin.destroy();
   await proxy.stop();
   await server.stop();
 });
 beforeEach(async () => {
+  // Whatever the case before left, also when it failed in its middle.
   server.thaw();
+  if (!server.running()) await backUp();
+  await proxy.accept();
   proxy.plan(() => 'pass');
   await Promise.all(stores.splice(0).map((store) => store.close()));
 });
@@ -232,12 +243,6 @@ test('[C-15] MariaDB: a statement that fails half-way takes back those before it
 });
 
 describe('a server that is killed', () => {
-  const backUp = async (): Promise<void> => {
-    await server.restart();
-    await truth.close();
-    await direct();
-  };
-
   test('before a record is unreachable, and takes it when it is back', async () => {
     const { store, ref, sent } = await ready();
     await server.kill9();

@@ -81,6 +81,7 @@ function tell(daemon: Hello | null, { out }: Call, { world }: Opened): void {
     startedAtMs: daemon?.startedAtMs ?? null,
     version: daemon?.version ?? null,
     home: world.home.root,
+    silentPid: daemon === null ? (silentHolder({ world })?.pid ?? null) : null,
   });
 }
 
@@ -96,7 +97,7 @@ async function hello({ ask }: Opened, timeoutMs = 2000): Promise<Hello | null> {
 }
 
 /** The process that wrote itself into the lock, if it lives. */
-export function silentHolder({ world }: Opened): ProcessId | null {
+export function silentHolder({ world }: Pick<Opened, 'world'>): ProcessId | null {
   const holder = readHolder(world.home.lock);
   return holder !== null && world.processes.alive(holder) === 'yes' ? holder : null;
 }

@@ -54,8 +54,14 @@ export async function runDaemon(call: Call, { once }: { readonly once: boolean }
     releases.defer(() => watcher.close());
   }
   log.info('monitor', 'daemon ready', { pid: process.pid, socket: home.socket, rescanMs: inMs(config.monitoring.rescan) });
-  await live(engine, world, drain.signal, stop.signal);
-  if (defect !== null) throw (defect as { error: unknown }).error;
+  try {
+    await live(engine, world, drain.signal, stop.signal);
+    if (defect !== null) throw (defect as { error: unknown }).error;
+  } catch (error) {
+    // It ends the process, and the journal makes that safe; whoever looks at the logs later must find why.
+    log.critical('monitor', 'daemon ended by an error', { error });
+    throw error;
+  }
   log.info('monitor', 'daemon stopped', { pid: process.pid, live: engine.live().length, forced: stop.signal.aborted });
   call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
   return exit.yes;

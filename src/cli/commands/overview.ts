@@ -5,7 +5,7 @@ import { exit } from '../exit-codes.ts';
 import { plain } from '../text/plain.ts';
 import { todoTable } from '../text/todos.ts';
 import { shownStatus, todoJson } from '../todos.ts';
-import { liveInJournal, liveTable } from './status.ts';
+import { daemonStatus, liveInJournal, liveTable } from './status.ts';
 
 const lookedAtMax = 1000;
 const shownMax = 8;
@@ -18,8 +18,7 @@ export const command: CommandModule = {
     const { world } = opened;
     const { todos } = await world.store.list({ statuses: null, limit: lookedAtMax });
     const shown = todos.map((todo) => ({ ...todo, status: shownStatus(todo, world.journal) }));
-    const reply = await opened.ask({ op: 'status' });
-    const daemon = reply?.ok && reply.kind === 'status' ? reply.status : null;
+    const daemon = await daemonStatus(opened);
     const next = nextSteps(todos, daemon !== null);
     out.json('overview', {
       daemon: { running: daemon !== null, pid: daemon?.pid ?? null },

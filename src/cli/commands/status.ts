@@ -1,7 +1,9 @@
 import type { DaemonStatus } from '../../core/control.ts';
 import { deadlinesOf } from '../../core/deadlines.ts';
-import { type Fact, isCompletion } from '../../core/entry.ts';
-import type { CommandModule, Opened, Out } from '../command.ts';
+import { type Fact, hasEnded, isCompletion } from '../../core/entry.ts';
+import { isOperational } from '../../core/errors.ts';
+import type { CommandModule, Opened, Out, Paint } from '../command.ts';
+import { silentHolder } from '../daemon-control.ts';
 import { exit } from '../exit-codes.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
@@ -16,32 +18,57 @@ export const command: CommandModule = {
     const { out } = call;
     await using opened = await call.open({ readOnly: true });
     const { world } = opened;
-    const reply = await opened.ask({ op: 'status' });
-    const daemon = reply?.ok && reply.kind === 'status' ? reply.status : null;
+    const daemon = await daemonStatus(opened);
+    const silent = daemon === null ? silentHolder(opened) : null;
     const live = daemon?.live ?? liveInJournal(opened);
-    const waiting = await world.store.waiting();
+    const waiting = await waitingOrWhyNot(opened);
     out.json('status', {
       daemon: {
         running: daemon !== null,
         pid: daemon?.pid ?? null,
+        silentPid: silent?.pid ?? null,
         startedAtMs: daemon?.startedAtMs ?? null,
         draining: daemon?.draining ?? false,
         home: world.home.root,
       },
       live,
-      waiting,
+      waiting: typeof waiting === 'number' ? waiting : null,
       store: daemon?.store ?? null,
       lastPassAtMs: daemon?.lastPassAtMs ?? null,
       lastSweepAtMs: daemon?.lastSweepAtMs ?? null,
     });
-    for (const line of describe(daemon, live, waiting, opened, out)) out.line(line);
+    for (const line of describe({ daemon, silentPid: silent?.pid ?? null, live, waiting }, opened, out)) out.line(line);
     return exit.yes;
   },
 };
 
-/** Without a daemon the journal says what lives: a `todo run`, or runs that wait for whoever adopts them. */
+/** A daemon answers between two steps of its loop; one that needs longer is stuck, and that is told apart. */
+const answersWithinMs = 2000;
+
+export async function daemonStatus({ ask }: Opened): Promise<DaemonStatus | null> {
+  try {
+    const reply = await ask({ op: 'status' }, answersWithinMs);
+    return reply?.ok && reply.kind === 'status' ? reply.status : null;
+  } catch (error) {
+    if (isOperational(error) && error.code === 'NO_DAEMON') return null;
+    throw error;
+  }
+}
+
+/** A store that is away keeps nobody from seeing what lives here. */
+async function waitingOrWhyNot({ world }: Opened): Promise<number | string> {
+  try {
+    return await world.store.waiting();
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    return error.message;
+  }
+}
+
+/** Without a daemon the journal says what lives: a `todo run`, or runs that wait for whoever takes them over. */
 export function liveInJournal({ world, config }: Opened): Live {
-  return world.journal.live().map((entry) => ({
+  const entries = world.journal.live().filter(({ fact }) => !hasEnded(fact));
+  return entries.map((entry) => ({
     todoId: entry.ref.todoId,
     number: entry.todo.number,
     title: entry.todo.title,
@@ -56,38 +83,48 @@ export function liveInJournal({ world, config }: Opened): Live {
   }));
 }
 
-function describe(daemon: DaemonStatus | null, live: Live, waiting: number, { world }: Opened, out: Out): string[] {
+type Seen = {
+  readonly daemon: DaemonStatus | null;
+  readonly silentPid: number | null;
+  readonly live: Live;
+  readonly waiting: number | string;
+};
+
+function describe({ daemon, silentPid, live, waiting }: Seen, { world }: Opened, out: Out): string[] {
   const nowMs = world.clock.nowMs();
   const { paint } = out;
   const lines = facts(
     [
-      [
-        'daemon',
-        daemon === null
-          ? `${paint('yellow', '○ not running')}  start it with: todo daemon start`
-          : `${paint('green', '● running')}  pid ${daemon.pid}, since ${spanText(nowMs - daemon.startedAtMs)}${daemon.draining ? paint('yellow', ', stopping') : ''}`,
-      ],
+      ['daemon', daemonLine(daemon, silentPid, nowMs, paint)],
       [
         'last look',
         daemon === null
           ? null
           : `${spanText(nowMs - daemon.lastPassAtMs)} ago${daemon.lastSweepAtMs === null ? '' : `, last sweep ${spanText(nowMs - daemon.lastSweepAtMs)} ago`}`,
       ],
-      [
-        'store',
-        daemon === null || daemon.store.reachable === 'yes'
-          ? world.store.driver
-          : paint(
-              'red',
-              `${world.store.driver}: ${daemon.store.reachable === 'no' ? 'not reachable' : 'not looked at yet'}${daemon.store.error ? ` (${plain(daemon.store.error)})` : ''}`,
-            ),
-      ],
-      ['waiting', `${waiting} ${waiting === 1 ? 'todo' : 'todos'}`],
+      ['store', storeLine(daemon, waiting, world.store.driver, paint)],
+      ['waiting', typeof waiting === 'number' ? `${waiting} ${waiting === 1 ? 'todo' : 'todos'}` : null],
       ['home', world.home.root],
     ],
     out,
   );
   return live.length === 0 ? [...lines, '', paint('dim', 'nothing runs')] : [...lines, '', ...liveTable(live, nowMs, out)];
+}
+
+function daemonLine(daemon: DaemonStatus | null, silentPid: number | null, nowMs: number, paint: Paint): string {
+  if (daemon !== null)
+    return `${paint('green', '● running')}  pid ${daemon.pid}, since ${spanText(nowMs - daemon.startedAtMs)}${daemon.draining ? paint('yellow', ', stopping') : ''}`;
+  if (silentPid !== null) return `${paint('red', '✘ does not answer')}  pid ${silentPid}. End it with: todo daemon stop --force`;
+  return `${paint('yellow', '○ not running')}  start it with: todo daemon start`;
+}
+
+function storeLine(daemon: DaemonStatus | null, waiting: number | string, driver: string, paint: Paint): string {
+  if (typeof waiting === 'string') return paint('red', `${driver}: ${plain(waiting)}`);
+  if (daemon === null || daemon.store.reachable === 'yes') return driver;
+  return paint(
+    'red',
+    `${driver}: ${daemon.store.reachable === 'no' ? 'not reachable' : 'not looked at yet'}${daemon.store.error ? ` (${plain(daemon.store.error)})` : ''}`,
+  );
 }
 
 export function liveTable(live: Live, nowMs: number, { columns, paint }: Out): string[] {

@@ -66,12 +66,13 @@ export async function emergency(context: Context, runId: string, what: Pick<Emer
   const system = systemOf(context, entry);
   const actions = actionsFor(what.action, entry);
   const info: EmergencyInfo = { ...what, atMs: nowMs, actions, system };
-  if (what.action === 'stall') {
+  // A word that stands is completed, whatever the action is called: there is nothing left to leave for a person.
+  if (what.action === 'stall' && entry.signal === null) {
     await stall(context, entry, what.reason);
     await ledger.update(runId, (now) => ({
       ...now,
       shown: 'stalled',
-      emergency: info,
+      emergency: now.signal === null ? info : now.emergency,
       timeline: stamp(now, { atMs: nowMs, fact: 'emergency', reason: `stall: ${what.reason}` }),
     }));
   } else {

@@ -227,7 +227,7 @@ async function force(context: Context, request: Extract<ControlRequest, { op: 'e
   const reason = request.reason ?? `todo emergency --action ${request.action}`;
   const live = liveRunOf(context, request.todoId);
   if (live !== null) {
-    if (isCompletion(live.fact) && live.fact !== 'signalled')
+    if (isCompletion(live.fact) && (live.fact !== 'signalled' || request.action === 'stall'))
       return refusal('REFUSED', `todo ${live.todo.number} is finishing already (${live.fact}); its own end stands`);
     await emergency(context, live.ref.runId, { action: request.action, by: 'person', reason });
     return request.action === 'stall' ? accepted : ended(context, live.todo.id, live.ref.runId, stop);

@@ -32,9 +32,9 @@ export function shownStatus(todo: Todo, journal: Pick<World['journal'], 'get'>):
 }
 
 /** The fields that scripts rely on stand first (DESIGN 7); more may stand beside them. */
-export function todoJson(todo: Todo, status: ShownStatus, runs: readonly Run[]) {
-  const { id, number, title, status: _stored, proof, priority, agent, cwd, checks, summary, report, ...more } = todo;
-  return { id, number, title, status, proof, priority, agent, cwd, checks, summary, report, runs: runs.map(runJson), ...more };
+export function todoJson(todo: Omit<Todo, 'status'>, status: ShownStatus, runs: readonly Run[]) {
+  const { id, number, title, proof, priority, agent, cwd, checks, summary, report, ...more } = todo;
+  return { id, number, title, proof, priority, agent, cwd, checks, summary, report, runs: runs.map(runJson), ...more, status };
 }
 
 export function runJson(run: Run) {

@@ -48,7 +48,7 @@ async function show(call: Call, limit: number, statuses: readonly ShownStatus[] 
     .map((todo) => ({ ...todo, status: shownStatus(todo, journal) }))
     .filter(({ status }) => statuses === null || statuses.includes(status));
   if (call.json) {
-    const documents = await Promise.all(shown.map(async (todo) => todoJson(todo as never, todo.status, await store.runsOf(todo.id))));
+    const documents = await Promise.all(shown.map(async (todo) => todoJson(todo, todo.status, await store.runsOf(todo.id))));
     call.out.json('todos', { todos: documents, truncated });
     return exit.yes;
   }

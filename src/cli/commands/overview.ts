@@ -22,10 +22,8 @@ export const command: CommandModule = {
     const next = nextSteps(todos, daemon !== null);
     out.json('overview', {
       daemon: { running: daemon !== null, pid: daemon?.pid ?? null },
-      live: shown.filter(({ status }) => isInProgress(status)).map((todo) => todoJson(todo as Todo, todo.status, [])),
-      waiting: shown
-        .filter(({ status }) => !isInProgress(status) && !isTerminal(status))
-        .map((todo) => todoJson(todo as Todo, todo.status, [])),
+      live: shown.filter(({ status }) => isInProgress(status)).map((todo) => todoJson(todo, todo.status, [])),
+      waiting: shown.filter(({ status }) => !isInProgress(status) && !isTerminal(status)).map((todo) => todoJson(todo, todo.status, [])),
       next,
     });
     const live = daemon?.live ?? liveInJournal(opened);

@@ -22,8 +22,10 @@ export const command: CommandModule = {
           : await findTodo(opened.world.store, args[0], 'starting');
     if (rest !== null && named !== null) out.note(`Added todo ${named.number}: ${plain(named.title)}`);
     const daemon = await opened.ask({ op: 'hello' });
-    const { runHere } = daemon === null ? await import('../run-here.ts') : { runHere: null };
-    const todo = runHere ? await runHere(named, call, opened) : await (await import('../run-there.ts')).runThere(named, call, opened);
+    const todo =
+      daemon === null
+        ? await (await import('../run-here.ts')).runHere(named, call, opened)
+        : await (await import('../run-there.ts')).runThere(named, call, opened);
     return await tell(todo, call, opened);
   },
 };

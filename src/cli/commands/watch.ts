@@ -18,7 +18,7 @@ export const command: CommandModule = {
     const look = async () =>
       (await store.list({ statuses: null, limit: shownMax })).todos.map((todo) => ({ ...todo, status: shownStatus(todo, journal) }));
     if (call.json) {
-      out.json('todos', { todos: (await look()).map((todo) => todoJson(todo as never, todo.status, [])) });
+      out.json('todos', { todos: (await look()).map((todo) => todoJson(todo, todo.status, [])) });
       return exit.yes;
     }
     const seen = new Map<string, string>();

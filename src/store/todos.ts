@@ -98,6 +98,8 @@ export function* inProgress(names: Names): Work<readonly { readonly todo: Todo; 
   return rows.map((row) => ({ todo: todoIn(row), run: runOrNullIn(row) }));
 }
 
+const changedTo: ReadonlySet<TodoStatus> = new Set<TodoStatus>(['open', 'parked', 'blocked', 'failed', 'cancelled']);
+
 /**
  * For todos without a live run. A dead-lettered one still has its run: changing its status takes the run away from it, which is what release means.
  * Nothing ever leaves completed, failed or cancelled.
@@ -109,6 +111,8 @@ export function* change(
   to: Parameters<Store['change']>[2],
   nowMs: number,
 ): Work<boolean> {
+  // Completed comes from a record alone, and a run's own words from its run (promise 3): whoever asks for them here is wrong.
+  if (to.status !== undefined && !changedTo.has(to.status)) throw new Error(`a todo is never changed to ${to.status} without a run`);
   const movable = from.filter((status) => !isTerminal(status));
   if (movable.length === 0) return false;
   const before = yield* todoById(names, todoId);

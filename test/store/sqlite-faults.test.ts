@@ -176,6 +176,14 @@ test('a file that is only looked at takes no writes, and says so', async () => {
   shared.database.exec('PRAGMA query_only = 0');
 });
 
+test('completed is never made by a change', async () => {
+  const todo = await store.add(aTodo());
+  for (const status of ['completed', 'running', 'claimed', 'stalled', 'dead-lettered'] as const) {
+    await assert.rejects(store.change(todo.id, ['open'], { status }), /never changed to/);
+  }
+  assert.deepEqual(await store.find(todo.id), todo);
+});
+
 test('three processes that take from one file take each todo once', async () => {
   const todos = 60;
   for (let i = 0; i < todos; i++) await store.add(aTodo());

@@ -20,6 +20,8 @@ export function applySignal(entry: Entry, signal: Signal): Entry {
   return {
     ...entry,
     signal,
+    // Left for a person, until it spoke for itself.
+    emergency: entry.emergency?.action === 'stall' ? null : entry.emergency,
     fact: 'signalled',
     attempt: 1,
     nextAttemptAtMs: 0,

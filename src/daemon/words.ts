@@ -1,3 +1,4 @@
+import { redactorFor } from '../completion/redactor-for.ts';
 import type { HookVerdict } from '../core/agent.ts';
 import type { Entry, Signal } from '../core/entry.ts';
 import { hasEnded, isCompletion } from '../core/entry.ts';
@@ -56,8 +57,13 @@ const wasHeard = (entry: Entry, taken: Taken): boolean =>
     (signal) => signal !== null && (signal.from.kind === 'marker' || signal.from.kind === 'hook') && signal.from.path === taken.path,
   );
 
+/** What an agent says may quote its own secrets; journal, log and record get it without. */
+const clean = (context: Context, entry: Entry, text: string | null): string | null =>
+  text === null ? null : redactorFor(entry, context.steps)(text);
+
 /** The first word stands. It is durable before anything is ended because of it; where nothing is left to end, it may share the next flush. */
-export async function say(context: Context, entry: Entry, signal: Signal): Promise<Entry> {
+export async function say(context: Context, entry: Entry, word: Signal): Promise<Entry> {
+  const signal = { ...word, summary: clean(context, entry, word.summary), reason: clean(context, entry, word.reason) };
   const alreadyOver = entry.exit !== null || entry.kind === 'external' || entry.kind === 'person';
   const now = await context.ledger.update(
     entry.ref.runId,
@@ -82,7 +88,7 @@ export async function say(context: Context, entry: Entry, signal: Signal): Promi
 async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, taken: Taken, event: string): Promise<void> {
   const { world, ledger } = context;
   const seen = (text: string | null) => ({
-    hooks: [...entry.hooks, { event, atMs: taken.writtenAtMs, text }].slice(-hooksMax),
+    hooks: [...entry.hooks, { event, atMs: taken.writtenAtMs, text: clean(context, entry, text) }].slice(-hooksMax),
     lastSignAtMs: Math.max(entry.lastSignAtMs, taken.writtenAtMs),
   });
   const runId = entry.ref.runId;

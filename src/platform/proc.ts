@@ -46,24 +46,50 @@ const pageBytes = 4096;
 export const hasEnded = ({ state }: ProcessStat): boolean => state === 'Z' || state === 'X' || state === 'x';
 
 /** All that live and can be seen. */
-export function everyProcess(): ProcessStat[] {
-  return pids().flatMap((pid) => {
+export function everyProcess(): readonly ProcessStat[] {
+  const look = thisTurn();
+  look.stats ??= pids().flatMap((pid) => {
     const stat = visible(() => processStat(pid));
     return stat === null || hasEnded(stat) ? [] : [stat];
   });
+  return look.stats;
 }
 
-/** Those whose environment at their start had `name=value`, in one pass over /proc. What may not be read is somebody else's. */
+/** Those whose environment at their start had `name=value`. What may not be read is somebody else's. */
 export function withEnvironment(name: string, value: string): ProcessStat[] {
   const wanted = Buffer.from(`${name}=${value}\0`);
-  return pids().flatMap((pid) => {
-    if (!visible(() => environmentHas(pid, wanted))) return [];
+  const look = thisTurn();
+  look.environments ??= pids().flatMap((pid) => {
+    const text = visible(() => environmentOf(pid));
+    return text === null ? [] : [{ pid, text }];
+  });
+  return look.environments.flatMap(({ pid, text }) => {
+    if (!has(text, wanted)) return [];
     const stat = visible(() => processStat(pid));
     return stat === null || hasEnded(stat) ? [] : [stat];
   });
 }
 
-function environmentHas(pid: number, wanted: Buffer): boolean {
+type Look = { environments: readonly { readonly pid: number; readonly text: Buffer }[] | null; stats: readonly ProcessStat[] | null };
+let shared: Look | null = null;
+
+/**
+ * One pass over /proc serves all who ask in one turn of the event loop: dozens of completions end their sessions at once. Nothing that carries a
+ * tag of ours can come from anywhere but from what carried it already, or from us: who starts a process says so by `forgetLook`.
+ */
+function thisTurn(): Look {
+  if (shared === null) {
+    shared = { environments: null, stats: null };
+    setImmediate(forgetLook).unref();
+  }
+  return shared;
+}
+
+export function forgetLook(): void {
+  shared = null;
+}
+
+function environmentOf(pid: number): Buffer {
   const fd = openSync(`/proc/${pid}/environ`, 'r');
   try {
     let filled = 0;
@@ -72,12 +98,15 @@ function environmentHas(pid: number, wanted: Buffer): boolean {
       filled += got;
       if (got === 0 || filled === scratch.length) break;
     }
-    const text = scratch.subarray(0, filled);
-    for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) if (at === 0 || text[at - 1] === 0) return true;
-    return false;
+    return Buffer.from(scratch.subarray(0, filled));
   } finally {
     closeSync(fd);
   }
+}
+
+function has(text: Buffer, wanted: Buffer): boolean {
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) if (at === 0 || text[at - 1] === 0) return true;
+  return false;
 }
 
 /** Linux allows a quarter of the stack for arguments and environment: 2 MiB. Pages never read into cost nothing. */

@@ -7,7 +7,7 @@ import type { SystemState } from '../core/evidence.ts';
 import type { Processes, StartPlan } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
 import { endTagged, type Tag } from './end-processes.ts';
-import { hasEnded, type ProcessStat, processStat, withEnvironment } from './proc.ts';
+import { forgetLook, hasEnded, type ProcessStat, processStat, withEnvironment } from './proc.ts';
 import { runToEnd } from './run-to-end.ts';
 import { whyNotStarted } from './why-not-started.ts';
 
@@ -66,6 +66,7 @@ function start({ argv, cwd, env, outputPath }: StartPlan, onExit: (pid: number) 
   try {
     const { spawn } = process.getBuiltinModule('node:child_process');
     child = spawn(program, args, { cwd, env: childEnvironment(env), detached: true, stdio: ['ignore', output, output] });
+    forgetLook();
   } catch (cause) {
     throw refuse(cause);
   } finally {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { RunPlan, RunResult } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
 import { endTagged } from './end-processes.ts';
-import { processStat } from './proc.ts';
+import { forgetLook, processStat } from './proc.ts';
 import { whyNotStarted } from './why-not-started.ts';
 
 /** Between TERM and KILL of a check. */
@@ -35,6 +35,7 @@ export async function runToEnd(plan: RunPlan, stop?: AbortSignal): Promise<RunRe
   let child: ReturnType<typeof spawn>;
   try {
     child = spawn(program, args, { cwd: plan.cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    forgetLook();
   } catch (error) {
     return notStarted(error instanceof Error ? error.message : String(error));
   }

@@ -7,9 +7,12 @@ import { darkPanel, hex, lightPanel, paletteRules } from './style-classes.ts';
  */
 export function pageStyle(styles: Iterable<PackedStyle>): string {
   const palette = paletteRules(styles);
-  const dark = [darkTheme, palette.dark === '' ? '' : `@media screen and (prefers-color-scheme:dark){${palette.dark}}`].join('');
-  return squeeze(base) + palette.light + squeeze(dark) + squeeze(narrow) + squeeze(print);
+  const darkPalette = palette.dark === '' ? '' : `@media screen and (prefers-color-scheme:dark){${palette.dark}}`;
+  same ??= { before: squeeze(base), dark: squeeze(darkTheme), after: squeeze(narrow) + squeeze(print) };
+  return same.before + palette.light + same.dark + squeeze(darkPalette) + same.after;
 }
+
+let same: { readonly before: string; readonly dark: string; readonly after: string } | null = null;
 
 /** A rule needs no line breaks, and the page is kept a million times. */
 const squeeze = (css: string): string =>

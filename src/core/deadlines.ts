@@ -9,11 +9,13 @@ export type Deadline = { readonly which: 'completion' | 'emergency' | 'run-max' 
  * Empty when there is nothing to time: the emergency handlers are off, or its end is already on its way.
  */
 export function deadlinesOf(
-  entry: Pick<Entry, 'fact' | 'kind' | 'todo' | 'startedAtMs' | 'lastSignAtMs' | 'warnedAtMs' | 'emergency' | 'shown'>,
+  entry: Pick<Entry, 'fact' | 'kind' | 'todo' | 'startedAtMs' | 'lastSignAtMs' | 'warnedAtMs' | 'emergency' | 'shown' | 'turn'>,
   config: Config,
 ): readonly Deadline[] {
   if (!config.behavior.enable_emergency_handlers || entry.kind === 'person' || entry.emergency !== null) return [];
   if (entry.fact !== 'running' && entry.fact !== 'signalled') return [];
+  // A word that stands and a turn that is over: all that a timer could do is done.
+  if (entry.fact === 'signalled' && entry.turn === 'ended') return [];
   const { behavior } = config;
   const from = behavior.timeout_basis === 'elapsed' ? entry.startedAtMs : entry.lastSignAtMs;
   const found: Deadline[] = [{ which: 'emergency', atMs: from + inMs(behavior.emergency_timeout) }];

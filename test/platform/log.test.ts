@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  appendFileSync,
   mkdtempDisposableSync,
   readdirSync,
   readFileSync,
@@ -103,7 +104,7 @@ for (const [ending, code] of [
 ] as const) {
   test(`[F13] of 20,000 lines none is lost, none is torn and none is there twice at the end by ${ending}`, async () => {
     using at = folder();
-    const program = startProgram('log-and-end.ts', [at.path, ending, '20000', '10'], { NODE_OPTIONS: '' });
+    const program = startProgram('log-and-end.ts', [at.path, ending, '20000', '10'], { quiet: true });
     assert.equal(await program.ended(), code);
     assert.deepEqual(
       at.all('completion.log').map(({ n }) => n),
@@ -151,10 +152,25 @@ test('[C-25] lines follow the name when the file is renamed, removed, or its fol
   await said('second');
   unlinkSync(at.of('monitor.log'));
   await said('third');
+  renameSync(at.of('monitor.log'), at.of('elsewhere'));
+  writeFileSync(at.of('monitor.log'), '');
+  await said('and into what somebody else began');
   rmSync(at.path, { recursive: true });
   log.info('monitor', 'fourth');
   await log.close();
   assert.match(at.text('monitor.log'), /fourth/);
+});
+
+test('[C-25] a log that another process of the home has filled is put aside too', async () => {
+  using at = folder();
+  const log = openLog({ folder: at.path, settings: { ...settings, max_size_mb: 0.01 } });
+  log.info('monitor', 'mine');
+  await until('the first line', () => readdirSync(at.path).includes('monitor.log') && at.text('monitor.log').includes('mine'));
+  appendFileSync(at.of('monitor.log'), `${'x'.repeat(20_000)}\n`);
+  log.info('monitor', 'after');
+  await log.close();
+  assert.match(at.text('monitor.log.1'), /mine/);
+  assert.match(at.text('monitor.log'), /^.*after.*\n$/);
 });
 
 test('[C-25] the repair puts a log aside whatever its size', async () => {

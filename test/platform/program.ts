@@ -12,11 +12,10 @@ export type Program = {
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
-/** A program of ten lines from test/fixtures, run by this very Node. */
-export function startProgram(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
+/** A program of ten lines from test/fixtures, run by this very Node; quiet where what it says on stderr is part of the plan. */
+export function startProgram(name: string, args: readonly string[], { quiet = false }: { readonly quiet?: boolean } = {}): Program {
   const child = spawn(process.execPath, [fixture(name), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', quiet ? 'ignore' : 'inherit'],
   });
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
   const lines = linesOf(child.stdout!);

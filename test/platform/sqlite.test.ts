@@ -185,6 +185,15 @@ test('what was told to be durable is there after kill -9', async () => {
   db.close();
 });
 
+test('each commit is flushed to the disk before it is told', () => {
+  using at = folder();
+  const db = openWithTable(join(at.path, 'todo.db'));
+  assert.deepEqual({ ...db.prepare('PRAGMA journal_mode').get() }, { journal_mode: 'wal' });
+  assert.deepEqual({ ...db.prepare('PRAGMA synchronous').get() }, { synchronous: 2 });
+  assert.deepEqual({ ...db.prepare('PRAGMA foreign_keys').get() }, { foreign_keys: 1 });
+  db.close();
+});
+
 test('the file is private, and looking at one that is not there makes none', () => {
   using at = folder();
   const path = join(at.path, 'todo.db');

@@ -100,10 +100,14 @@ test("a window gets our environment without what is ours, by no argument and not
   process.env['API_KEY_OF_A_TEST'] = "it's\nsecret";
   process.env['TODO_STORE_URL'] = 'mysql://user:secret@host/db';
   try {
-    at.start('env', 'printf "<%s><%s><%s><%s><%s>" "$API_KEY_OF_A_TEST" "$TODO_RUN" "$TODO_STORE_URL" "$TMUX" "$HOME"; exec cat', {
-      TODO_RUN: 'run;',
-      HOME: null,
-    });
+    at.start(
+      'env',
+      'printf "<%s><%s><%s><%s><%s>" "$API_KEY_OF_A_TEST" "$TODO_RUN" "$TODO_STORE_URL" "$TMUX$TMUX_PANE" "$HOME"; exec cat',
+      {
+        TODO_RUN: 'run;',
+        HOME: null,
+      },
+    );
   } finally {
     delete process.env['API_KEY_OF_A_TEST'];
     delete process.env['TODO_STORE_URL'];

@@ -171,7 +171,7 @@ export type Journal = {
   /** Guarded by owner: NOT_OWNER when another process has taken the entry. JOURNAL_UNWRITABLE, DISK_FULL. */
   save(entry: Entry): Promise<void>;
   /** Takes an entry over from a dead owner; false when somebody else was quicker. */
-  adopt(runId: string, from: Owner, to: Owner): boolean;
+  adopt(runId: string, from: Owner, to: Owner): Promise<boolean>;
   /** Closed entries older than that are forgotten. */
   forget(closedBeforeMs: number): void;
   /** Small durable values of this home (last sweep, notices given). */

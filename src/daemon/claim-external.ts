@@ -48,7 +48,7 @@ export async function claimExternal(
   const pointed = pointer === null ? entry : { ...entry, pointer };
   if (pointer !== null) await world.journal.save(pointed);
   // This process is about to end: who looks after the run from now on need not wait for that.
-  world.journal.adopt(entry.ref.runId, entry.owner, nobody);
+  await world.journal.adopt(entry.ref.runId, entry.owner, nobody);
   return { entry: { ...pointed, owner: nobody }, token };
 }
 

@@ -11,7 +11,7 @@ import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import { lookForLegacy } from '../signals/legacy.ts';
 import { observe } from '../signals/observe.ts';
-import { rescanClaimed, scanSpool } from '../signals/spool.ts';
+import { rescanClaimed, scanSpool, type Taken } from '../signals/spool.ts';
 import { adoptNamed } from './adopt-named.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { actOnDeadlines } from './emergency.ts';
@@ -190,34 +190,40 @@ async function recover(context: Context): Promise<void> {
 
 /** Words that a dead process had claimed and not journalled yet. They count before the exit does. */
 async function hearClaimed(context: Context, wants: (runId: string) => boolean): Promise<void> {
-  for (const word of rescanClaimed((runId) => (wants(runId) ? standingOf(context, runId) : { kind: 'elsewhere' }), context.world))
-    if (context.ledger.has(word.marker.runId)) await hear(context, word);
+  const words = rescanClaimed((runId) => (wants(runId) ? standingOf(context, runId) : { kind: 'elsewhere' }), context.world);
+  await Promise.all(hearing(context, words));
 }
 
 /** Runs of this home whose process is dead for certain become ours: agents that lived on go on, completions go on from their last fact. */
 async function adoptOrphans(context: Context): Promise<ReadonlySet<string>> {
-  const { world, ledger, owner, scope } = context;
-  const taken = new Set<string>();
-  for (const entry of world.journal.live()) {
-    if (ledger.has(entry.ref.runId) || hasEnded(entry.fact)) continue;
-    if (scope.kind === 'run' && entry.ref.todoId !== scope.todoId) continue;
-    if (world.processes.alive(entry.owner) !== 'no') continue;
-    const adopted = ledger.adopt(entry, owner);
-    if (adopted === null) continue;
-    taken.add(entry.ref.runId);
-    const found = isCompletion(adopted.fact) ? null : findSession(context, adopted);
-    await ledger.update(entry.ref.runId, (now) => ({
-      ...now,
-      session: now.fact === 'running' && found !== null && found.process.pid !== 0 ? found : now.session,
-      lastSignAtMs: Math.max(now.lastSignAtMs, lastTrace(context, now)),
-      attempt: isCompletion(now.fact) ? now.attempt + 1 : now.attempt,
-      timeline: stamp(now, { atMs: world.clock.nowMs(), fact: 'adopted', reason: `from process ${entry.owner.pid}` }),
-    }));
-    if (adopted.fact === 'running')
-      context.state.untold.set(entry.ref.runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
-    world.log.info('completion', 'adopted', { todo: entry.todo.number, run: entry.ref.runId, fact: entry.fact });
-  }
-  return taken;
+  const { world, ledger, scope } = context;
+  const orphans = world.journal
+    .live()
+    .filter((entry) => !ledger.has(entry.ref.runId) && !hasEnded(entry.fact))
+    .filter((entry) => scope.kind !== 'run' || entry.ref.todoId === scope.todoId)
+    .filter((entry) => world.processes.alive(entry.owner) === 'no');
+  // All at once, so that they share commits.
+  const adopted = await Promise.all(orphans.map((entry) => adoptOrphan(context, entry)));
+  return new Set(adopted.filter((runId) => runId !== null));
+}
+
+async function adoptOrphan(context: Context, entry: Entry): Promise<string | null> {
+  const { world, ledger, owner } = context;
+  const { runId } = entry.ref;
+  const adopted = await ledger.adopt(entry, owner);
+  if (adopted === null) return null;
+  const found = isCompletion(adopted.fact) ? null : findSession(context, adopted);
+  await ledger.update(runId, (now) => ({
+    ...now,
+    session: now.fact === 'running' && found !== null && found.process.pid !== 0 ? found : now.session,
+    lastSignAtMs: Math.max(now.lastSignAtMs, lastTrace(context, now)),
+    attempt: isCompletion(now.fact) ? now.attempt + 1 : now.attempt,
+    timeline: stamp(now, { atMs: world.clock.nowMs(), fact: 'adopted', reason: `from process ${entry.owner.pid}` }),
+  }));
+  if (adopted.fact === 'running')
+    context.state.untold.set(runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
+  world.log.info('completion', 'adopted', { todo: entry.todo.number, run: runId, fact: entry.fact });
+  return runId;
 }
 
 /** Signs of progress that nobody was there to see. */
@@ -241,25 +247,23 @@ async function look(context: Context): Promise<number> {
     .filter(isWatched)
     .map((entry) => ({ runId: entry.ref.runId, seen: observe(entry, wantsCpuLook(context, entry), world) }));
   const { taken, lookAgainAtMs } = scanSpool((runId) => standingOf(context, runId), world);
-  await Promise.all(
-    inOrderPerRun(
-      taken.map((item) => ({
-        runId: item.marker.runId,
-        act: () => (ledger.has(item.marker.runId) ? hear(context, item) : Promise.resolve()),
-      })),
-    ),
-  );
+  await Promise.all(hearing(context, taken));
   await legacy(context);
   for (const { runId, seen } of observed) if (ledger.has(runId)) await apply(context, runId, seen);
-  for (const entry of ledger.all()) if (entry.fact === 'claimed' && entry.kind === 'external') await externalRuns(context, entry);
+  const begun = ledger.all().filter((entry) => entry.fact === 'claimed' && entry.kind === 'external');
+  await Promise.all(begun.map((entry) => externalRuns(context, entry)));
   for (const entry of ledger.all()) await actOnDeadlines(context, entry);
   return lookAgainAtMs;
 }
 
 /** Different runs share commits; what belongs to one run stays in order. */
-function inOrderPerRun(items: readonly { runId: string; act: () => Promise<unknown> }[]): Promise<unknown>[] {
+function hearing(context: Context, words: readonly Taken[]): readonly Promise<unknown>[] {
   const chains = new Map<string, Promise<unknown>>();
-  for (const { runId, act } of items) chains.set(runId, (chains.get(runId) ?? Promise.resolve()).then(act));
+  for (const word of words) {
+    const { runId } = word.marker;
+    const act = () => (context.ledger.has(runId) ? hear(context, word) : Promise.resolve());
+    chains.set(runId, (chains.get(runId) ?? Promise.resolve()).then(act));
+  }
   return [...chains.values()];
 }
 

@@ -16,7 +16,7 @@ export type LiveLedger = {
   /** A run that is ours from now on; here only when the journal has it, because what stands here is started. */
   open(entry: Entry): Promise<void>;
   /** Takes over what a dead process left; null when somebody was quicker. */
-  adopt(entry: Entry, owner: Owner): Entry | null;
+  adopt(entry: Entry, owner: Owner): Promise<Entry | null>;
   /** Ended or taken over: no business of ours any more. */
   drop(runId: string): void;
 };
@@ -76,8 +76,8 @@ export function createLedger(world: Pick<World, 'journal' | 'clock' | 'log'>, ch
       entries.set(entry.ref.runId, entry);
       changed();
     },
-    adopt(entry, owner) {
-      if (!world.journal.adopt(entry.ref.runId, entry.owner, owner)) return null;
+    async adopt(entry, owner) {
+      if (!(await world.journal.adopt(entry.ref.runId, entry.owner, owner))) return null;
       const adopted = { ...entry, owner };
       entries.set(entry.ref.runId, adopted);
       return adopted;

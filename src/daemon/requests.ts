@@ -264,7 +264,8 @@ async function requeue(context: Context, todoId: string): Promise<ControlReply> 
     nextAttemptAtMs: 0,
     timeline: stamp(dead, { atMs: nowMs, fact: 'requeued', reason: 'by a person' }),
   };
-  if (!world.journal.adopt(dead.ref.runId, dead.owner, context.owner)) return refusal('REFUSED', 'another process has this completion');
+  if (!(await world.journal.adopt(dead.ref.runId, dead.owner, context.owner)))
+    return refusal('REFUSED', 'another process has this completion');
   await ledger.open(again);
   context.wakeup.ring();
   return accepted;

@@ -73,17 +73,15 @@ export function openJournal(db: Database, committer: Committer, clock: Pick<Cloc
 
     save: (entry) => committed(committer, () => save(db, entry, clock.nowMs())),
     adopt: (runId, from, to) =>
-      guarded('writing', () =>
-        db.transaction(() => {
-          const { changes } = db
-            .prepare(
-              `UPDATE journal SET owner_pid = ?, owner_start_ticks = ?, owner_boot_id = ?, revision = revision + 1
-               WHERE run_id = ? AND owner_pid = ? AND owner_start_ticks = ? AND owner_boot_id = ?`,
-            )
-            .run(to.pid, to.startTicks, to.bootId, runId, from.pid, from.startTicks, from.bootId);
-          return changes === 1;
-        }),
-      ),
+      committed(committer, () => {
+        const { changes } = db
+          .prepare(
+            `UPDATE journal SET owner_pid = ?, owner_start_ticks = ?, owner_boot_id = ?, revision = revision + 1
+             WHERE run_id = ? AND owner_pid = ? AND owner_start_ticks = ? AND owner_boot_id = ?`,
+          )
+          .run(to.pid, to.startTicks, to.bootId, runId, from.pid, from.startTicks, from.bootId);
+        return changes === 1;
+      }),
     forget: (closedBeforeMs) =>
       guarded('writing', () => {
         db.transaction(() => db.prepare("DELETE FROM journal WHERE fact = 'closed' AND updated_at_ms < ?").run(closedBeforeMs));
@@ -145,9 +143,9 @@ function prepareSchema(db: Database): void {
   }
 }
 
-async function committed(committer: Committer, work: () => void): Promise<void> {
+async function committed<T>(committer: Committer, work: () => T): Promise<T> {
   try {
-    await committer.write(work);
+    return await committer.write(work);
   } catch (error) {
     throw asJournalProblem(error, 'writing');
   }

@@ -80,9 +80,9 @@ test('an entry is written by its owner only, and by its new one after it was ado
   const theirs = at.open();
   await journal.save(entry('r1'));
   await assert.rejects(theirs.save(entry('r1', { owner: other, fact: 'closed' })), { code: 'NOT_OWNER' });
-  assert.equal(theirs.adopt('r1', other, other), false, 'the wrong former owner');
-  assert.equal(theirs.adopt('r1', me, other), true);
-  assert.equal(journal.adopt('r1', me, me), false, 'somebody else was quicker');
+  assert.equal(await theirs.adopt('r1', other, other), false, 'the wrong former owner');
+  assert.equal(await theirs.adopt('r1', me, other), true);
+  assert.equal(await journal.adopt('r1', me, me), false, 'somebody else was quicker');
   assert.deepEqual(journal.get('r1')?.owner, other);
   await assert.rejects(journal.save(entry('r1')), { code: 'NOT_OWNER' });
   await theirs.save(entry('r1', { owner: other, round: 2 }));

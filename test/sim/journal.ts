@@ -98,7 +98,13 @@ export function journalOf(
         .filter((entry) => entry.ref.todoId === todoId)
         .reverse(),
     save: (entry) => write(() => rows.put(entry, needs.nowMs())),
-    adopt: (runId, from, to) => rows.adopt(runId, from, to, needs.nowMs()),
+    async adopt(runId, from, to) {
+      let done = false;
+      await write(() => {
+        done = rows.adopt(runId, from, to, needs.nowMs());
+      });
+      return done;
+    },
     forget: (closedBeforeMs) => rows.forget(closedBeforeMs),
     getNote: (key) => rows.notes.get(key) ?? null,
     setNote: (key, value) => write(() => void rows.notes.set(key, value)),

@@ -291,7 +291,7 @@ export class ProcessWorld {
       get: (runId) => this.#sync('journal.get', false, () => port.get(runId)),
       ofTodo: (todoId) => this.#sync('journal.ofTodo', false, () => port.ofTodo(todoId)),
       save: (entry) => (this.dead ? never() : port.save(entry)),
-      adopt: (runId, from, to) => this.#sync('journal.adopt', true, () => port.adopt(runId, from, to)),
+      adopt: (runId, from, to) => (this.dead ? never() : port.adopt(runId, from, to)),
       forget: (beforeMs) => this.#sync('journal.forget', true, () => port.forget(beforeMs)),
       getNote: (key) => this.#sync('journal.getNote', false, () => port.getNote(key)),
       setNote: (key, value) => (this.dead ? never() : port.setNote(key, value)),

@@ -6,6 +6,8 @@ export type Tag = { readonly name: string; readonly value: string };
 
 /** After KILL a process goes at once, unless the kernel holds it (a dead network disk): then we say so. */
 const killPatienceMs = 5_000;
+/** One look may miss who forks, or who is in the middle of an exec and shows no environment for that moment. */
+const emptyLooksMin = 2;
 
 /**
  * TERM to all that carry the tag and to those around them, KILL after `graceMs`, until none is left; looked for anew each time, because
@@ -16,10 +18,12 @@ export async function endTagged(tag: Tag, graceMs: number, sessions: readonly Pr
   const startedAtMs = performance.now();
   const known = new Map<string, ProcessStat>();
   const told = new Set<string>();
+  let emptyLooks = 0;
   for (let waitMs = 5; ; waitMs = Math.min(100, waitMs * 2)) {
     for (const found of belonging(tag, sessions)) known.set(keyOf(found), found);
     const living = [...known.values()].filter(isStill);
-    if (living.length === 0) return true;
+    emptyLooks = living.length === 0 ? emptyLooks + 1 : 0;
+    if (emptyLooks === emptyLooksMin) return true;
     const elapsedMs = performance.now() - startedAtMs;
     if (elapsedMs > graceMs + killPatienceMs) return false;
     const kill = elapsedMs >= graceMs;
@@ -32,6 +36,7 @@ export async function endTagged(tag: Tag, graceMs: number, sessions: readonly Pr
         signal(process, 'SIGCONT');
       }
     }
+    if (emptyLooks > 0) waitMs = 10;
     await sleep(kill ? waitMs : Math.min(waitMs, Math.max(1, graceMs - elapsedMs)));
   }
 }

@@ -80,7 +80,8 @@ let shared: Look | null = null;
 function thisTurn(): Look {
   if (shared === null) {
     shared = { environments: null, stats: null };
-    setImmediate(forgetLook).unref();
+    // Not unref'd: the loop would first sleep, and what wakes it would see what was true before.
+    setImmediate(forgetLook);
   }
   return shared;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { OperationalError } from '../core/errors.ts';
 import type { StartPlan, Terminals } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
-import { bootId, processStat } from './proc.ts';
+import { bootId, forgetLook, processStat } from './proc.ts';
 import { TmuxFailure, tmuxServer } from './tmux-server.ts';
 
 /** Lines above the screen; the whole output stands in output.log. */
@@ -128,6 +128,7 @@ function start(
     prepare();
     try {
       const pid = Number(run(command).trim().split('\n')[0]);
+      forgetLook();
       // Gone already where the command was that short: then it is nobody's.
       const stat = Number.isInteger(pid) && pid > 0 ? processStat(pid) : null;
       return { target, process: { pid, startTicks: stat?.startTicks ?? 0, bootId: bootId() } };

@@ -310,10 +310,12 @@ export function conformance(name: string, engine: Engine): void {
         const first = await put(store);
         const second = await put(store, { after: first.id });
         const held = await put(store, { after: first.id, held: true });
+        const parked = await put(store, { after: first.id });
+        await store.change(parked.id, ['open'], { status: 'parked', notBeforeMs: null });
         await end(store, first, how);
         assert.equal((await store.claim(aClaim())).kind, 'nothing', 'it never starts');
         const blocked = await store.blockDependents();
-        assert.deepEqual(blocked.map((todo) => todo.id).sort(), [second.id, held.id]);
+        assert.deepEqual(blocked.map((todo) => todo.id).sort(), [second.id, held.id, parked.id]);
         for (const todo of blocked) {
           assert.equal(todo.status, 'blocked');
           assert.match(todo.reason ?? '', says);

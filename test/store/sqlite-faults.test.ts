@@ -10,7 +10,7 @@ import { isOperational } from '../../src/core/errors.ts';
 import type { RunRef } from '../../src/core/todo.ts';
 import { createCommitter, type Database } from '../../src/platform/sqlite.ts';
 import type { Store } from '../../src/world.ts';
-import { aRecord, aTodo, claimed } from './conformance.ts';
+import { aClaim, aRecord, aTodo, claimed } from './conformance.ts';
 import { sqliteFixture } from './sqlite-fixture.ts';
 
 let fixture: ReturnType<typeof sqliteFixture>;
@@ -182,6 +182,20 @@ test('completed is never made by a change', async () => {
     await assert.rejects(store.change(todo.id, ['open'], { status }), /never changed to/);
   }
   assert.deepEqual(await store.find(todo.id), todo);
+});
+
+test('a todo that somebody set to in progress outside of us is taken by hand, and by nobody else', async () => {
+  const todo = await store.add(aTodo());
+  shared.database.exec(`UPDATE todo SET status = 'running' WHERE id = '${todo.id}'`);
+  assert.deepEqual(
+    (await store.inProgress()).map(({ run }) => run),
+    [null],
+  );
+  assert.equal((await store.claim(aClaim())).kind, 'nothing');
+  assert.equal((await store.claim(aClaim({ todoId: todo.id }))).kind, 'refused');
+  const { ref } = await claimed(store, { todoId: todo.id, kind: 'external' });
+  assert.equal((await store.claim(aClaim({ todoId: todo.id, kind: 'external' }))).kind, 'refused', 'now it has a run');
+  assert.equal(await store.record(aRecord(ref)), 'recorded');
 });
 
 test('three processes that take from one file take each todo once', async () => {

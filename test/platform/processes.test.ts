@@ -206,6 +206,8 @@ const check = (argv: readonly string[], more: { timeoutMs?: number; tailBytes?: 
   tailBytes: more.tailBytes ?? 1000,
 });
 const processes = createProcesses({ onExit: () => {} });
+/** A sleep that nobody else sleeps. */
+const nap = (n: number): string => `sleep 999.${process.pid}${n}`;
 const running = (pattern: string): string =>
   execFileSync('sh', ['-c', 'ps -eo args= | grep -c "^$0" || true', pattern], { encoding: 'utf8' }).trim();
 
@@ -228,21 +230,21 @@ test('a command that dies of a signal, or cannot be started, says so', async () 
 });
 
 test('what a command leaves running in a session of its own ends with it', async () => {
-  const { exitCode, durationMs } = await processes.run(check(sh('(setsid sleep 999.125 &) ; exit 0')));
+  const { exitCode, durationMs } = await processes.run(check(sh(`(setsid ${nap(1)} &) ; exit 0`)));
   assert.equal(exitCode, 0);
   assert.ok(durationMs < 2000, `${durationMs} ms`);
-  assert.equal(running('sleep 999.125'), '0');
+  assert.equal(running(nap(1)), '0');
 });
 
 test('a timeout ends the command and all it started, and is reported as a timeout', async () => {
-  const result = await processes.run(check(sh('(setsid sleep 999.25 &); echo begun; sleep 999.25'), { timeoutMs: 100 }));
+  const result = await processes.run(check(sh(`(setsid ${nap(2)} &); echo begun; ${nap(2)}`), { timeoutMs: 100 }));
   assert.deepEqual([result.timedOut, result.osSignal, result.tail], [true, 'SIGTERM', 'begun\n']);
-  assert.equal(running('sleep 999.25'), '0');
+  assert.equal(running(nap(2)), '0');
 });
 
 test('a stop ends the command at once', async () => {
   const stop = new AbortController();
-  const running = processes.run(check(sh('sleep 999.5')), stop.signal);
+  const running = processes.run(check(sh(nap(3))), stop.signal);
   stop.abort();
   const { osSignal, timedOut } = await running;
   assert.deepEqual([osSignal, timedOut], ['SIGTERM', false]);

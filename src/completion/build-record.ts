@@ -1,14 +1,27 @@
 import type { Entry } from '../core/entry.ts';
+import type { LongField } from '../core/record.ts';
 import { runFiles } from '../core/run-folder.ts';
 import type { TerminalRecord } from '../core/todo.ts';
 import type { StepNeeds } from './needs.ts';
 
+/** Which file of final/ holds which long value of the record. */
+export const fileOf = {
+  reportHtml: 'report.html',
+  output: 'output.txt',
+  evidence: 'evidence.json',
+} as const satisfies Record<LongField, string>;
+
 /** The record as final/ and the journal have it. The same from the same fact, however often it is built. */
 export function buildRecord(entry: Entry, { world, config }: Pick<StepNeeds, 'world' | 'config'>): TerminalRecord {
+  const final = finalFolder(entry, { world, config });
+  const text = (field: LongField): string => world.files.readText(`${final}/${fileOf[field]}`) ?? '';
+  return { ...shortRecord(entry, { world, config }), reportHtml: text('reportHtml'), output: text('output'), evidence: text('evidence') };
+}
+
+/** All of it but the long values. */
+export function shortRecord(entry: Entry, { world, config }: Pick<StepNeeds, 'world' | 'config'>): Omit<TerminalRecord, LongField> {
   const { ending, collected, reported, signal } = entry;
   if (ending === null || collected === null || reported === null) throw new Error(`run ${entry.ref.runId} has no ending at ${entry.fact}`);
-  const final = finalFolder(entry, { world, config });
-  const text = (name: string): string => world.files.readText(`${final}/${name}`) ?? '';
   return {
     ...entry.ref,
     outcome: ending.outcome,
@@ -21,10 +34,7 @@ export function buildRecord(entry: Entry, { world, config }: Pick<StepNeeds, 'wo
     resets: ending.resets,
     round: entry.round,
     summary: reported.summary,
-    reportHtml: text('report.html'),
     reportPath: `${archivedFolder(entry, { world, config })}/report.html`,
-    output: text('output.txt'),
-    evidence: text('evidence.json'),
     manifestSha256: reported.manifestSha256,
     startedAtMs: entry.startedAtMs,
     endedAtMs: collected.endedAtMs,

@@ -9,7 +9,7 @@ import type { Step, StepNeeds } from './needs.ts';
 export const clean: Step = async (entry, needs) => {
   const { files, home } = needs.world;
   await moveToArchive(entry, needs);
-  removeMarkers(entry, needs.world);
+  removeMarkers(entry, await markersOf(entry, needs), needs.world);
   for (const folder of sessionFolders(entry, needs.world)) files.removeTree(folder);
   const at = runFiles(home.runs, entry.ref.runId);
   if (archivedFolder(entry, needs) !== at.final) files.removeTree(at.folder);
@@ -28,8 +28,8 @@ export async function moveToArchive(entry: Entry, needs: StepNeeds): Promise<voi
   await needs.syncArchive();
 }
 
-function removeMarkers(entry: Entry, { files, home }: Pick<World, 'files' | 'home'>): void {
-  for (const name of markersOf(entry, { files, home })) files.unlink(`${home.spool.cur}/${name}`);
+function removeMarkers(entry: Entry, markers: readonly string[], { files, home }: Pick<World, 'files' | 'home'>): void {
+  for (const name of markers) files.unlink(`${home.spool.cur}/${name}`);
   for (const { from } of entry.signal === null ? [] : [entry.signal]) {
     if (from.kind === 'legacy') unlinkIfSame(from.path, from, files);
   }
@@ -47,5 +47,7 @@ function unlinkIfSame(
   files.unlink(path);
 }
 
-export const markersOf = (entry: Pick<Entry, 'ref'>, { files, home }: Pick<World, 'files' | 'home'>): readonly string[] =>
-  files.list(home.spool.cur).filter((name) => name.startsWith(`${entry.ref.runId}.`));
+export const markersOf = async (
+  entry: Pick<Entry, 'ref'>,
+  { claimedMarkers }: Pick<StepNeeds, 'claimedMarkers'>,
+): Promise<readonly string[]> => (await claimedMarkers()).filter((name) => name.startsWith(`${entry.ref.runId}.`));

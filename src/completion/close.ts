@@ -7,7 +7,7 @@ import type { Step } from './needs.ts';
 /** The last look: the row is there, the manifest holds, the markers are gone. */
 export const close: Step = async (entry, needs) => {
   const { world } = needs;
-  const left = markersOf(entry, world);
+  const left = await markersOf(entry, needs);
   if (left.length > 0) return { kind: 'disproved', backTo: 'confirmed', reason: `${left.length} markers are still there` };
   const broken = brokenIn(archivedFolder(entry, needs), entry.reported?.manifestSha256 ?? '', world);
   if (broken !== null) return { kind: 'disproved', backTo: 'confirmed', reason: broken };

@@ -1,10 +1,10 @@
 import type { Entry } from '../core/entry.ts';
 import type { ManifestFile } from '../core/manifest.ts';
 import { manifestName, manifestText } from '../core/manifest.ts';
-import { digestOf } from '../core/record.ts';
+import { digestOfMeasured, type LongField, type Measured } from '../core/record.ts';
 import { runFiles, runWindow } from '../core/run-folder.ts';
 import { wantsChecks } from '../core/verdict.ts';
-import { buildRecord } from './build-record.ts';
+import { fileOf, shortRecord } from './build-record.ts';
 import { flushOutputs, isOutput } from './collect.ts';
 import { evidenceOf } from './evidence-of.ts';
 import type { Step } from './needs.ts';
@@ -17,15 +17,16 @@ export const report: Step = async (entry, needs) => {
   const { world } = needs;
   const { files, digest } = world;
   const at = runFiles(world.home.runs, entry.ref.runId);
-  const output = files.readText(`${at.final}/output.txt`);
-  if (output === null || digest.sha256(output) !== entry.collected?.textSha256) {
+  const outputs = outputsIn(at.final, world);
+  const collected = outputs.find(({ name }) => name === fileOf.output);
+  if (collected === undefined || collected.sha256 !== entry.collected?.textSha256) {
     return { kind: 'disproved', backTo: 'signalled', reason: 'the collected output is not there any more', changes: { collected: null } };
   }
   const redact = redactorFor(entry, needs);
-  const outputs = outputsIn(at.final, world);
-  const draft = evidenceOf(entry, outputs, redact, world);
+  const draft = evidenceOf(entry, outputs.map(listedAs), redact, world);
   const summary = summaryText(draft);
   const evidence = { ...draft, summary };
+  const output = new TextDecoder('utf-8', { ignoreBOM: true }).decode(collected.bytes);
   const readable = needs.adapterOf(entry.todo.agent).readable(output) ?? output;
   const html = await renderReport(evidence, readable, {
     emulate: needs.emulate,
@@ -36,30 +37,39 @@ export const report: Step = async (entry, needs) => {
   // Where checks ran it is flushed already.
   if (!wantsChecks(entry)) flushOutputs(entry, world);
   const content: Record<string, string> = {
-    'report.html': html,
+    [fileOf.reportHtml]: html,
     'summary.txt': `${summary}\n`,
-    'evidence.json': `${JSON.stringify(evidence, null, 1)}\n`,
+    [fileOf.evidence]: `${JSON.stringify(evidence, null, 1)}\n`,
   };
-  const listed: ManifestFile[] = [...outputs];
+  const listed: ManifestFile[] = outputs.map(listedAs);
   for (const [name, text] of Object.entries(content)) {
-    files.write(`${at.final}/${name}`, text);
+    const bytes = new TextEncoder().encode(text);
+    files.write(`${at.final}/${name}`, bytes);
     files.sync(`${at.final}/${name}`);
-    listed.push({ name, sha256: digest.sha256(text), sizeBytes: new TextEncoder().encode(text).length });
+    listed.push({ name, sha256: digest.sha256(bytes), sizeBytes: bytes.length });
   }
   const manifest = manifestText(listed, { todo: entry.todo.id, run: entry.ref.runId, summary });
   files.write(`${at.final}/${manifestName}`, manifest);
   files.sync(`${at.final}/${manifestName}`);
   const reported = { folder: folderOf(entry), summary, manifestSha256: digest.sha256(manifest), recordDigest: '' };
-  const record = buildRecord({ ...entry, reported }, needs);
-  return { kind: 'done', fact: 'reported', changes: { reported: { ...reported, recordDigest: digestOf(record, digest.sha256) } } };
+  const long = (field: LongField): Measured => {
+    const { sizeBytes, sha256 } = listed.find(({ name }) => name === fileOf[field])!;
+    return { bytes: sizeBytes, sha256 };
+  };
+  const measured = { reportHtml: long('reportHtml'), output: long('output'), evidence: long('evidence') };
+  const recordDigest = digestOfMeasured(shortRecord({ ...entry, reported }, needs), measured, digest.sha256);
+  return { kind: 'done', fact: 'reported', changes: { reported: { ...reported, recordDigest } } };
 };
 
-function outputsIn(folder: string, { files, digest }: Pick<Parameters<Step>[1]['world'], 'files' | 'digest'>): readonly ManifestFile[] {
-  const outputs: ManifestFile[] = [];
+type Output = ManifestFile & { readonly bytes: Uint8Array };
+const listedAs = ({ name, sha256, sizeBytes }: Output): ManifestFile => ({ name, sha256, sizeBytes });
+
+function outputsIn(folder: string, { files, digest }: Pick<Parameters<Step>[1]['world'], 'files' | 'digest'>): readonly Output[] {
+  const outputs: Output[] = [];
   for (const name of files.list(folder)) {
     if (!isOutput(name)) continue;
     const bytes = files.read(`${folder}/${name}`);
-    if (bytes !== null) outputs.push({ name, sha256: digest.sha256(bytes), sizeBytes: bytes.length });
+    if (bytes !== null) outputs.push({ name, sha256: digest.sha256(bytes), sizeBytes: bytes.length, bytes });
   }
   return outputs;
 }

@@ -130,7 +130,8 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     config: needs.config,
     secrets: needs.secrets,
     emulate: needs.emulate,
-    syncArchive: sharedSync(world),
+    syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
+    claimedMarkers: sharedInTurn(world, () => world.files.list(world.home.spool.cur)),
     adapterOf(agent) {
       const adapter = needs.adapters.get(agent);
       if (adapter === undefined)
@@ -169,13 +170,13 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
   };
 }
 
-/** Completions that come to the archive in one turn flush its names once. */
-function sharedSync({ clock, files, home }: EngineNeeds['world']): () => Promise<void> {
-  let shared: Promise<void> | null = null;
+/** Completions of one turn that need the same look or flush share it: it happens after the last of them has asked. */
+function sharedInTurn<T>({ clock }: Pick<EngineNeeds['world'], 'clock'>, work: () => T): () => Promise<T> {
+  let shared: Promise<T> | null = null;
   return () => {
     shared ??= clock.sleep(0).then(() => {
       shared = null;
-      files.syncFolder(home.archive);
+      return work();
     });
     return shared;
   };

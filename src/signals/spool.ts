@@ -28,7 +28,7 @@ export function scanSpool(
   needs: Needs,
 ): { readonly taken: readonly Taken[]; readonly lookAgainAtMs: number } {
   const { files, home } = needs;
-  const taken: Taken[] = [];
+  const taken: Dated[] = [];
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
   for (const name of files.list(home.spool.new)) {
     const path = `${home.spool.new}/${name}`;
@@ -46,27 +46,35 @@ export function scanSpool(
       continue;
     }
     const claimed = `${home.spool.cur}/${name}`;
-    if (files.rename(path, claimed))
-      taken.push({ marker: verdict.marker, path: claimed, sha256: verdict.sha256, writtenAtMs: Math.round(found.stat.mtimeMs) });
+    if (files.rename(path, claimed)) taken.push(dated(verdict, claimed, found.stat.mtimeMs));
   }
-  return { taken, lookAgainAtMs };
+  return { taken: inOrder(taken), lookAgainAtMs };
 }
 
 /** Markers that were claimed before a crash: those of live runs are handed over again, those of ended runs have nothing more to say. */
 export function rescanClaimed(standingOf: (runId: string) => Standing, needs: Needs): readonly Taken[] {
   const { files, home } = needs;
-  const taken: Taken[] = [];
+  const taken: Dated[] = [];
   for (const name of files.list(home.spool.cur)) {
     const path = `${home.spool.cur}/${name}`;
     const found = files.readGuarded(path, markerBytesMax);
     if (found === null) continue;
     const verdict = judge(name, found.bytes, standingOf, needs.digest);
-    if (verdict.kind === 'take')
-      taken.push({ marker: verdict.marker, path, sha256: verdict.sha256, writtenAtMs: Math.round(found.stat.mtimeMs) });
+    if (verdict.kind === 'take') taken.push(dated(verdict, path, found.stat.mtimeMs));
     else if (verdict.kind !== 'leave') quarantine(path, name, verdict.why, needs);
   }
-  return taken;
+  return inOrder(taken);
 }
+
+type Dated = { readonly taken: Taken; readonly mtimeMs: number };
+
+const dated = ({ marker, sha256 }: Extract<Judged, { kind: 'take' }>, path: string, mtimeMs: number): Dated => ({
+  taken: { marker, path, sha256, writtenAtMs: Math.round(mtimeMs) },
+  mtimeMs,
+});
+
+/** The first word stands, so what one look finds is heard in the order in which it was written: names are chance. */
+const inOrder = (found: readonly Dated[]): readonly Taken[] => found.toSorted((a, b) => a.mtimeMs - b.mtimeMs).map(({ taken }) => taken);
 
 type Judged =
   | { kind: 'take'; marker: Marker; sha256: string }

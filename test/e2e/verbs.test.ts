@@ -199,3 +199,19 @@ test('a run that dies is taken over by the daemon: the agent is not started twic
   const after = await ended(home, todo.number);
   assert.deepEqual([after.status, after.runs.length, readFileSync(join(home.work, 'starts'), 'utf8')], ['completed', 1, 'started\n']);
 });
+
+test('two words before anybody looks: the first that was written stands, whatever their files are called', async (t) => {
+  const home = await testHome(t, {
+    slots: { total: 8, agent: 8, project: 8 },
+    behavior: { quiet_after: 0.1 },
+    monitoring: { watcher: false, rescan: 0.5 },
+  });
+  await home.daemon();
+  const todos: Json[] = [];
+  for (let index = 0; index < 8; index++)
+    todos.push(await home.add('"$TODO_MARKER" done "the first word"; "$TODO_MARKER" blocked "the second word"'));
+  for (const { number } of todos) {
+    const todo = await ended(home, number);
+    assert.deepEqual([todo.status, /the first word/.test(todo.summary)], ['completed', true], todo.summary);
+  }
+});

@@ -1,8 +1,11 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
+
+const lookEveryMs = 500;
+const chunkBytes = 64 * 1024;
 
 /**
- * Hands over what is appended to a file, from `fromByte` on, until `stop`. A change of its folder is a hint; the file is looked at anyway
- * twice a second. A file that was replaced (rotated) is read from its start.
+ * Hands over what is appended to a file, from `fromByte` on, until it is over or `stop`. The file is kept open: what was written before it was moved
+ * away or put aside is still read, then the new one of its name from the start. A change is a hint; it is looked at anyway twice a second.
  */
 export async function followFile(
   path: string,
@@ -11,60 +14,65 @@ export async function followFile(
   over: () => boolean,
   stop?: AbortSignal,
 ): Promise<void> {
-  let at = fromByte;
-  let inode = inodeOf(path);
-  for (;;) {
-    // Asked before the look: what is written before the end is seen is still shown.
-    const last = over() || (stop?.aborted ?? false);
-    const now = inodeOf(path);
-    if (now !== inode) {
-      inode = now;
-      at = 0;
-    }
-    at = readFrom(path, at, take);
-    if (last) return;
-    await changed(path, stop);
-  }
-}
-
-const lookEveryMs = 500;
-const chunkBytes = 64 * 1024;
-
-export function readFrom(path: string, fromByte: number, take: (bytes: Buffer) => void): number {
-  let at = fromByte;
-  const descriptor = opened(path);
-  if (descriptor === null) return at;
+  let file = openedAt(path, fromByte);
   try {
-    if (fstatSync(descriptor).size < at) at = 0;
     for (;;) {
-      const buffer = Buffer.allocUnsafe(chunkBytes);
-      const count = readSync(descriptor, buffer, 0, chunkBytes, at);
-      if (count === 0) return at;
-      at += count;
-      take(buffer.subarray(0, count));
+      // Asked before the look: what is written before the end is seen is still shown.
+      const last = over() || (stop?.aborted ?? false);
+      if (file !== null) readOn(file, take);
+      const next = file === null || isReplaced(path, file) ? openedAt(path, 0) : null;
+      if (next !== null) {
+        if (file !== null) closeSync(file.descriptor);
+        file = next;
+        readOn(file, take);
+      }
+      if (last) return;
+      await changed(path, stop);
     }
   } finally {
-    closeSync(descriptor);
+    if (file !== null) closeSync(file.descriptor);
   }
 }
 
-function inodeOf(path: string): number | null {
-  const descriptor = opened(path);
-  if (descriptor === null) return null;
+/** All that stands in a file from there on; answers with where it ends. An absent one has nothing. */
+export function readFrom(path: string, fromByte: number, take: (bytes: Buffer) => void): number {
+  const file = openedAt(path, fromByte);
+  if (file === null) return fromByte;
   try {
-    return fstatSync(descriptor).ino;
+    readOn(file, take);
+    return file.at;
   } finally {
-    closeSync(descriptor);
+    closeSync(file.descriptor);
   }
 }
 
-function opened(path: string): number | null {
+type Opened = { readonly descriptor: number; readonly inode: number; at: number };
+
+function openedAt(path: string, fromByte: number): Opened | null {
   try {
-    return openSync(path, 'r');
+    const descriptor = openSync(path, 'r');
+    return { descriptor, inode: fstatSync(descriptor).ino, at: fromByte };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
+}
+
+function readOn(file: Opened, take: (bytes: Buffer) => void): void {
+  // Cut short by somebody: its content begins anew.
+  if (fstatSync(file.descriptor).size < file.at) file.at = 0;
+  for (;;) {
+    const buffer = Buffer.allocUnsafe(chunkBytes);
+    const count = readSync(file.descriptor, buffer, 0, chunkBytes, file.at);
+    if (count === 0) return;
+    file.at += count;
+    take(buffer.subarray(0, count));
+  }
+}
+
+function isReplaced(path: string, { inode }: Opened): boolean {
+  const now = statSync(path, { throwIfNoEntry: false });
+  return now !== undefined && now.ino !== inode;
 }
 
 function changed(path: string, stop?: AbortSignal): Promise<void> {

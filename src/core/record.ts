@@ -2,7 +2,7 @@ import type { StoredRecord, TerminalRecord } from './todo.ts';
 import { isTerminal } from './words.ts';
 
 /** Hex SHA-256 of the UTF-8 bytes: `world.digest.sha256`. */
-type Sha256 = (text: string) => string;
+type Sha256 = (content: string | Uint8Array) => string;
 
 /** A long value as length and digest of its UTF-8 bytes. */
 export type Measured = { readonly bytes: number; readonly sha256: string };
@@ -44,11 +44,19 @@ export const canonicalRecord = (record: TerminalRecord, sha256: Sha256): string 
 /** SHA-256 (hex) over the record as it will be sent. Journalled with `reported`; `sameRecord` compares against it. */
 export const digestOf = (record: TerminalRecord, sha256: Sha256): string => sha256(canonicalRecord(record, sha256));
 
-/** Length and digest of a text's UTF-8 bytes. */
-export const measure = (text: string, sha256: Sha256): Measured => ({
-  bytes: new TextEncoder().encode(text).length,
-  sha256: sha256(text.toWellFormed()),
-});
+/** The same for whoever has measured the long values already. */
+export const digestOfMeasured = (
+  record: Omit<TerminalRecord, LongField>,
+  long: Readonly<Record<LongField, Measured>>,
+  sha256: Sha256,
+): string => sha256(canonical(record, (field) => long[field]));
+
+/** Length and digest of a text's UTF-8 bytes; the encoder makes lone surrogates well-formed, as `storable` does. */
+export const measure = (text: string, sha256: Sha256): Measured => {
+  const bytes = encoder.encode(text);
+  return { bytes: bytes.length, sha256: sha256(bytes) };
+};
+const encoder = new TextEncoder();
 
 /**
  * What every store does to text before it keeps it: lone surrogates, which no UTF-8 can hold, become U+FFFD.
@@ -91,7 +99,7 @@ function partDiffers({ record, truncated }: ReadBack, sha256: Sha256): string | 
 }
 
 function contentDiffers(sentDigest: string, { record, truncated }: ReadBack, sha256: Sha256): string | null {
-  const found = sha256(canonical(record, (field) => withoutPart(truncated[field]?.whole) ?? measure(record[field], sha256)));
+  const found = sha256(canonical(record, (field) => truncated[field]?.whole ?? measure(record[field], sha256)));
   return found === sentDigest ? null : `the record that came back has digest ${found}, sent was ${sentDigest}`;
 }
 
@@ -129,14 +137,13 @@ const firstDifference = (row: string, pairs: readonly (readonly [what: string, f
   return pair === undefined ? null : `${row}: ${pair[0]} is ${JSON.stringify(pair[1])}, recorded was ${JSON.stringify(pair[2])}`;
 };
 
-const canonical = (record: TerminalRecord, long: (field: LongField) => Measured): string =>
+const canonical = (record: Omit<TerminalRecord, LongField>, long: (field: LongField) => Measured): string =>
   JSON.stringify({
     v: 1,
     ...Object.fromEntries(shortFields.map((field) => [field, wellFormed(record[field])])),
-    ...Object.fromEntries(longFields.map((field) => [field, long(field)])),
+    ...Object.fromEntries(longFields.map((field) => [field, measuredOnly(long(field))])),
   });
 
 const wellFormed = (value: string | number | null): string | number | null => (typeof value === 'string' ? value.toWellFormed() : value);
-const withoutPart = (whole: Measured | undefined): Measured | undefined =>
-  whole === undefined ? undefined : { bytes: whole.bytes, sha256: whole.sha256 };
+const measuredOnly = ({ bytes, sha256 }: Measured): Measured => ({ bytes, sha256 });
 const isLongField = (field: string): field is LongField => (longFields as readonly string[]).includes(field);

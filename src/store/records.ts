@@ -6,7 +6,7 @@ import { recordColumns, recordIn, runColumns, runIn, selected, todoColumns, todo
 import { affectedBy, marks, rowOf, Undo, type Work } from './work.ts';
 
 type Recorded = 'recorded' | 'already' | 'superseded';
-type Sha256 = (text: string) => string;
+type Sha256 = (content: string | Uint8Array) => string;
 
 /** What one store can hold of a record: long values cut to its bound, each cut noted. Made once, before any attempt to send it. */
 export type Parcel = {

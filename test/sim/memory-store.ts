@@ -363,7 +363,7 @@ const isOf = (run: Run | undefined, host: string): boolean =>
 const byPriorityThenAge = (a: Todo, b: Todo): number => a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
 const newestFirst = (a: Todo, b: Todo): number => b.createdAtMs - a.createdAtMs || b.number - a.number;
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
 /** Long values are held up to a size; `truncated` carries length and digest of the part and of the whole. */
 function cut(record: TerminalRecord, maxBytes: number): Pick<StoredRecord, 'record' | 'truncated'> {

@@ -20,7 +20,7 @@ export type Engine = {
   another(): Promise<Store>;
 };
 
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+export const sha256 = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex');
 
 let last = 0;
 /** Looks like a UUIDv7, and its place in the order of ids can be read. */

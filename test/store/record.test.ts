@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { canonicalRecord, digestOf, measure, type ReadBack, sameRecord } from '../../src/core/record.ts';
 import type { Run, TerminalRecord, Todo } from '../../src/core/todo.ts';
 
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const sha256 = (text: string | Uint8Array) => createHash('sha256').update(text).digest('hex');
 
 const record: TerminalRecord = {
   todoId: 't',

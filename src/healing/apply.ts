@@ -24,7 +24,6 @@ export type Actions = {
 };
 
 export type Repairs = Sight & {
-  readonly journal: Pick<World['journal'], 'get'>;
   readonly store: Sight['store'] & Pick<World['store'], 'note'>;
   readonly log: World['log'];
 };

@@ -3,7 +3,7 @@ import type { Config } from '../core/config.ts';
 import { inMs } from '../core/config.ts';
 import type { Finding } from '../core/control.ts';
 import type { Entry } from '../core/entry.ts';
-import { facts, isCompletion } from '../core/entry.ts';
+import { facts, hasEnded, isCompletion } from '../core/entry.ts';
 import { isOperational, messageOf } from '../core/errors.ts';
 import type { Run, RunRef, Todo } from '../core/todo.ts';
 import { isInProgress } from '../core/words.ts';
@@ -16,7 +16,7 @@ export type Sight = {
   readonly files: Pick<World['files'], 'stat' | 'list' | 'freeBytes'>;
   readonly terminals: Pick<World['terminals'], 'available' | 'list'>;
   readonly processes: Pick<World['processes'], 'alive'>;
-  readonly journal: Pick<World['journal'], 'get'>;
+  readonly journal: Pick<World['journal'], 'get' | 'live'>;
   readonly store: Pick<World['store'], 'driver' | 'ping' | 'nowMs' | 'inProgress' | 'list' | 'find' | 'getRun'>;
   readonly home: World['home'];
   readonly host: Pick<World['host'], 'id' | 'uid'>;
@@ -78,7 +78,7 @@ export async function orphanedSessions(world: Sight, config: Config, entries: re
   const parts = await Promise.all([
     looked('the run folders', () => orphanedRunFolders(world, config, entries)),
     looked('the session folders', () => orphanedSessionFolders(world, entries)),
-    looked('the tmux windows', async () => orphanedWindows(world, entries)),
+    looked('the tmux windows', async () => orphanedWindows(world)),
   ]);
   return together(parts);
 }
@@ -187,16 +187,20 @@ function touchedAtMs(world: Sight, folder: string): number | null {
   return Math.max(own.mtimeMs, ...inside.map((name) => world.files.stat(join(folder, name))?.mtimeMs ?? 0));
 }
 
-function orphanedWindows(world: Sight, entries: readonly Entry[]): Seen[] {
+/**
+ * The journal is read after the windows were listed: it names a run before its window is opened, so what it does not name then is nobody's.
+ * A window carries the end of its run's id, which tells even where the journal knows the run by its process only.
+ */
+function orphanedWindows(world: Sight): Seen[] {
   const available = world.terminals.available();
   if (available === 'no') return [];
   const targets = available === 'yes' ? world.terminals.list() : null;
   if (targets === null) throw new CouldNotLook('tmux did not answer');
-  // A window stands a moment before the journal names it.
-  if (entries.some((entry) => entry.session === null && entry.fact === 'claimed')) return [];
-  const owned = new Set(entries.flatMap((entry) => (entry.session?.kind === 'tmux' ? [entry.session.target] : [])));
+  const live = world.journal.live().filter((entry) => !hasEnded(entry.fact));
+  const isOwned = (target: string) =>
+    live.some(({ ref, session }) => target.includes(ref.runId.slice(-8)) || (session?.kind === 'tmux' && session.target === target));
   return targets
-    .filter((target) => !owned.has(target))
+    .filter((target) => !isOwned(target))
     .map((target): Seen => {
       const reason = `tmux window ${target} has no live run`;
       return {

@@ -5,7 +5,7 @@ import { type HealthNeeds, lookAtAll, worst } from './health.ts';
 import { plansFor } from './plans.ts';
 
 export type SweepNeeds = HealthNeeds & {
-  readonly world: Repairs & { readonly journal: Pick<World['journal'], 'get' | 'getNote' | 'setNote'> };
+  readonly world: Repairs & { readonly journal: Pick<World['journal'], 'get' | 'live' | 'getNote' | 'setNote'> };
   readonly actions: Actions;
   /** none: look and plan only (`recover --dry-run`) · automatic: what the configuration allows (the daemon's sweep) · all: what a person asked for (`recover --apply`). */
   readonly apply: 'none' | 'automatic' | 'all';

@@ -200,7 +200,7 @@ async function withLostClaim(t: TestContext): Promise<{ home: TestHome; id: stri
   return { home, id, number };
 }
 
-test('[C-24] [C-26] in progress without a live run is found, and mended by a person or by the daemon', async (t) => {
+test('[C-24] [C-26] in progress without a live run is found, planned, and mended when a person says so', async (t) => {
   const { home, id, number } = await withLostClaim(t);
   const health = await home.json(['health'], { code: 1 });
   const found = health.findings.find((it: Json) => it.check === 'store-consistency');
@@ -215,8 +215,15 @@ test('[C-24] [C-26] in progress without a live run is found, and mended by a per
     JSON.stringify(results),
   );
   const open = await home.show(number);
-  assert.equal(open.status, 'open');
-  assert.equal(open.runs[0].endedAtMs === null, false);
+  assert.deepEqual([open.status, open.runs[0].endedAtMs === null], ['open', false]);
+});
+
+test('[C-24] [C-26] in progress without a live run is given back by the daemon itself', async (t) => {
+  const { home, number } = await withLostClaim(t);
+  await home.daemon();
+  const open = await home.untilTodo(number, 'open again', (todo) => todo.status === 'open');
+  assert.notEqual(open.runs[0].endedAtMs, null);
+  await home.until('said in the log', () => home.log('monitor').some((line) => ['rescued', 'recovered'].includes(line.event)));
 });
 
 test('[C-26] [I-17] after three automatic resets a todo is blocked for a person, each with an alarm', async (t) => {

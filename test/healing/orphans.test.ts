@@ -39,13 +39,31 @@ test('session folders of the legacy layout are orphans when their todo is not in
   assert.deepEqual(await subjects(small), ['legacy/claude_session_2', 'legacy/claude_session_whose']);
 });
 
-test('windows are orphans when no live run names them, and nobody is just starting one', async () => {
+test('windows are orphans when no live run names them, nor is named by them', async () => {
   using small = new SmallWorld();
-  small.windows = ['todo:1', 'todo:2'];
-  small.entries = [entry(1, { session: { kind: 'tmux', target: 'todo:1', process: { pid: 5, startTicks: 1, bootId: 'b' } } })];
-  assert.deepEqual(await subjects(small), ['todo:2']);
-  small.entries = [...small.entries, entry(2, { fact: 'claimed' })];
-  assert.deepEqual(await subjects(small), []);
+  const session = { kind: 'tmux', target: 'todo:1', process: { pid: 5, startTicks: 1, bootId: 'b' } } as const;
+  const id = (runId: string) => ({ todoId: 'todo-1', runId, fence: 1 });
+  small.windows = ['todo:1', 'todo-2-aaaabbbb', 'todo-3-ccccdddd', 'todo-4-eeeeffff'];
+  small.entries = [
+    entry(1, { session }),
+    // Found again after a restart while tmux did not answer: known by its process only.
+    entry(2, { ref: id('01999999-0000-7000-8000-0000aaaabbbb'), session: { kind: 'child', process: session.process } }),
+    entry(3, { ref: id('01999999-0000-7000-8000-0000ccccdddd'), fact: 'dead-lettered' }),
+  ];
+  assert.deepEqual(await subjects(small), ['todo-3-ccccdddd', 'todo-4-eeeeffff']);
+});
+
+test('a window that opens while we look is no orphan: its run stands in the journal before it opens', async () => {
+  using small = new SmallWorld();
+  small.entries = [];
+  const needs = small.needs();
+  const starting = entry(1, { ref: { todoId: 'todo-1', runId: '01999999-0000-7000-8000-0000aaaabbbb', fence: 1 }, fact: 'claimed' });
+  const list = () => {
+    small.entries = [starting];
+    return ['todo-1-aaaabbbb'];
+  };
+  const { findings } = await lookAtHealth({ ...needs, world: { ...needs.world, terminals: { available: () => 'yes', list } } });
+  assert.deepEqual(findings, []);
 });
 
 test('nothing is an orphan while the store cannot be asked', async () => {

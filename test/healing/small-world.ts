@@ -82,6 +82,7 @@ export class SmallWorld {
     processes: { alive: () => this.ownerAlive },
     journal: {
       get: (runId) => [...(this.entries ?? []), ...this.closed].find((entry) => entry.ref.runId === runId) ?? null,
+      live: () => this.entries ?? [],
       getNote: (key) => this.journalNotes.get(key) ?? null,
       setNote: async (key, value) => void this.journalNotes.set(key, value),
     },

@@ -1,5 +1,8 @@
 import type { Clock } from '../world.ts';
 
+/** Given as the reason, because without one each abort makes an error with a stack: dear for what happens many times a second. */
+const rang = 'rang';
+
 /** A bell that can be rung from anywhere: a ring while nobody sleeps is kept for the next sleep. */
 export function createWakeup(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
   let rung = false;
@@ -12,7 +15,7 @@ export function createWakeup(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
     /** Until that time, a ring, or the stop. */
     async sleepUntil(atMs: number, stop: AbortSignal): Promise<void> {
       const bell = new AbortController();
-      const end = () => bell.abort();
+      const end = () => bell.abort(rang);
       ring = end;
       stop.addEventListener('abort', end, { once: true });
       // Also when it has rung already the event loop gets its turn: commits, timers and ends of processes come from there.
@@ -37,7 +40,7 @@ export function createChanges(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
         const left = untilMs - clock.nowMs();
         if (left <= 0 || stop.aborted) return false;
         const bell = new AbortController();
-        const wake = () => bell.abort();
+        const wake = () => bell.abort(rang);
         waiting.add(wake);
         stop.addEventListener('abort', wake, { once: true });
         await clock.sleep(left, bell.signal);

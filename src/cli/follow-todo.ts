@@ -4,6 +4,7 @@ import type { Run, Todo } from '../core/todo.ts';
 import { isInProgress } from '../core/words.ts';
 import type { Opened } from './command.ts';
 import { plain } from './text/plain.ts';
+import { endText } from './text/status.ts';
 
 const lookEveryMs = 150;
 
@@ -50,7 +51,7 @@ const layerNames = { 1: 'collect', 2: 'report', 3: 'record', 4: 'confirm and cle
 /** What happens now, in a few words. */
 export function stepOf(todo: Todo, entry: Entry | null): string {
   if (entry === null || hasEnded(entry.fact) || entry.ref.runId !== todo.runId) {
-    if (todo.status !== 'open') return todo.status;
+    if (todo.status !== 'open') return endText(todo.status, todo.proof);
     return todo.notBeforeMs === null ? 'waiting to start' : `waiting for the next attempt${todo.reason ? `: ${plain(todo.reason)}` : ''}`;
   }
   const round = entry.round > 1 ? ` (round ${entry.round})` : '';

@@ -29,7 +29,7 @@ CREATE TABLE `audit` (
 LOCK TABLES `audit` WRITE;
 /*!40000 ALTER TABLE `audit` DISABLE KEYS */;
 INSERT INTO `audit` VALUES
-('28897f14-0392-4259-abf8-ec21ef7be5d0','019b0000-0000-7000-8000-000000000016',NULL,1790000000000,'a note','{\"n\":1}');
+('dc39b7a8-7b88-45fc-89df-976bbd12817a','019b0000-0000-7000-8000-000000000016',NULL,1790000000000,'a note','{\"n\":1}');
 /*!40000 ALTER TABLE `audit` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `completion`;
@@ -66,9 +66,9 @@ CREATE TABLE `completion` (
 LOCK TABLES `completion` WRITE;
 /*!40000 ALTER TABLE `completion` DISABLE KEYS */;
 INSERT INTO `completion` VALUES
-('019b0000-0000-7000-8000-000000000018','019b0000-0000-7000-8000-000000000016',2,'done','completed','verified','marker',NULL,NULL,1,0,1,'it went well','<!doctype html><title>report</title>','/home/archive/todo_1/report.html','output 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\n','{\"v\":1}','{}','05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f',1790000000000,1790000000001,1795317131946),
-('019b0000-0000-7000-8000-000000000020','019b0000-0000-7000-8000-000000000019',1,'failed','failed',NULL,'marker','a check failed',NULL,0,0,1,'it went well','<!doctype html><title>report</title>','/home/archive/todo_1/report.html','the output\n','{\"v\":1}','{}','05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f',1700000000000,1700000060000,1795317131969),
-('019b0000-0000-7000-8000-000000000024','019b0000-0000-7000-8000-000000000023',1,'parked','parked',NULL,'marker',NULL,1790000000009,0,0,1,'it went well','<!doctype html><title>report</title>','/home/archive/todo_1/report.html','the output\n','{\"v\":1}','{}','05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f',1700000000000,1700000060000,1795317131998);
+('019b0000-0000-7000-8000-000000000018','019b0000-0000-7000-8000-000000000016',2,'done','completed','verified','marker',NULL,NULL,1,0,1,'it went well','<!doctype html><title>report</title>','/home/archive/todo_1/report.html','output 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\noutput 🙂\0\n','{\"v\":1}','{}','05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f',1790000000000,1790000000001,1795320567622),
+('019b0000-0000-7000-8000-000000000020','019b0000-0000-7000-8000-000000000019',1,'failed','failed',NULL,'marker','a check failed',NULL,0,0,1,'it went well','<!doctype html><title>report</title>','/home/archive/todo_1/report.html','the output\n','{\"v\":1}','{}','05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f',1700000000000,1700000060000,1795320567656),
+('019b0000-0000-7000-8000-000000000024','019b0000-0000-7000-8000-000000000023',1,'parked','parked',NULL,'marker',NULL,1790000000009,0,0,1,'it went well','<!doctype html><title>report</title>','/home/archive/todo_1/report.html','the output\n','{\"v\":1}','{}','05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f',1700000000000,1700000060000,1795320567681);
 /*!40000 ALTER TABLE `completion` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `health_metrics`;
@@ -105,7 +105,7 @@ CREATE TABLE `host` (
 LOCK TABLES `host` WRITE;
 /*!40000 ALTER TABLE `host` DISABLE KEYS */;
 INSERT INTO `host` VALUES
-('here/1',6,1795317132072);
+('here/1',6,1795320567710);
 /*!40000 ALTER TABLE `host` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `notification_history`;
@@ -224,12 +224,12 @@ CREATE TABLE `run` (
 LOCK TABLES `run` WRITE;
 /*!40000 ALTER TABLE `run` DISABLE KEYS */;
 INSERT INTO `run` VALUES
-('019b0000-0000-7000-8000-000000000017','019b0000-0000-7000-8000-000000000016',1,'shell','tmux','here/1','',1795317131919,1,1795317131919,1795317131930,'lost',NULL),
-('019b0000-0000-7000-8000-000000000018','019b0000-0000-7000-8000-000000000016',2,'shell','tmux','here/1','',1795317191939,1,1795317131939,1790000000001,'done','marker'),
-('019b0000-0000-7000-8000-000000000020','019b0000-0000-7000-8000-000000000019',1,'shell','child','here/1','',1795317191962,1,1795317131962,1700000060000,'failed','marker'),
-('019b0000-0000-7000-8000-000000000024','019b0000-0000-7000-8000-000000000023',1,'shell','child','here/1','',1795317191989,1,1795317131989,1700000060000,'parked','marker'),
-('019b0000-0000-7000-8000-000000000026','019b0000-0000-7000-8000-000000000025',1,'shell','child','here/1','3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',1795317132008,2,1795317132008,NULL,NULL,NULL),
-('019b0000-0000-7000-8000-000000000028','019b0000-0000-7000-8000-000000000027',1,'shell','child','here/1','3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',1795317192072,1,1795317132072,NULL,NULL,NULL);
+('019b0000-0000-7000-8000-000000000017','019b0000-0000-7000-8000-000000000016',1,'shell','tmux','here/1','',1795320567598,1,1795320567598,1795320567606,'lost',NULL),
+('019b0000-0000-7000-8000-000000000018','019b0000-0000-7000-8000-000000000016',2,'shell','tmux','here/1','',1795320627616,1,1795320567616,1790000000001,'done','marker'),
+('019b0000-0000-7000-8000-000000000020','019b0000-0000-7000-8000-000000000019',1,'shell','child','here/1','',1795320627648,1,1795320567648,1700000060000,'failed','marker'),
+('019b0000-0000-7000-8000-000000000024','019b0000-0000-7000-8000-000000000023',1,'shell','child','here/1','',1795320627676,1,1795320567676,1700000060000,'parked','marker'),
+('019b0000-0000-7000-8000-000000000026','019b0000-0000-7000-8000-000000000025',1,'shell','child','here/1','3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',1795320567691,2,1795320567691,NULL,NULL,NULL),
+('019b0000-0000-7000-8000-000000000028','019b0000-0000-7000-8000-000000000027',1,'shell','child','here/1','3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',1795320627710,1,1795320567710,NULL,NULL,NULL);
 /*!40000 ALTER TABLE `run` ENABLE KEYS */;
 UNLOCK TABLES;
 DROP TABLE IF EXISTS `self_healing_events`;
@@ -314,14 +314,14 @@ CREATE TABLE `todo` (
 LOCK TABLES `todo` WRITE;
 /*!40000 ALTER TABLE `todo` DISABLE KEYS */;
 INSERT INTO `todo` VALUES
-('019b0000-0000-7000-8000-000000000016',1,'completed','prompt of completed 🙂\0\'\"\\','/work','/work','shell','tmux','[\"npm test\"]',5,5000,2,NULL,0,'completed','verified',NULL,2,NULL,NULL,1,0,'it went well','/home/archive/todo_1/report.html',1795317131860,1795317131946,1790000000001),
-('019b0000-0000-7000-8000-000000000019',2,'failed','prompt of failed 🙂\0\'\"\\','/work','/work','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'failed',NULL,'a check failed',1,NULL,NULL,0,0,'it went well','/home/archive/todo_1/report.html',1795317131953,1795317131969,1700000060000),
-('019b0000-0000-7000-8000-000000000021',3,'open','prompt of open 🙂\0\'\"\\','/work','/work','shell',NULL,'[\"npm test\"]',0,NULL,1,'019b0000-0000-7000-8000-000000000016',0,'open',NULL,NULL,0,NULL,NULL,0,0,NULL,NULL,1795317131973,1795317131973,NULL),
-('019b0000-0000-7000-8000-000000000022',4,'held','prompt of held 🙂\0\'\"\\','/work','/work','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,1,'open',NULL,NULL,0,NULL,NULL,0,0,NULL,NULL,1795317131977,1795317131977,NULL),
-('019b0000-0000-7000-8000-000000000023',5,'parked','prompt of parked 🙂\0\'\"\\','/work','/work','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'parked',NULL,NULL,1,NULL,1790000000009,0,0,'it went well','/home/archive/todo_1/report.html',1795317131982,1795317131998,NULL),
-('019b0000-0000-7000-8000-000000000025',6,'running','prompt of running 🙂\0\'\"\\','/work','/work','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'running',NULL,NULL,1,'019b0000-0000-7000-8000-000000000026',NULL,0,0,NULL,NULL,1795317132002,1795317132014,NULL),
-('019b0000-0000-7000-8000-000000000027',7,'dead-lettered','prompt of dead-lettered 🙂\0\'\"\\','/work','/work','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,1,'dead-lettered',NULL,'REPORT_FAILED three times',1,'019b0000-0000-7000-8000-000000000028',NULL,0,0,NULL,NULL,1795317132018,1795317132083,NULL),
-('019b0000-0000-7000-8000-000000000029',8,'cancelled','prompt of cancelled 🙂\0\'\"\\','/work','/work','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'cancelled',NULL,'not needed',0,NULL,NULL,0,0,NULL,NULL,1795317132091,1795317132100,1795317132100);
+('019b0000-0000-7000-8000-000000000016',1,'completed','prompt of completed 🙂\0\'\"\\','/projects/one','/projects/one','shell','tmux','[\"npm test\"]',5,5000,2,NULL,0,'completed','verified',NULL,2,NULL,NULL,1,0,'it went well','/home/archive/todo_1/report.html',1795320567565,1795320567622,1790000000001),
+('019b0000-0000-7000-8000-000000000019',2,'failed','prompt of failed 🙂\0\'\"\\','/projects/one','/projects/one','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'failed',NULL,'a check failed',1,NULL,NULL,0,0,'it went well','/home/archive/todo_1/report.html',1795320567632,1795320567656,1700000060000),
+('019b0000-0000-7000-8000-000000000021',3,'open','prompt of open 🙂\0\'\"\\','/projects/one','/projects/one','shell',NULL,'[\"npm test\"]',0,NULL,1,'019b0000-0000-7000-8000-000000000016',0,'open',NULL,NULL,0,NULL,NULL,0,0,NULL,NULL,1795320567660,1795320567660,NULL),
+('019b0000-0000-7000-8000-000000000022',4,'held','prompt of held 🙂\0\'\"\\','/projects/one','/projects/one','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,1,'open',NULL,NULL,0,NULL,NULL,0,0,NULL,NULL,1795320567665,1795320567665,NULL),
+('019b0000-0000-7000-8000-000000000023',5,'parked','prompt of parked 🙂\0\'\"\\','/projects/one','/projects/one','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'parked',NULL,NULL,1,NULL,1790000000009,0,0,'it went well','/home/archive/todo_1/report.html',1795320567669,1795320567681,NULL),
+('019b0000-0000-7000-8000-000000000025',6,'running','prompt of running 🙂\0\'\"\\','/projects/one','/projects/one','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'running',NULL,NULL,1,'019b0000-0000-7000-8000-000000000026',NULL,0,0,NULL,NULL,1795320567685,1795320567700,NULL),
+('019b0000-0000-7000-8000-000000000027',7,'dead-lettered','prompt of dead-lettered 🙂\0\'\"\\','/projects/one','/projects/one','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,1,'dead-lettered',NULL,'REPORT_FAILED three times',1,'019b0000-0000-7000-8000-000000000028',NULL,0,0,NULL,NULL,1795320567704,1795320567715,NULL),
+('019b0000-0000-7000-8000-000000000029',8,'cancelled','prompt of cancelled 🙂\0\'\"\\','/projects/one','/projects/one','shell',NULL,'[\"npm test\"]',5,NULL,1,NULL,0,'cancelled',NULL,'not needed',0,NULL,NULL,0,0,NULL,NULL,1795320567718,1795320567723,1795320567723);
 /*!40000 ALTER TABLE `todo` ENABLE KEYS */;
 UNLOCK TABLES;
 /*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;

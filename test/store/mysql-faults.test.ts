@@ -456,10 +456,12 @@ describe('a server that refuses', () => {
   });
 });
 
-test('the next server of the address serves while the first is away', async () => {
+test('the next server of the address serves while the first is away', async (t) => {
   const second = await startTcpProxy(server.port);
+  t.after(() => second.stop());
   const hosts = `127.0.0.1:${proxy.port},127.0.0.1:${second.port}`;
   const store = mysqlStore(server.url().replace(`127.0.0.1:${server.port}`, hosts), { poolSize: 2 });
+  t.after(() => store.close());
   await store.ping();
   assert.deepEqual([proxy.clients(), second.clients()], [1, 0], 'in order of preference');
   await proxy.refuse();
@@ -472,7 +474,6 @@ test('the next server of the address serves while the first is away', async () =
   await proxy.refuse();
   assert.equal(await codeOf(store.ping()), 'STORE_UNREACHABLE');
   await proxy.accept();
-  await store.close();
 });
 
 test('[C-16] MariaDB: what is too large for the server is stored in part with length and digest, and is the same by both', async () => {

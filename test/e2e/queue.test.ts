@@ -136,7 +136,7 @@ test('[C-49] with auto_continue off the daemon starts nothing by itself; asked f
 test('[I-13] one run call starts exactly one of those that are open', async (t) => {
   const home = await testHome(t);
   for (const name of ['a', 'b', 'c']) await home.add(`echo ${name} >> started`);
-  const { code, stdout } = await home.todo(['run', '--json']);
+  const { code, stdout } = await home.todo(['run', '--once', '--json']);
   assert.equal(code, 0);
   assert.equal(readFileSync(join(home.work, 'started'), 'utf8'), 'a\n');
   const { todos } = await home.json(['list']);

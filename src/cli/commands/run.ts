@@ -9,6 +9,7 @@ import { findTodo, todoJson, usage } from '../todos.ts';
 
 /** Starts the next todo, or that one, or a command line, and follows it to its end; with or without a daemon. */
 export const command: CommandModule = {
+  declare: (commander) => void commander.option('--once', 'stop after one todo (what run does anyway; todo daemon run --once has it too)'),
   async run(call) {
     const { args, rest, out } = call;
     if (rest !== null && args.length > 0) throw usage('run', 'either an ID or -- and a command, not both');

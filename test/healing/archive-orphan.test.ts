@@ -102,3 +102,12 @@ test('a file too large for one piece is kept in pieces that end with a line', ()
   for (const content of contents) assert.ok(content.endsWith('\n'));
   assert.equal(contents.join(''), text);
 });
+
+test('what does not read back as it was written is not archived, and the folder stays', () => {
+  using small = new SmallWorld();
+  small.put('runs/run-1/output.log', 'precious\n', minutes(40));
+  const lying: Files = { ...files, read: (path) => (path.endsWith('output.log') ? Buffer.from('other') : files.read(path)) };
+  assert.throws(() => archive(small, 'runs/run-1', lying), /something else than was written/);
+  assert.equal(readFileSync(small.path('runs/run-1/output.log'), 'utf8'), 'precious\n');
+  assert.equal(readdirSync(small.path('archive')).filter((name) => !name.endsWith('.new')).length, 0);
+});

@@ -275,6 +275,15 @@ const cases: readonly Case[] = [
     status: 'degraded',
   },
   {
+    name: 'a claim of this moment is not lost: the journal has it in the next one',
+    given: (small) => {
+      small.daemon = daemonStatus();
+      small.rows.push({ todo: todo(1, { status: 'claimed' }), run: run(1, { startedAtMs: startMs - 59_000 }) });
+    },
+    sees: {},
+    status: 'healthy',
+  },
+  {
     name: 'the run of another host is its own business until it stopped renewing',
     given: (small) => {
       small.daemon = daemonStatus();

@@ -39,6 +39,15 @@ test('session folders of the legacy layout are orphans when their todo is not in
   assert.deepEqual(await subjects(small), ['legacy/claude_session_2', 'legacy/claude_session_whose']);
 });
 
+test('a session folder of another user is none of our business', async () => {
+  using small = new SmallWorld();
+  small.todos = [todo(2, { status: 'completed' })];
+  small.put('legacy/claude_session_2/notes.txt', 'x', minutes(45));
+  const needs = small.needs();
+  const { findings } = await lookAtHealth({ ...needs, world: { ...needs.world, host: { ...needs.world.host, uid: -5 } } });
+  assert.deepEqual(findings, []);
+});
+
 test('windows are orphans when no live run names them, nor is named by them', async () => {
   using small = new SmallWorld();
   const session = { kind: 'tmux', target: 'todo:1', process: { pid: 5, startTicks: 1, bootId: 'b' } } as const;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
+import { OperationalError } from '../../src/core/errors.ts';
 import type { Actions } from '../../src/healing/apply.ts';
 import { archiveOrphan } from '../../src/healing/archive-orphan.ts';
 import { sweep } from '../../src/healing/sweep.ts';
@@ -144,16 +145,45 @@ test('after three resets the next recovery blocks the todo and raises an alarm',
   );
 });
 
-test('a repair that did not work is told as such, and the others go on', async () => {
+test('a repair that changed nothing is never called done, whatever it answered', async () => {
+  using small = new SmallWorld();
+  ill(small);
+  const idle: Actions = {
+    processMarkers: async () => {},
+    forceComplete: async () => {},
+    reset: async () => {},
+    archiveOrphan: async () => {},
+    endWindow: async () => {},
+    rescue: async () => true,
+    rotateLog: async () => {},
+  };
+  const { plans, results } = await sweep({ ...small.needs(), world: small.world, actions: idle, apply: 'automatic' });
+  assert.equal(results.length, automatic.length);
+  assert.deepEqual(
+    results.filter((it) => it.done),
+    [],
+  );
+  assert.equal(plans.length, automatic.length + 1);
+});
+
+test('a repair that fails by an error with a code is told, and the others go on', async () => {
   using small = new SmallWorld();
   ill(small);
   const asked: string[] = [];
-  const actions: Actions = { ...actionsOn(small, asked), endWindow: async () => {} };
-  const { results } = await sweep({ ...small.needs(), world: small.world, actions, apply: 'automatic' });
+  const endWindow = async () => {
+    throw new OperationalError('TMUX_UNAVAILABLE', { operation: 'ending', subject: 'todo:9', why: 'gone' });
+  };
+  const { results } = await sweep({
+    ...small.needs(),
+    world: small.world,
+    actions: { ...actionsOn(small, asked), endWindow },
+    apply: 'automatic',
+  });
   assert.deepEqual(
-    results.filter((it) => !it.done).map((it) => it.plan),
-    ['end-window:todo:9'],
+    results.filter((it) => !it.done).map((it) => [it.plan, it.why.slice(0, 16)]),
+    [['end-window:todo:9', 'TMUX_UNAVAILABLE']],
   );
+  assert.equal(asked.length, automatic.length - 1);
 });
 
 test('a finding is told once, and once that it is over', async () => {

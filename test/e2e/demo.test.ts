@@ -58,3 +58,15 @@ test('for people the demo tells each step and ends with a table and what to try 
   ])
     assert.match(stdout, said);
 });
+
+test('a demo whose terminal goes away ends its daemon and its agents all the same', async (t) => {
+  const home = await testHome(t);
+  const demo = home.start(['demo'], { env: { TMPDIR: home.work } });
+  await demo.says(/hanging +running/);
+  demo.process.kill('SIGHUP');
+  assert.equal((await demo.ended).code, 1);
+  const left = readdirSync('/proc').filter(
+    (pid) => /^\d+$/.test(pid) && environmentOf(pid).some((line) => line.startsWith(`TODO_HOME=${home.work}`)),
+  );
+  assert.deepEqual(left, []);
+});

@@ -8,6 +8,7 @@ import { startDaemon, stopDaemon } from '../daemon-control.ts';
 import { demoConfig, type Scenario, scenarios } from '../demo/scenarios.ts';
 import { exit } from '../exit-codes.ts';
 import { lastOf, stepOf } from '../follow-todo.ts';
+import { onInterrupt } from '../interrupt.ts';
 import { write } from '../out.ts';
 import { fit, plain } from '../text/plain.ts';
 import { colourOf, endText, symbolOf } from '../text/status.ts';
@@ -18,6 +19,7 @@ import { shownStatus } from '../todos.ts';
 /** A machine that needs longer than this has other troubles. */
 const demoWithinMs = 55_000;
 const lookEveryMs = 200;
+const agentsGraceMs = 1000;
 
 type Player = { readonly scenario: Scenario; readonly id: string; readonly number: number };
 type Seen = Player & {
@@ -46,8 +48,8 @@ export const command: CommandModule = {
     const spinner = await out.spin('adding six todos and starting a daemon of their own');
     const players = await addAll(home, opened);
     const interrupted = new AbortController();
-    const onInterrupt = () => interrupted.abort();
-    process.on('SIGINT', onInterrupt);
+    // Also when the terminal goes away: the daemon is the demo's own and ends with it.
+    const listening = onInterrupt(() => interrupted.abort());
     let seen: readonly Seen[];
     try {
       const daemon = await startDaemon(there, opened, () => {});
@@ -57,8 +59,10 @@ export const command: CommandModule = {
       seen = await watchAll(players, call, opened, startedAtMs, interrupted.signal);
     } finally {
       spinner.end();
-      process.off('SIGINT', onInterrupt);
+      listening();
       await stopDaemon(opened, true).catch(() => null);
+      // An agent lives on when its daemon ends; the demo's own may not.
+      await opened.world.processes.endTagged('TODO_HOME', home, agentsGraceMs);
     }
     const results = seen.map((it) => ({ ...it, asExpected: isAsExpected(it) }));
     out.json('demo', {

@@ -4,6 +4,7 @@ import { firstRoundFailed } from '../core/advance.ts';
 import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import type { CheckResult } from '../core/evidence.ts';
+import { quietAtMs } from '../core/quiet.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import { checksOfRound, feedbackOf, maySendBack, wantsChecks } from '../core/verdict.ts';
@@ -21,7 +22,12 @@ const deliveredWithinMs = 3000;
 /** Takes one signalled, quiet run to its end: judge an idle conversation, end the session, then the four layers. */
 export async function bringToEnd(context: Context, runId: string): Promise<void> {
   if (context.ledger.get(runId).fact === 'signalled') {
-    if ((await judge(context, runId)) === 'sent-back') return;
+    if ((await judge(context, runId)) === 'goes-on') return;
+    if (
+      quietAtMs(context.ledger.get(runId), context.steps.adapterOf(context.ledger.get(runId).todo.agent), context.config) >
+      context.world.clock.nowMs()
+    )
+      return;
     if ((await endSession(context, runId)) === 'busy-again') return;
   }
   await complete(
@@ -83,22 +89,24 @@ function noteStoreFailure(context: Context, entry: Entry): void {
  * An idle conversation (its Stop hook waits, or its prompt is empty) is asked for nothing until the checks have spoken:
  * they run while it cannot write, and a failure goes back to it as it stands.
  */
-async function judge(context: Context, runId: string): Promise<'sent-back' | 'go-on'> {
+async function judge(context: Context, runId: string): Promise<'goes-on' | 'over'> {
   const entry = context.ledger.get(runId);
   const adapter = context.steps.adapterOf(entry.todo.agent);
   const idle = adapter.conversational && entry.turn === 'ended' && entry.exit === null && entry.session !== null;
-  if (!idle || !wantsChecks(entry) || checksOfRound(entry).length > 0) return 'go-on';
-  if (entry.kind === 'child' && !(await hookWaits(context, runId))) return 'go-on';
+  if (!idle || !wantsChecks(entry) || checksOfRound(entry).length > 0) return 'over';
+  if (entry.kind === 'child' && !(await hookWaits(context, runId))) return 'over';
   const results = await runChecks(entry, context.steps, context.stop);
-  if (context.stop.aborted) return 'sent-back';
+  if (context.stop.aborted) return 'goes-on';
+  // Background work may have started another turn meanwhile; then they spoke of nothing that is final.
+  if (context.ledger.get(runId).hooks.at(-1)?.atMs !== entry.hooks.at(-1)?.atMs) return 'goes-on';
   const passed = results.every((result) => result.passed);
   const hears = entry.kind === 'tmux' || context.state.waitingHooks.has(runId);
   if (!passed && hears && maySendBack(context.ledger.get(runId), adapter, context.config)) {
     await sendBackIdle(context, entry, results);
-    return 'sent-back';
+    return 'goes-on';
   }
   await context.ledger.update(runId, (now) => ({ ...now, checks: [...now.checks, ...results] }));
-  return 'go-on';
+  return 'over';
 }
 
 /** The hook's file comes first and its question a moment later; an agent that goes away instead will not ask. */
@@ -121,6 +129,8 @@ async function sendBackIdle(context: Context, entry: Entry, results: readonly Ch
   await context.ledger.update(entry.ref.runId, (now) => ({
     ...nextRound({ ...now, checks: [...now.checks, ...results] }, results, world.clock.nowMs()),
     fact: 'running',
+    // What the hook brings goes on in the same turn, without an event of its own; a typed prompt has one.
+    turn: waiting ? 'busy' : 'unreported',
   }));
   if (!waiting && entry.session?.kind === 'tmux') await prompt(context, entry.ref.runId, entry.session.target, feedback);
 }

@@ -111,7 +111,7 @@ async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, ta
         (now) => ({
           ...now,
           ...seen(null),
-          turn: verdict.kind === 'progress' && (!isCompletion(now.fact) || now.fact === 'signalled') ? 'busy' : now.turn,
+          ...(verdict.kind === 'progress' && (!isCompletion(now.fact) || now.fact === 'signalled') ? worksAgain(now) : {}),
         }),
         true,
       );
@@ -154,6 +154,12 @@ async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, ta
   }
 }
 
+/** What the checks said before is void: it can write again. */
+const worksAgain = (entry: Entry): Pick<Entry, 'turn' | 'checks'> => ({
+  turn: 'busy',
+  checks: entry.checks.filter(({ round }) => round !== entry.round),
+});
+
 /** A bare end of turn is answered once; the second one leaves the todo to a person. */
 async function nudge(context: Context, entry: Entry): Promise<void> {
   if (entry.nudged) return stall(context, entry, 'the agent ended its turn without a word, twice');
@@ -161,6 +167,8 @@ async function nudge(context: Context, entry: Entry): Promise<void> {
   await context.ledger.update(entry.ref.runId, (now) => ({
     ...now,
     nudged: true,
+    // The answer goes on in the same turn, without an event of its own.
+    turn: 'busy',
     timeline: stamp(now, { atMs: context.world.clock.nowMs(), fact: 'nudged', reason: 'the turn ended without a word' }),
   }));
 }

@@ -190,7 +190,10 @@ export async function until<T>(
   look: () => T | null | undefined | false | Promise<T | null | undefined | false>,
 ): Promise<T> {
   let wake = () => {};
-  const watchers: FSWatcher[] = folders.map((folder) => watch(folder, { recursive: true }, () => wake()).on('error', () => {}));
+  const isNews = newsOf();
+  const watchers: FSWatcher[] = folders.map((folder) =>
+    watch(folder, { recursive: true }, (_, name) => isNews(join(folder, name ?? '')) && wake()).on('error', () => {}),
+  );
   const deadline = AbortSignal.timeout(patienceMs);
   // An event is a hint, here as in the daemon: what was lost costs a second, not the test.
   const hint = setInterval(() => wake(), 1000);
@@ -210,6 +213,19 @@ export async function until<T>(
     clearInterval(hint);
     for (const watcher of watchers) watcher.close();
   }
+}
+
+/** For root SQLite gives the log of a database to its owner at each opening: a look would be the cause of the next one, for ever. */
+function newsOf(): (path: string) => boolean {
+  const seen = new Map<string, string>();
+  return (path) => {
+    if (!path.endsWith('-wal')) return true;
+    const stat = statSync(path, { throwIfNoEntry: false });
+    const now = `${stat?.mtimeMs} ${stat?.size}`;
+    const isNew = seen.get(path) !== now;
+    seen.set(path, now);
+    return isNew;
+  };
 }
 
 /** Runs live on when their daemon dies, so whoever made them ends them: each names its run in its environment. */

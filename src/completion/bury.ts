@@ -7,7 +7,8 @@ export const bury: Step = async (entry, needs) => {
   // Its report and outputs are where people look for them; a requeue reads them from there.
   if (entry.reported !== null) await moveToArchive(entry, needs);
   const reason = entry.givenUp ?? 'the completion was given up';
-  if (config.behavior.last_resort === 'reset')
+  // Opened again it may fail again in the same way: as often as any lost run, then a person must look.
+  if (config.behavior.last_resort === 'reset' && entry.todo.attempts + 1 < config.run.attempts)
     await world.store.giveBack(entry.ref, 'lost', `${reason} (last_resort reset)`, null, entry.todo.attempts + 1);
   else await world.store.deadLetter(entry.ref, reason);
   return { kind: 'done', fact: 'dead-lettered', reason };

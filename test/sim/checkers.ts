@@ -73,17 +73,25 @@ function nothingRemovedEarly(simulation: Simulation): Checker {
         if (fromSpool && op === 'unlink' && !path.endsWith('.hook')) judge(machine, change, runOfMarker(path));
         if (fromSpool && op === 'rename' && ![spool.cur, spool.bad].some((folder) => to?.startsWith(`${folder}/`)))
           simulation.violate(promise, `${machine.name} moved a marker to ${to}`);
-        if (path.endsWith('/output.log') || path.includes('/final')) judge(machine, change, runOfPath(path, runs));
-        if (path.startsWith(`${archive}/`)) simulation.violate(promise, `${machine.name} ${op} ${path}: the archive is for good`);
+        // A completion that was given up is shown to people in the archive: moved whole, nothing of it removed.
+        const givenUp = op === 'rename' && machine.journal.get(runOfPath(path, runs) ?? '')?.givenUp != null;
+        if (path.endsWith('/output.log') || (path.includes('/final') && !givenUp)) judge(machine, change, runOfPath(path, runs));
+        if (isArchived(path, archive)) simulation.violate(promise, `${machine.name} ${op} ${path}: the archive is for good`);
         if (path === legacy.marker || path === legacy.pointer) judge(machine, change, legacyRunOf(machine, change));
         if (legacy.sessionPrefix !== null && path.startsWith(legacy.sessionPrefix))
           judge(machine, change, sessionRunOf(machine, path.slice(legacy.sessionPrefix.length)));
       }
-      if ((op === 'write' || op === 'append') && path.startsWith(`${archive}/`))
+      if ((op === 'write' || op === 'append') && isArchived(path, archive))
         simulation.violate(promise, `${machine.name} wrote ${path} in the archive`);
     },
   };
 }
+
+/** Under its final name; what is still being put together has another. */
+const isArchived = (path: string, archive: string): boolean => {
+  const folder = runOfPath(path, archive);
+  return folder !== null && !folder.endsWith('.new');
+};
 
 /** The run whose word or pointer this very file is. Null when it is nobody's: then it must not be touched at all. */
 function legacyRunOf(machine: Machine, { node }: DiskChange): string {
@@ -363,10 +371,10 @@ export function whyUnsettled(simulation: Simulation, todo: Todo): string | null 
     case 'stalled':
       return todo.reason === null ? 'without a reason' : null;
     case 'parked':
-      return todo.notBeforeMs === null || todo.held ? null : 'its time has come';
+      return todo.notBeforeMs === null || todo.held || waitsForAnother(rows.todos, todo) ? null : 'its time has come';
     case 'open':
       if (todo.held || !simulation.plan.config.behavior.auto_continue) return null;
-      if (todo.after !== null && whyUnsettledDependency(rows.todos.get(todo.after)) !== null) return null;
+      if (waitsForAnother(rows.todos, todo)) return null;
       return slotsAreTaken(simulation, todo) ? null : 'nobody takes it';
     case 'claimed':
     case 'running':
@@ -376,12 +384,11 @@ export function whyUnsettled(simulation: Simulation, todo: Todo): string | null 
   }
 }
 
-const whyUnsettledDependency = (before: Todo | undefined): string | null =>
-  before !== undefined && before.status === 'completed' && before.proof !== 'forced'
-    ? null
-    : isTerminal(before?.status ?? 'failed')
-      ? null
-      : 'waits';
+/** One that has ended badly is no reason to wait: its dependents are blocked. */
+function waitsForAnother(todos: ReadonlyMap<string, Todo>, { after }: Todo): boolean {
+  const before = after === null ? undefined : todos.get(after);
+  return before !== undefined && !isTerminal(before.status);
+}
 
 function slotsAreTaken(simulation: Simulation, todo: Todo): boolean {
   const { slots } = simulation.plan.config;
@@ -400,23 +407,26 @@ function slotsAreTaken(simulation: Simulation, todo: Todo): boolean {
 /** 6. Every step may run twice. Twice is the same as once. */
 function twiceIsOnce(simulation: Simulation): Checker {
   const promise = 'P6';
-  const sent = new Map<string, string>();
+  const sent = new Map<string, TerminalRecord>();
   return {
     promise,
     storeSent(operation, args) {
       if (operation !== 'record') return;
       const record = args[0] as TerminalRecord;
-      const content = digest.sha256(JSON.stringify(record));
       const before = sent.get(record.runId);
-      if (before !== undefined && before !== content) simulation.violate(promise, `run ${record.runId} sent two different records`);
-      sent.set(record.runId, content);
+      const changed =
+        before === undefined ? [] : Object.keys(record).filter((field) => !Object.is(record[field as 'runId'], before[field as 'runId']));
+      if (changed.length > 0) simulation.violate(promise, `run ${record.runId} sent two different records: ${changed}`);
+      sent.set(record.runId, record);
     },
     atEnd() {
       for (const machine of simulation.machines) {
         const folders = machine.disk.files(machine.nature).list(machine.home.archive);
         const seen = new Set<string>();
         for (const folder of folders) {
-          const runId = folder.split('_').at(-1) ?? '';
+          // What a power loss brought back of a cleaned run folder is no second output.
+          if (machine.disk.node(`${machine.home.archive}/${folder}/output.txt`) === null) continue;
+          const runId = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(folder)?.[0] ?? folder;
           if (seen.has(runId)) simulation.violate(promise, `${machine.name} archived run ${runId} twice`);
           seen.add(runId);
         }

@@ -17,6 +17,7 @@ export class Disk {
   #lastIno = 1;
   /** Changes of names that no folder sync has made durable, oldest first. */
   #pending: NameChange[] = [];
+  #changes = 0;
 
   constructor(wallMs: () => number) {
     this.#wallMs = wallMs;
@@ -31,7 +32,8 @@ export class Disk {
   losePower(dice: Dice): void {
     const mood = dice.weighted({ all: 1, none: 2, each: 4 });
     for (const change of this.#pending) {
-      if (mood === 'all' || (mood === 'each' && dice.chance(0.5))) applyDurably(change);
+      if (!change.durable && (mood === 'all' || (mood === 'each' && dice.chance(0.5)))) applyDurably(change);
+      for (const { folder } of change.parts) folder.pending = [];
     }
     this.#pending = [];
     const seen = new Set<Node>();
@@ -107,24 +109,27 @@ export class Disk {
       }
       folder.mtimeMs = this.#wallMs();
     }
-    this.#pending.push({ parts: [...parts] });
+    const change: NameChange = { parts: [...parts], durable: false, order: ++this.#changes };
+    this.#pending.push(change);
+    for (const folder of new Set(parts.map((part) => part.folder))) folder.pending.push(change);
+    if (this.#pending.length > pendingMax) this.#pending = this.#pending.filter(({ durable }) => !durable);
   }
 
   /** All changes of names in this folder become durable; a rename that touches it does so in its other folder too. */
   syncNames(folder: FolderNode): void {
-    const stillPending: NameChange[] = [];
-    for (const change of this.#pending) {
-      if (!change.parts.some((part) => part.folder === folder)) {
-        stillPending.push(change);
-        continue;
-      }
+    for (const change of folder.pending) {
+      if (change.durable) continue;
       applyDurably(change);
-      // What came before it about the same name is past: it must not come back later.
-      for (const earlier of stillPending) {
-        earlier.parts = earlier.parts.filter((part) => !change.parts.some((now) => now.folder === part.folder && now.name === part.name));
+      // What came before it about the same name in another folder is past: it must not come back later.
+      for (const now of change.parts) {
+        if (now.folder === folder) continue;
+        for (const earlier of now.folder.pending) {
+          if (!earlier.durable && earlier.order < change.order)
+            earlier.parts = earlier.parts.filter((part) => part.folder !== now.folder || part.name !== now.name);
+        }
       }
     }
-    this.#pending = stillPending.filter((change) => change.parts.length > 0);
+    folder.pending = [];
   }
 
   /** A text of all that is there, for comparing two moments. */
@@ -168,6 +173,7 @@ export type FolderNode = {
   readonly ino: number;
   names: Map<string, Node>;
   readonly durableNames: Map<string, Node>;
+  pending: NameChange[];
   mode: number;
   uid: number;
   mtimeMs: number;
@@ -185,7 +191,9 @@ export type SpecialNode = {
 export type Node = FileNode | FolderNode | SpecialNode;
 
 type NamePart = { readonly folder: FolderNode; readonly name: string; readonly node: Node | null };
-type NameChange = { parts: NamePart[] };
+type NameChange = { parts: NamePart[]; durable: boolean; readonly order: number };
+/** The list is cleared of what is durable when it gets longer than this. */
+const pendingMax = 500;
 
 export type DiskChange = {
   readonly op: 'write' | 'append' | 'rename' | 'link' | 'unlink' | 'make-folder' | 'remove-folder' | 'sync' | 'sync-folder';
@@ -200,14 +208,16 @@ const newFolder = (ino: number, mode: number, uid: number, mtimeMs = 0): FolderN
   ino,
   names: new Map(),
   durableNames: new Map(),
+  pending: [],
   mode,
   uid,
   mtimeMs,
   nlink: 1,
 });
 
-function applyDurably({ parts }: NameChange): void {
-  for (const { folder, name, node } of parts) {
+function applyDurably(change: NameChange): void {
+  change.durable = true;
+  for (const { folder, name, node } of change.parts) {
     if (node === null) folder.durableNames.delete(name);
     else folder.durableNames.set(name, node);
   }

@@ -6,6 +6,7 @@ import type { Journal } from '../../src/world.ts';
 export class JournalRows {
   readonly #rows = new Map<string, { entry: Entry; updatedAtMs: number }>();
   readonly notes = new Map<string, string>();
+  readonly #written = new Set<string>();
   /** Told of every commit. */
   onCommit: ((before: Entry | null, after: Entry) => void) | null = null;
 
@@ -17,14 +18,23 @@ export class JournalRows {
     return [...this.#rows.values()].map(({ entry }) => entry).sort(oldestFirst);
   }
 
-  /** Guarded by owner, as the statement is. The row is text, so only what JSON carries comes back. */
+  /** A process that starts reads text, so only what JSON carries comes back to it. */
+  reread(): void {
+    for (const runId of this.#written) {
+      const row = this.#rows.get(runId);
+      if (row !== undefined) row.entry = JSON.parse(JSON.stringify(row.entry)) as Entry;
+    }
+    this.#written.clear();
+  }
+
+  /** Guarded by owner, as the statement is. */
   put(entry: Entry, nowMs: number): void {
     const before = this.get(entry.ref.runId);
     if (before !== null && !sameOwner(before.owner, entry.owner))
       throw new OperationalError('NOT_OWNER', { operation: 'saving', subject: entry.ref.runId });
-    const after = JSON.parse(JSON.stringify(entry)) as Entry;
-    this.#rows.set(entry.ref.runId, { entry: after, updatedAtMs: nowMs });
-    this.onCommit?.(before, after);
+    this.#rows.set(entry.ref.runId, { entry, updatedAtMs: nowMs });
+    this.#written.add(entry.ref.runId);
+    this.onCommit?.(before, entry);
   }
 
   adopt(runId: string, from: Owner, to: Owner, nowMs: number): boolean {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
 import { isOperational } from '../../src/core/errors.ts';
 import type { Home, Host, RunResult } from '../../src/world.ts';
@@ -205,7 +205,7 @@ export class Machine {
   }
 
   sha256(content: string | Uint8Array): string {
-    return createHash('sha256').update(content).digest('hex');
+    return hash('sha256', content);
   }
 
   #furnish(): void {
@@ -263,6 +263,6 @@ function homeOf(root: string, legacy: string | null): Home {
 /** Version 7: 48 bits of time, the rest by the dice. */
 export function uuidFrom(wallMs: number, dice: Dice): string {
   const time = Math.max(0, wallMs).toString(16).padStart(12, '0').slice(-12);
-  const hex = (length: number): string => Array.from({ length }, () => dice.int(0, 15).toString(16)).join('');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(3)}-8${hex(3)}-${hex(12)}`;
+  const hex = dice.hex(18);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(0, 3)}-8${hex.slice(3, 6)}-${hex.slice(6)}`;
 }

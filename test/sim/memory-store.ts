@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { OperationalError } from '../../src/core/errors.ts';
 import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
@@ -363,7 +363,7 @@ const isOf = (run: Run | undefined, host: string): boolean =>
 const byPriorityThenAge = (a: Todo, b: Todo): number => a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
 const newestFirst = (a: Todo, b: Todo): number => b.createdAtMs - a.createdAtMs || b.number - a.number;
 
-const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
+const sha256 = (content: string | Uint8Array): string => hash('sha256', content);
 
 /** Long values are held up to a size; `truncated` carries length and digest of the part and of the whole. */
 function cut(record: TerminalRecord, maxBytes: number): Pick<StoredRecord, 'record' | 'truncated'> {

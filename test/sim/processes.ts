@@ -14,7 +14,6 @@ export class ProcessTable {
   readonly #living = new Map<number, SimProcess>();
   readonly #windows = new Map<string, Window>();
   #lastPid = 100;
-  #lastWindow = 0;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -102,20 +101,25 @@ export class ProcessTable {
     this.#machine.onProcessEnd();
   }
 
-  // What the terminals' port needs.
+  /** A tmux session under its own name. It goes when what runs in it has ended. */
   openWindow(plan: StartPlan & { readonly name: string }): { target: string; process: ProcessId } {
-    const target = `@${++this.#lastWindow}`;
+    const target = plan.name;
+    if (this.window(target) !== null)
+      throw new OperationalError('SPAWN_FAILED', { operation: 'starting in tmux', subject: target, why: 'duplicate session' });
     const process = this.start(plan, target);
     this.#windows.set(target, { target, process, outputPath: plan.outputPath, agent: null });
     return { target, process };
   }
 
   window(target: string): Window | null {
-    return this.#windows.get(target) ?? null;
+    const window = this.#windows.get(target);
+    if (window !== undefined && this.isAlive(window.process)) return window;
+    this.#windows.delete(target);
+    return null;
   }
 
   windows(): readonly string[] {
-    return [...this.#windows.keys()];
+    return [...this.#windows.keys()].filter((target) => this.window(target) !== null);
   }
 
   closeWindow(target: string): void {

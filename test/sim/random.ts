@@ -9,6 +9,8 @@ export type Dice = {
   /** One of the keys, by weight. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K;
   shuffle<T>(items: readonly T[]): T[];
+  /** So many hexadecimal digits. */
+  hex(length: number): string;
   /** Dice of its own, derived from this one's seed and the name. */
   split(name: string): Dice;
 };
@@ -41,6 +43,14 @@ export function createDice(seed: number | string): Dice {
         [mixed[at], mixed[other]] = [mixed[other]!, mixed[at]!];
       }
       return mixed;
+    },
+    hex: (length) => {
+      let text = '';
+      while (text.length < length)
+        text += Math.floor(next() * 0x1_0000_0000)
+          .toString(16)
+          .padStart(8, '0');
+      return text.slice(0, length);
     },
     split: (name) => createDice(`${seed}/${name}`),
   };

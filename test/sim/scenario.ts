@@ -82,7 +82,7 @@ function configOf(dice: Dice): Config {
   Object.assign(config.run, { attempts: dice.int(2, 5), resets: dice.int(0, 3) });
   Object.assign(config.monitoring, {
     webhook_url: dice.chance(0.5) ? 'https://hook.example/alert' : null,
-    rescan: dice.pick([1, 2, 5, 10]),
+    rescan: dice.pick([1, 2, 10, 20]),
   });
   return config;
 }

@@ -376,6 +376,7 @@ export class Simulation {
 
   #boot(machine: Machine, kind: Daemon['kind'], scope: Parameters<typeof createEngine>[0]['scope'], crash: CrashPlan | null): Daemon {
     const dice = machine.dice.split(`link ${machine.processes.living.length} ${this.timeline.nowMs}`);
+    machine.journal.reread();
     const store = linkTo(
       {
         nowMs: () => this.storeMs(),
@@ -399,6 +400,7 @@ export class Simulation {
       },
     );
     const process: ProcessWorld = new ProcessWorld(machine, store, crash, this.calls, (death) => this.#died(daemon, death));
+    process.onDefect = (text) => this.violate('DEFECT', text);
     const stop = new AbortController();
     const engine = createEngine(
       {
@@ -470,7 +472,10 @@ export class Simulation {
   kill(machine: Machine, kind: Crash['kind']): void {
     const daemon = this.daemons.get(machine);
     if (daemon !== undefined) daemon.process.die(kind, 'some moment');
-    else if (kind === 'power') machine.losePower();
+    else if (kind === 'power') {
+      for (const observer of this.observers) observer.crashed?.(machine, { kind, at: 'no daemon' });
+      machine.losePower();
+    }
   }
 
   /** What a person types. Remembered, because only people may override. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ProcessId } from '../../src/core/entry.ts';
 import { OperationalError } from '../../src/core/errors.ts';
 import type { Clock, Digest, Files, Journal, Log, Network, Random, Store, World } from '../../src/world.ts';
@@ -39,6 +39,8 @@ export class ProcessWorld {
   readonly #machine: Machine;
   readonly #dice: Dice;
   readonly #onDeath: (crash: Crash) => void;
+  /** A line that no run of this program may ever write. */
+  onDefect: (text: string) => void = () => {};
   #plan: CrashPlan | null;
   #left: number;
   #pausedUntilMs = 0;
@@ -353,7 +355,9 @@ export class ProcessWorld {
     const line =
       (level: string) =>
       (_room: string, event: string, fields?: Readonly<Record<string, unknown>>): void => {
-        if (!this.dead) history.note(name, `${level} ${event}`, fields === undefined ? '' : JSON.stringify(fields));
+        if (this.dead) return;
+        history.note(name, `${level} ${event}`, fields === undefined ? '' : JSON.stringify(fields));
+        if (event === 'defect') this.onDefect(JSON.stringify(fields));
       };
     return {
       debug: line('debug'),
@@ -370,13 +374,12 @@ const never = <T>(): Promise<T> => new Promise(() => {});
 
 const halfOf = (content: string | Uint8Array): string | Uint8Array => content.slice(0, content.length >> 1);
 
-const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
-export const digest: Digest = { sha256, sha256Base64: (content) => createHash('sha256').update(content).digest('base64') };
+const sha256 = (content: string | Uint8Array): string => hash('sha256', content);
+export const digest: Digest = { sha256, sha256Base64: (content) => hash('sha256', content, 'base64') };
 
 const randomOf = (machine: Machine, dice: Dice): Random => ({
   next: dice.next,
   uuidv7: () => uuidFrom(machine.wallMs(), dice),
   uuidv4: () => uuidFrom(dice.int(0, 2 ** 46), dice),
-  token: () =>
-    Array.from({ length: 43 }, () => 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_'[dice.int(0, 63)]).join(''),
+  token: () => dice.hex(43),
 });

@@ -108,7 +108,7 @@ export async function lookAtAll(
     const components: Component[] = [
       daemonComponent({ ...needs, daemon }, entries, store, nowMs),
       storeComponent(world, daemon, store, nowMs),
-      journalComponent(needs.liveEntries, nowMs),
+      journalComponent(blind, entries, nowMs),
       diskComponent(disk, nowMs),
       component('spool', markers, nowMs, 'no marker waits'),
       component('queue', queue, nowMs, queueWords(config, store)),
@@ -240,9 +240,8 @@ function storeComponent(world: Sight, daemon: DaemonLook, store: Answer<StoreSee
   return { name, status: refusals.includes(store.code) ? 'unhealthy' : 'unknown', reason: store.unknown, sinceMs: known };
 }
 
-function journalComponent(entries: readonly Entry[] | null, nowMs: number): Component {
-  if (entries === null) return { name: 'journal', status: 'unknown', reason: 'it could not be read', sinceMs: nowMs };
-  return { name: 'journal', status: 'healthy', reason: `${entries.length} live in it`, sinceMs: nowMs };
+function journalComponent(blind: Look | null, entries: readonly Entry[], nowMs: number): Component {
+  return component('journal', blind ?? { seen: [], unknown: null }, nowMs, `${entries.length} live in it`);
 }
 
 function lowDisk(world: Pick<Sight, 'files' | 'home' | 'clock'>): Look {

@@ -280,7 +280,7 @@ async function apply(context: Context, runId: string, seen: ReturnType<typeof ob
   const { world, ledger, config } = context;
   if (seen.sign) {
     await ledger.update(runId, (now) => ({ ...now, seen: seen.seen, lastSignAtMs: world.clock.nowMs() }), true);
-    await awake(context, runId);
+    if (!standsIdle(ledger.get(runId))) await awake(context, runId);
   }
   if (seen.seen.outputBytes > config.run.output_max && !isCompletion(ledger.get(runId).fact)) await outputTooLarge(context, runId);
   if (seen.exit === null) return;
@@ -298,6 +298,10 @@ async function apply(context: Context, runId: string, seen: ReturnType<typeof ob
   const tail = world.files.readRange(runFiles(world.home.runs, runId).output, Math.max(0, size - tailForExitBytes), tailForExitBytes);
   await hearExit(context, ended, new TextDecoder().decode(tail ?? new Uint8Array()));
 }
+
+/** A terminal is redrawn also where its agent waits for a person; then only what its hooks report is work. */
+const standsIdle = ({ kind, turn, hooks, seen }: Entry): boolean =>
+  kind === 'tmux' && (turn === 'ended' || turn === 'paused') && seen.progressMs <= (hooks.at(-1)?.atMs ?? 0);
 
 async function outputTooLarge(context: Context, runId: string): Promise<void> {
   const entry = context.ledger.get(runId);

@@ -141,7 +141,7 @@ async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, ta
       await say(context, entry, word('parked', null, verdict.why, verdict.resetsAtMs ?? world.clock.nowMs() + usageLimitRetryMs));
       return;
     case 'waiting':
-      await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why) }), true);
+      await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why), turn: 'paused' }), true);
       await stall(context, ledger.get(runId), verdict.why);
       forget();
       return;

@@ -43,11 +43,12 @@ export async function doctorClaude(call: Call): Promise<number> {
   const turn = await oneTurn(opened);
   spinner.end();
   const fires = turn.events.includes('stop');
+  const cause = fires ? null : keptBy(settings.args, personalSettings({ env: { ...call.env, ...settings.env } }));
   const why = fires
     ? null
     : turn.asked === 0
       ? `it never asked its model: ${turn.tail || 'no output'}`
-      : `the turn ended without a Stop hook${turn.tail ? `: ${turn.tail}` : ''}`;
+      : `the turn ended without a Stop hook${cause ? `: ${cause}` : turn.tail ? `: ${turn.tail}` : ''}`;
   const own = installedIn(personalSettings(call));
   out.json('hooks-doctor', {
     agent: 'claude',
@@ -68,7 +69,7 @@ export async function doctorClaude(call: Call): Promise<number> {
   else {
     out.line(`${out.paint('red', '✘')} its Stop hook does not fire: ${why}`);
     out.note(
-      'Look for disableAllHooks or allowManagedHooksOnly in its settings and policies, and for --bare in agents.claude.args. Without hooks the end of its process still speaks.',
+      `${cause ? 'Change that' : 'Look for disableAllHooks or allowManagedHooksOnly in its settings and policies'}, and ask again. Without hooks the end of its process still speaks.`,
     );
   }
   out.line(
@@ -77,6 +78,28 @@ export async function doctorClaude(call: Call): Promise<number> {
       : `${out.paint('dim', '–')} sessions of your own do not have them (todo hooks install claude)`,
   );
   return fires ? exit.yes : exit.no;
+}
+
+/** What of the known causes is there: a switch in a settings file, or an argument. */
+function keptBy(args: readonly string[], personal: string): string | null {
+  if (args.includes('--bare')) return '--bare in agents.claude.args of hooks/config.json keeps all hooks off';
+  for (const path of [managedSettings, personal]) {
+    const on = switchesIn(path).find((name) => name === 'disableAllHooks' || name === 'allowManagedHooksOnly');
+    if (on !== undefined) return `${on} is on in ${path}`;
+  }
+  return null;
+}
+
+/** Where an administrator's settings for all users of the machine stand. */
+const managedSettings = '/etc/claude-code/managed-settings.json';
+
+function switchesIn(path: string): string[] {
+  try {
+    const settings: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return isObject(settings) ? Object.keys(settings).filter((name) => settings[name] === true) : [];
+  } catch {
+    return [];
+  }
 }
 
 async function versionOf(program: string, { world }: Opened): Promise<{ text: string | null; why: string }> {

@@ -17,7 +17,10 @@ const homeWith = (t: TestContext, behavior: Json, more: Json = {}): Promise<Test
 const silent = 'mkfifo go 2>/dev/null; read word < go';
 /** Speaks all the time and never ends. */
 const talking = 'while :; do echo working; sleep 0.1; done';
-const tell = (home: TestHome): void => writeFileSync(join(home.work, 'go'), 'on\n');
+const tell = async (home: TestHome): Promise<void> => {
+  await home.until('the pipe is there', () => existsSync(join(home.work, 'go')));
+  writeFileSync(join(home.work, 'go'), 'on\n');
+};
 
 const isOver = (todo: Json): boolean => ['completed', 'failed', 'cancelled', 'blocked'].includes(todo.status);
 const evidenceOf = (todo: Json): Json => JSON.parse(readFileSync(join(dirname(todo.report), 'evidence.json'), 'utf8'));
@@ -33,9 +36,9 @@ test('[C-27] basis silence: a run without a sign of progress is warned about wit
   for (const field of ['load', 'memoryFreeBytes', 'diskFreeBytes', 'processes']) assert.ok(field in line.system, field);
   assert.ok(line.system.processes.length > 0, 'the processes of the run');
 
-  tell(home);
+  await tell(home);
   await home.untilTodo(number, 'running again', (todo) => todo.status === 'running');
-  tell(home);
+  await tell(home);
   const ended = await home.untilTodo(number, 'ended', isOver);
   assert.deepEqual([ended.status, ended.proof], ['completed', 'unverified']);
 });
@@ -142,7 +145,7 @@ test('[C-28] action stall leaves the run to a person, who may still end it', asy
   await home.until('the emergency was told', () => home.log('emergency').some((line) => line.event === 'alert'));
   const stalled = await home.untilTodo(number, 'stalled', (todo) => todo.status === 'stalled');
   assert.equal(stalled.runs[0].endedAtMs, null);
-  tell(home);
+  await tell(home);
   const ended = await home.untilTodo(number, 'ended', isOver);
   assert.deepEqual([ended.status, ended.proof], ['completed', 'unverified']);
 });

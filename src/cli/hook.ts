@@ -18,7 +18,7 @@ const hookWaitDefaultMs = 540_000;
  * stops the agent by an error of ours. Exits 0 always: what blocks a Stop is the JSON on stdout.
  */
 export async function runHook(args: readonly string[], env: Env): Promise<number> {
-  if (!env['TODO_RUN']) return 0;
+  if (!env['TODO_RUN'] || isToldAlready(args, env)) return 0;
   try {
     await tell(args, env);
   } catch (error) {
@@ -26,6 +26,10 @@ export async function runHook(args: readonly string[], env: Env): Promise<number
   }
   return 0;
 }
+
+/** A run that we started has hooks of its own; those in a person's settings would say each event a second time, perhaps into the next round. */
+const isToldAlready = (args: readonly string[], env: Env): boolean =>
+  args[2] === 'personal' && (env['TODO_SESSION'] === 'child' || env['TODO_SESSION'] === 'tmux');
 
 async function tell([agent, event]: readonly string[], env: Env): Promise<void> {
   if (!agent || !event) throw new Error('called without agent and event');

@@ -97,9 +97,11 @@ async function judge(context: Context, runId: string): Promise<'goes-on' | 'over
   if (entry.kind === 'child' && !(await hookWaits(context, runId))) return 'over';
   const results = await runChecks(entry, context.steps, context.stop);
   if (context.stop.aborted) return 'goes-on';
+  const passed = results.every((result) => result.passed);
+  // What is typed while its Stop hook is about to ask only queues, and the hook would bring it a second time.
+  if (!passed && entry.kind === 'tmux') await hookWaits(context, runId);
   // Background work may have started another turn meanwhile; then they spoke of nothing that is final.
   if (context.ledger.get(runId).hooks.at(-1)?.atMs !== entry.hooks.at(-1)?.atMs) return 'goes-on';
-  const passed = results.every((result) => result.passed);
   const hears = entry.kind === 'tmux' || context.state.waitingHooks.has(runId);
   if (!passed && hears && maySendBack(context.ledger.get(runId), adapter, context.config)) {
     await sendBackIdle(context, entry, results);

@@ -22,7 +22,7 @@ test('hooks install: merged, once, with what stood there kept beside it; --dry-r
   assert.equal(settings.model, 'opus');
   assert.deepEqual([settings.hooks.Stop[0], settings.hooks.PreToolUse], [theirs.hooks.Stop[0], theirs.hooks.PreToolUse], 'theirs stay');
   const [ours] = settings.hooks.Stop[1].hooks;
-  assert.deepEqual([ours.type, ours.args, ours.timeout], ['command', ['hook', 'claude', 'stop'], 600]);
+  assert.deepEqual([ours.type, ours.args, ours.timeout], ['command', ['hook', 'claude', 'stop', 'personal'], 600]);
   assert.ok(ours.command.endsWith('/bin/todo') && existsSync(ours.command));
   assert.deepEqual(JSON.parse(readFileSync(first.backup, 'utf8')), theirs);
   const second = await home.json(['hooks', 'install', 'claude'], { env });

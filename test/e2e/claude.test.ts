@@ -556,6 +556,8 @@ test('[I-37] hooks are of the run alone: those of a person and of a project stay
   );
   const todo = await on.ended(added);
   assert.deepEqual([...endOf(todo), roundsOf(todo)], ['completed', 'verified', 'done', ['1 failed', '2 passed']]);
+  const toldByHooks = evidenceOf(todo).laterSignals.filter(({ saidBy }: Json) => saidBy === 'hook');
+  assert.equal(toldByHooks.length, 2, 'each of two Stops was told once');
   const lines = readFileSync(fired, 'utf8').trim().split('\n').sort();
   assert.deepEqual(lines, ['project', 'project', 'user', 'user'], 'theirs fired at each Stop');
   assert.deepEqual(

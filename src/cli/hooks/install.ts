@@ -93,7 +93,7 @@ function withOurHooks(settings: Settings, path: string): Settings {
   const merged: Record<string, unknown> = { ...hooks };
   for (const { name, event, timeout } of events) {
     const groups = Array.isArray(merged[name]) ? (merged[name] as Group[]) : [];
-    const ours = { type: 'command', command: join(programFolder, 'bin', 'todo'), args: ['hook', 'claude', event], timeout };
+    const ours = { type: 'command', command: join(programFolder, 'bin', 'todo'), args: ['hook', 'claude', event, 'personal'], timeout };
     merged[name] = groups.some((group) => hooksIn(group).some((hook) => isOurs(hook, event)))
       ? groups.map((group) => ({ ...group, hooks: hooksIn(group).map((hook) => (isOurs(hook, event) ? ours : hook)) }))
       : [...groups, { hooks: [ours] }];
@@ -107,7 +107,7 @@ const hooksIn = (group: Group): readonly unknown[] => (isObject(group) && Array.
 function isOurs(hook: unknown, event: string): boolean {
   if (!isObject(hook) || typeof hook['command'] !== 'string') return false;
   const args = Array.isArray(hook['args']) ? hook['args'] : [];
-  return /(^|\/)todo$/.test(hook['command']) && args.at(-3) === 'hook' && args.at(-2) === 'claude' && args.at(-1) === event;
+  return /(^|\/)todo$/.test(hook['command']) && args[0] === 'hook' && args[1] === 'claude' && args[2] === event;
 }
 
 /** Which of our hooks a settings file has. */

@@ -201,9 +201,11 @@ function completedIsProven(simulation: Simulation): Checker {
         if (!run.said.some(({ says }) => fits(says, record))) bad(`its agent said ${run.said.map(({ says }) => says).join(', ')}`);
         return;
       case 'process-end': {
-        const durable = run.said.find(
-          (word) => word.durableAtMs !== null && word.atMs > Math.max(run.turnedMs, run.begun.at(-1)?.atMs ?? 0),
-        );
+        const lastStart = run.begun.at(-1);
+        // A word belongs to its round; one that could not even be started has heard none.
+        const since =
+          lastStart?.round === record.round || record.round === 1 ? Math.max(run.turnedMs, lastStart?.atMs ?? 0) : Number.POSITIVE_INFINITY;
+        const durable = run.said.find((word) => word.durableAtMs !== null && word.atMs > since);
         if (durable !== undefined) return bad(`its agent had said ${durable.says} before`);
         const codes = run.ends.flatMap(({ how }) => (how.kind === 'code' ? [how.code] : []));
         if (record.outcome === 'done' && !codes.includes(0)) bad('no process of it ended with 0');

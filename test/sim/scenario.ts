@@ -292,14 +292,36 @@ function crashesOf(dice: Dice, mood: Mood): CrashPlan[] {
   return Array.from({ length: count }, () => crashOf(dice));
 }
 
+/** The calls on which the story turns: a crash at each of them is worth more than one among the many others. */
+const turningPoints = [
+  'journal.commit',
+  'journal.adopt',
+  'store.claim',
+  'store.mark',
+  'store.record',
+  'store.readBack',
+  'store.getRun',
+  'store.deadLetter',
+  'store.rescue',
+  'files.rename',
+  'files.removeTree',
+  'files.unlink',
+  'files.sync',
+  'files.syncFolder',
+  'files.write',
+  'processes.start',
+  'processes.run',
+  'processes.endTagged',
+  'terminals.start',
+  'terminals.send',
+] as const;
+
 function crashOf(dice: Dice): CrashPlan {
+  const kind = dice.chance(0.6) ? 'process' : 'power';
+  const when = dice.pick(['before', 'after', 'half'] as const);
+  if (dice.chance(0.5)) return { calls: dice.int(1, 6), of: dice.pick(turningPoints), when, kind };
   const of = dice.chance(0.75) ? 'change' : 'any';
-  return {
-    calls: of === 'change' ? dice.int(1, 90) : dice.int(1, 400),
-    of,
-    when: dice.pick(['before', 'after', 'half']),
-    kind: dice.chance(0.6) ? 'process' : 'power',
-  };
+  return { calls: of === 'change' ? dice.int(1, 120) : dice.int(1, 400), of, when, kind };
 }
 
 function eventsOf(dice: Dice, todos: readonly TodoPlan[], hosts: number, mood: Mood, healAtMs: number): Event[] {

@@ -19,7 +19,8 @@ export class Crashed extends Error {
 /** Where a process dies: at the n-th call that fits, before its effect, half-way, or after it. */
 export type CrashPlan = {
   readonly calls: number;
-  readonly of: 'change' | 'any';
+  /** Any call, any that changes something, or one of that name. */
+  readonly of: 'change' | 'any' | `${string}.${string}`;
   readonly when: 'before' | 'half' | 'after';
   readonly kind: 'process' | 'power';
 };
@@ -102,7 +103,7 @@ export class ProcessWorld {
   #fate(name: string, change: boolean): CrashPlan | null {
     this.calls[name] = (this.calls[name] ?? 0) + 1;
     const plan = this.#plan;
-    if (plan === null || (plan.of === 'change' && !change) || --this.#left > 0) return null;
+    if (plan === null || (plan.of === 'change' ? !change : plan.of !== 'any' && plan.of !== name) || --this.#left > 0) return null;
     this.#plan = null;
     return plan;
   }

@@ -134,7 +134,7 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
 }
 
 function launch(args: readonly string[], folder: string, base: string, { env, stdin, cwd }: CallOptions): Started {
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_')));
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_') && name !== 'CI'));
   const child = spawn(todoProgram, args, {
     cwd: cwd ?? base,
     env: { ...clean, TODO_HOME: folder, HOME: join(base, 'user'), XDG_CACHE_HOME: join(root, '.todo-test', 'cache'), ...env },

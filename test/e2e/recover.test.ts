@@ -99,7 +99,7 @@ for (const off of ['cleanup_orphaned', 'auto_recovery']) {
     const { home, folders } = await withOrphans(t, { health_check_interval: 0.2, [off]: false });
     await home.daemon();
     await home.until('three sweeps', () => home.log('monitor').filter((line) => line.event === 'swept').length >= 3);
-    assert.ok(home.log('monitor').some((line) => line.event === 'found' && line.subject === folders.run));
+    await home.until('it is told', () => home.log('monitor').some((line) => line.event === 'found' && line.subject === folders.run));
     for (const folder of Object.values(folders)) assert.ok(existsSync(folder));
     assert.ok((await home.json(['recover'])).plans.every((plan: Json) => !plan.automatic));
   });

@@ -14,7 +14,7 @@ export async function onTerminal(command: string, env: Readonly<Record<string, s
   const folder = mkdtempSync(join(tmpdir(), 'todo-tty-'));
   const socket = join(folder, 'tmux');
   const { tmux } = programs();
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TODO_|NO_COLOR$|TMUX)/.test(name)));
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TODO_|NO_COLOR$|TMUX|CI$)/.test(name)));
   const call = (...args: string[]) => promisify(execFile)(tmux, ['-S', socket, '-f', '/dev/null', ...args], { env: { ...clean, ...env } });
   try {
     // The window waits until its output is caught from the first byte on.

@@ -1,0 +1,158 @@
+/** A planted bug: one place in the source that is changed, and the layer of tests that must see it. */
+export type Mutant = {
+  readonly name: string;
+  /** Below src/. */
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+  /** Seeds of the simulation, or a test file. */
+  readonly killedBy: { readonly seeds: readonly [from: number, to: number] } | { readonly test: string };
+};
+
+const seeds = [1, 400] as const;
+
+/** Each is a mistake that somebody made once, here or in the systems before this one. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'the later word wins',
+    file: 'core/signal.ts',
+    find: 'if (entry.signal !== null || isCompletion(entry.fact)) {',
+    replace: "if (isCompletion(entry.fact) && entry.fact !== 'signalled') {",
+    killedBy: { test: 'test/core/timers.test.ts' },
+  },
+  {
+    name: 'the token is not looked at',
+    file: 'signals/spool.ts',
+    find: 'digest.sha256(marker.token) !== standing.tokenSha256',
+    replace: 'digest.sha256(marker.token) === ""',
+    killedBy: { seeds },
+  },
+  {
+    name: 'confirm always says yes',
+    file: 'completion/confirm.ts',
+    find: 'const back = await world.store.readBack(entry.ref.runId);',
+    replace:
+      "if (entry.fact === 'recorded') return { kind: 'done', fact: 'confirmed' };\n  const back = await world.store.readBack(entry.ref.runId);",
+    killedBy: { seeds },
+  },
+  {
+    name: 'clean before confirm',
+    file: 'completion/pipeline.ts',
+    find: '      return confirm;',
+    replace: '      return clean;',
+    killedBy: { seeds },
+  },
+  {
+    name: 'forced is shown as verified',
+    file: 'core/verdict.ts',
+    find: "outcome: 'forced', todoStatus: 'completed', proof: 'forced'",
+    replace: "outcome: 'forced', todoStatus: 'completed', proof: 'verified'",
+    killedBy: { seeds },
+  },
+  {
+    name: 'failed checks pass',
+    file: 'core/verdict.ts',
+    find: 'if (checks.length > 0 && failed.length === 0)',
+    replace: 'if (checks.length > 0)',
+    killedBy: { seeds },
+  },
+  {
+    name: 'checks run while the agent can write',
+    file: 'daemon/settle.ts',
+    find: "    if ((await endSession(context, runId)) === 'busy-again') return;",
+    replace: '',
+    killedBy: { seeds },
+  },
+  {
+    name: 'unknown is taken for dead: an owner',
+    file: 'daemon/engine.ts',
+    find: "world.processes.alive(entry.owner) === 'no'",
+    replace: "world.processes.alive(entry.owner) !== 'yes'",
+    killedBy: { seeds },
+  },
+  {
+    name: 'reports are not flushed',
+    file: 'completion/report-step.ts',
+    find: '    files.sync(`${at.final}/${name}`);',
+    replace: '',
+    killedBy: { seeds },
+  },
+  {
+    name: 'collected output is not flushed',
+    file: 'completion/collect.ts',
+    find: 'for (const name of names) files.sync(`${final}/${name}`);',
+    replace: '',
+    killedBy: { seeds },
+  },
+  {
+    name: 'the archive folder is not flushed',
+    file: 'daemon/engine.ts',
+    find: 'world.files.syncFolder(world.home.archive)',
+    replace: 'undefined',
+    killedBy: { seeds },
+  },
+  {
+    name: 'the timers are forgotten',
+    file: 'core/deadlines.ts',
+    find: "if (entry.fact !== 'running' && entry.fact !== 'signalled') return [];",
+    replace: 'return [];',
+    killedBy: { seeds },
+  },
+  {
+    name: 'markers claimed before a crash are not heard again',
+    file: 'daemon/engine.ts',
+    find: 'await Promise.all(hearing(context, words));',
+    replace: 'void words;',
+    killedBy: { seeds },
+  },
+  {
+    name: 'a store that is away is given up',
+    file: 'core/advance.ts',
+    find: "if (retry === 'forever') return failed;",
+    replace: '',
+    killedBy: { test: 'test/core/advance.test.ts' },
+  },
+  {
+    name: 'rounds without end',
+    file: 'core/verdict.ts',
+    find: 'entry.round <= config.behavior.max_rounds',
+    replace: 'entry.round <= 1000',
+    killedBy: { seeds },
+  },
+  {
+    name: 'a marker is believed whatever its digest',
+    file: 'core/marker.ts',
+    find: 'if (sha256(line) !== match[1])',
+    replace: "if (sha256(line) === '')",
+    killedBy: { test: 'test/core/marker.test.ts' },
+  },
+  {
+    name: 'the fence is dropped from the guard of the todo and of the run',
+    file: 'store/runs.ts',
+    find: 'WHERE id = ? AND fence = ? AND run_id = ?${condition}`',
+    replace: 'WHERE id = ? AND ? > 0 AND run_id = ?${condition}`',
+    killedBy: { test: 'test/store/sqlite.test.ts' },
+  },
+  {
+    name: 'what comes back is never compared',
+    file: 'core/record.ts',
+    find: 'return why === null ? { same: true } : { same: false, why };',
+    replace: 'return why === null || why !== null ? { same: true } : { same: false, why };',
+    killedBy: { test: 'test/store/record.test.ts' },
+  },
+  {
+    name: 'a lost attempt is never the last',
+    file: 'core/verdict.ts',
+    find: 'if (attempts >= config.run.attempts)',
+    replace: 'if (attempts < 0)',
+    killedBy: { test: 'test/core/verdict.test.ts' },
+  },
+  {
+    name: 'a todo worked on by hand is sent back',
+    file: 'core/verdict.ts',
+    find: "if (entry.kind !== 'child' && entry.kind !== 'tmux') return false;",
+    replace: '',
+    killedBy: { test: 'test/core/verdict.test.ts' },
+  },
+];

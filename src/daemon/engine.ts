@@ -224,7 +224,24 @@ async function adoptOrphan(context: Context, entry: Entry): Promise<string | nul
   if (adopted.fact === 'running')
     context.state.untold.set(runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
   world.log.info('completion', 'adopted', { todo: entry.todo.number, run: runId, fact: entry.fact });
+  if (adopted.kind === 'person' && adopted.fact === 'claimed') await takeBack(context, runId);
   return runId;
+}
+
+/** A person's word whose process died before the word was durable: nobody will say it again, so the todo is given back. */
+async function takeBack(context: Context, runId: string): Promise<void> {
+  const entry = context.ledger.get(runId);
+  const reason = "the process that took a person's word died before the word was durable; say it again";
+  await say(context, entry, {
+    says: 'released',
+    saidBy: 'person',
+    summary: null,
+    reason,
+    atMs: context.world.clock.nowMs(),
+    round: entry.round,
+    from: { kind: 'person', verb: 'release' },
+    notBeforeMs: null,
+  });
 }
 
 /** Signs of progress that nobody was there to see. */
@@ -349,7 +366,8 @@ function launchWork(context: Context): void {
     const { runId } = entry.ref;
     // Whoever saved it rings the bell: a round that is started before the journal knows of it would run again after a crash.
     if (!ledger.settled(runId)) continue;
-    if (entry.fact === 'claimed' && entry.nextAttemptAtMs <= nowMs && !context.state.draining)
+    const hasSession = entry.kind === 'child' || entry.kind === 'tmux';
+    if (entry.fact === 'claimed' && hasSession && entry.nextAttemptAtMs <= nowMs && !context.state.draining)
       tasks.start(
         `start:${runId}`,
         () => start(context, runId),
@@ -451,7 +469,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
     if (!ledger.settled(entry.ref.runId)) continue;
     if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
       next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
-    if (entry.fact === 'claimed') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
+    if (entry.fact === 'claimed' && entry.kind !== 'person') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
   }
   return next;
 }

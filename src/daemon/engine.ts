@@ -217,12 +217,19 @@ async function adoptOrphan(context: Context, entry: Entry): Promise<string | nul
   await ledger.update(runId, (now) => ({
     ...now,
     session: now.fact === 'running' && found !== null && found.process.pid !== 0 ? found : now.session,
+    // What was there before we came is no sign of now: else each restart would give a silent run its whole time anew.
+    seen: now.session === null || isCompletion(now.fact) ? now.seen : observe(now, true, world).seen,
     lastSignAtMs: Math.max(now.lastSignAtMs, lastTrace(context, now)),
     attempt: isCompletion(now.fact) ? now.attempt + 1 : now.attempt,
     timeline: stamp(now, { atMs: world.clock.nowMs(), fact: 'adopted', reason: `from process ${entry.owner.pid}` }),
   }));
   if (adopted.fact === 'running')
-    context.state.untold.set(runId, { status: adopted.shown === 'stalled' ? 'stalled' : 'running', reason: null });
+    context.state.untold.set(
+      runId,
+      adopted.shown === 'stalled'
+        ? { status: 'stalled', reason: adopted.timeline.findLast(({ fact }) => fact === 'stalled')?.reason ?? null }
+        : { status: 'running', reason: null },
+    );
   world.log.info('completion', 'adopted', { todo: entry.todo.number, run: runId, fact: entry.fact });
   if (adopted.kind === 'person' && adopted.fact === 'claimed') await takeBack(context, runId);
   return runId;

@@ -120,9 +120,12 @@ async function verdict(context: Context, request: Extract<ControlRequest, { op: 
     if (!ledger.has(runId)) return reply('ended');
     const entry = ledger.get(runId);
     if (entry.round > round) return reply('sent-back', world.files.readText(runFiles(world.home.runs, runId).feedback));
-    if (state.nudges.delete(runId)) return reply('sent-back', nudgeText);
     // No verdict comes for a turn without a word, or for one that leaves work in the background: that goes on only when this hook lets go.
-    if (entry.signal === null || entry.turn !== 'ended') return passed() > 1 ? reply('not-checked') : null;
+    if (entry.signal === null || entry.turn !== 'ended') {
+      if (passed() <= 1) return null;
+      // Only now is it certain that this very turn brought no word: a nudge for an earlier one must not answer it.
+      return entry.signal === null && state.nudges.delete(runId) ? reply('sent-back', nudgeText) : reply('not-checked');
+    }
     if (entry.signal.says !== 'done' || entry.todo.checks.length === 0 || entry.emergency !== null) return reply('not-checked');
     if (checksOfRound(entry).length === 0) return null;
     if (checksOfRound(entry).every((check) => check.passed)) return reply('passed');

@@ -73,6 +73,7 @@ export async function say(context: Context, entry: Entry, word: Signal): Promise
     }),
     alreadyOver,
   );
+  context.state.nudges.delete(entry.ref.runId);
   context.world.log.info('completion', 'signal', {
     todo: now.todo.number,
     run: now.ref.runId,

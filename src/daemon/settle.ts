@@ -102,7 +102,7 @@ async function judge(context: Context, runId: string): Promise<'goes-on' | 'over
   if (!passed && entry.kind === 'tmux') await hookWaits(context, runId);
   // Background work may have started another turn meanwhile; then they spoke of nothing that is final.
   if (context.ledger.get(runId).hooks.at(-1)?.atMs !== entry.hooks.at(-1)?.atMs) return 'goes-on';
-  const hears = entry.kind === 'tmux' || context.state.waitingHooks.has(runId);
+  const hears = entry.session?.kind === 'tmux' || context.state.waitingHooks.has(runId);
   if (!passed && hears && maySendBack(context.ledger.get(runId), adapter, context.config)) {
     await sendBackIdle(context, entry, results);
     return 'goes-on';

@@ -3,7 +3,7 @@ import { hasEnded, isCompletion } from '../../src/core/entry.ts';
 import type { StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import { isInProgress, isTerminal } from '../../src/core/words.ts';
 import type { DiskChange } from './disk.ts';
-import type { Machine } from './machine.ts';
+import { epochMs, type Machine } from './machine.ts';
 import type { StoreChange } from './memory-store.ts';
 import type { Observer, Simulation } from './simulation.ts';
 import type { StoreCall } from './store-link.ts';
@@ -307,6 +307,8 @@ function everyTodoEnds(simulation: Simulation): Checker {
   return {
     promise,
     journalCommits(machine, before, after) {
+      // To be told to go on is a sign that something goes on.
+      if (before !== null && after.round > before.round) simulation.truth.sign(after.ref.runId);
       if (after.emergency === null || before?.emergency !== null || after.emergency.by !== 'deadline') return;
       simulation.count('emergency by deadline');
       judgePunctuality(simulation, machine, after, promise);
@@ -338,8 +340,10 @@ function judgePunctuality(simulation: Simulation, machine: Machine, entry: Entry
   const { behavior } = simulation.plan.config;
   if (machine.faults.plan.clockJumps.length > 0 || entry.kind === 'external') return;
   const truth = simulation.truth.run(entry.ref.runId);
-  const begunMs = truth.begun[0]?.atMs;
-  if (begunMs === undefined || behavior.completion_timeout_action !== 'warn') return;
+  const run = simulation.rows.runs.get(entry.ref.runId);
+  if (run === undefined || behavior.completion_timeout_action !== 'warn') return;
+  // A run begins with its claim.
+  const begunMs = run.startedAtMs - epochMs - simulation.plan.storeOffsetMs;
   const nowMs = simulation.timeline.nowMs;
   const silentMs = nowMs - Math.max(begunMs, truth.lastSignMs);
   const limits = [

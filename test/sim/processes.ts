@@ -73,7 +73,12 @@ export class ProcessTable {
     const machine = this.#machine;
     const files = machine.disk.files(machine.agentActor(runId));
     const round = Number(environment['TODO_ROUND'] ?? '1');
-    if (folder === '' || files.stat(folder) === null || !files.claimFolder(`${folder}/started.${round}`)) {
+    let first = false;
+    if (folder !== '' && files.stat(folder) !== null)
+      machine.tryAsAgent(() => {
+        first = files.claimFolder(`${folder}/started.${round}`);
+      });
+    if (!first) {
       this.remove(shell);
       return;
     }

@@ -14,6 +14,9 @@ export type Told = {
   readonly violations: readonly string[];
 };
 
+/** Of a seed that told no story. */
+export const nothing: Told = { seed: 0, twice: false, steps: 0, virtualMs: 0, counts: {}, crashPoints: {}, violations: [] };
+
 /** One in so many seeds is told twice. */
 const twiceEvery = 50;
 
@@ -26,7 +29,11 @@ process.on('unhandledRejection', (error) => {
 });
 
 parentPort?.on('message', (seed: number) => {
-  void tellOne(seed).then((told) => parentPort?.postMessage(told));
+  tellOne(seed).then(
+    (told) => parentPort?.postMessage(told),
+    (error: unknown) =>
+      parentPort?.postMessage({ ...nothing, seed, violations: [`BROKEN: the simulation itself failed: ${textOf(error)}`] }),
+  );
 });
 
 async function tellOne(seed: number): Promise<Told> {

@@ -14,7 +14,10 @@ export function pageStyle(styles: Iterable<PackedStyle>): string {
 
 let same: { readonly before: string; readonly dark: string; readonly after: string } | null = null;
 
-/** A rule needs no line breaks, and the page is kept a million times. */
+/**
+ * A rule needs no line breaks, and the page is kept a million times. Nothing here goes beyond Latin-1, and what the page says by itself neither:
+ * a string of one byte a character takes half the memory, and is encoded, hashed and stored several times as fast.
+ */
 const squeeze = (css: string): string =>
   css
     .replace(/\/\*.*?\*\//gs, '')
@@ -82,7 +85,7 @@ h3:first-child { margin-top: 0 }
 .steps li::before { content: counter(step) "."; color: var(--soft); font-variant-numeric: tabular-nums }
 .dots { display: grid; gap: .2rem }
 .dots li { display: grid; grid-template-columns: 1.1rem minmax(0, 1fr) }
-.dots li::before { content: "–"; color: var(--soft) }
+.dots li::before { content: "\\2013"; color: var(--soft) }
 
 .checks > li + li { margin-top: .7rem; padding-top: .7rem; border-top: 1px solid var(--line) }
 .check { display: flex; gap: .65rem; align-items: baseline }

@@ -8,9 +8,9 @@ import { lastRound, outcomeInWords } from '../outcome.ts';
 export function head(evidence: Evidence): Html {
   const { word, tone, because } = outcomeInWords(evidence);
   const { todo, run, utcOffsetMinutes } = evidence;
-  const joint = evidence.result.proof === 'forced' ? ': ' : ' — ';
+  const joint = evidence.result.proof === 'forced' ? html`: ` : html` &mdash; `;
   return html`<header>
-<p class="outcome ${tone}">${toneMark(tone)}<span><strong class="${tone}">${word}</strong>${because === '' ? null : `${joint}${because}`}</span></p>
+<p class="outcome ${tone}">${toneMark(tone)}<span><strong class="${tone}">${word}</strong>${because === '' ? null : html`${joint}${because}`}</span></p>
 <h1>${todo.title}</h1>
 <p class="where"><span>Todo #${todo.number}</span><span>${todo.agent}</span><time datetime="${isoTime(run.endedAtMs)}">${localTime(run.endedAtMs, utcOffsetMinutes).replace(/:\d\d\.\d{3}/, '')}</time><span class="mono">${todo.cwd}</span></p>
 <dl class="glance">${glance(evidence).map(({ name, value, small }) => html`<div><dt>${name}</dt><dd>${value}${small === '' ? null : html` <small>${small}</small>`}</dd></div>`)}</dl>

@@ -65,13 +65,6 @@ export const mutants: readonly Mutant[] = [
     killedBy: { seeds },
   },
   {
-    name: 'unknown is taken for dead: an owner',
-    file: 'daemon/engine.ts',
-    find: "world.processes.alive(entry.owner) === 'no'",
-    replace: "world.processes.alive(entry.owner) !== 'yes'",
-    killedBy: { seeds },
-  },
-  {
     name: 'reports are not flushed',
     file: 'completion/report-step.ts',
     find: '    files.sync(`${at.final}/${name}`);',
@@ -118,7 +111,7 @@ export const mutants: readonly Mutant[] = [
     file: 'core/verdict.ts',
     find: 'entry.round <= config.behavior.max_rounds',
     replace: 'entry.round <= 1000',
-    killedBy: { seeds },
+    killedBy: { test: 'test/core/verdict.test.ts' },
   },
   {
     name: 'a marker is believed whatever its digest',

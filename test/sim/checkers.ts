@@ -354,12 +354,18 @@ function judgePunctuality(simulation: Simulation, machine: Machine, entry: Entry
   if (behavior.run_max !== null) limits.push(behavior.run_max * 1000 - (nowMs - begunMs));
   if (entry.todo.timeoutMs !== null) limits.push(entry.todo.timeoutMs - (nowMs - begunMs));
   const left = Math.min(...limits);
-  // Looks come every few seconds, and a start is a moment before the first sign.
-  const slackMs = behavior.hook_wait === 0 ? 0 : 15_000;
+  // A start is a moment before the first sign; looks come with each rescan, and at the CPU only after a quarter of the silence.
+  const slackMs = 15_000;
+  const lateMs = 45_000 + behavior.completion_timeout * 250 + simulation.plan.config.monitoring.rescan * 2000;
   if (left > slackMs)
     simulation.violate(promise, `run ${entry.ref.runId} was ended ${left} ms before its deadline (${entry.emergency?.reason})`);
-  const troubledUntilMs = Math.max(machine.faults.plan.healAtMs, simulation.startedMs(machine));
-  if (-left > slackMs + 30_000 && nowMs - troubledUntilMs > slackMs + 30_000)
+  const { healAtMs, pauses } = machine.faults.plan;
+  const troubledUntilMs = Math.max(
+    healAtMs,
+    simulation.startedMs(machine),
+    ...pauses.filter(({ fromMs }) => fromMs < nowMs).map(({ toMs }) => toMs),
+  );
+  if (-left > lateMs && nowMs - troubledUntilMs > lateMs)
     simulation.violate(promise, `run ${entry.ref.runId} was ended ${-left} ms after its deadline`);
 }
 
@@ -377,7 +383,8 @@ export function whyUnsettled(simulation: Simulation, todo: Todo): string | null 
     case 'stalled':
       return todo.reason === null ? 'without a reason' : null;
     case 'parked':
-      return todo.notBeforeMs === null || todo.held || waitsForAnother(rows.todos, todo) ? null : 'its time has come';
+      if (todo.notBeforeMs === null || todo.held || waitsForAnother(rows.todos, todo)) return null;
+      return slotsAreTaken(simulation, todo) ? null : 'its time has come';
     case 'open':
       if (todo.held || !simulation.plan.config.behavior.auto_continue) return null;
       if (waitsForAnother(rows.todos, todo)) return null;

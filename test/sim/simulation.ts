@@ -170,6 +170,13 @@ export class Simulation {
         this.history.note(machine.name, 'clock jumps', `${byMs}`);
       });
     }
+    if (faults.clockJumps.length > 0) {
+      const { wallOffsetMs } = machine;
+      this.timeline.at(faults.healAtMs, () => {
+        machine.wallOffsetMs = wallOffsetMs;
+        this.history.note(machine.name, 'clock is set right', '');
+      });
+    }
     for (const { fromMs, toMs } of faults.pauses) {
       this.timeline.at(fromMs, () => {
         this.daemons.get(machine)?.process.pauseUntil(toMs);

@@ -62,7 +62,9 @@ async function comeToRest(simulation: Simulation, { healAtMs }: Scenario): Promi
 }
 
 function isQuiet(simulation: Simulation): boolean {
-  if (simulation.runners.size > 0) return false;
+  // One that follows a stalled run waits as visibly as the run does.
+  for (const { engine } of simulation.runners)
+    if (engine.live().length === 0 || !engine.live().every((entry) => isVisiblyWaiting(simulation, entry))) return false;
   for (const todo of simulation.rows.todos.values()) if (whyUnsettled(simulation, todo) !== null) return false;
   return simulation.machines.every(
     (machine) =>

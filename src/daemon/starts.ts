@@ -98,7 +98,8 @@ export async function start(context: Context, runId: string): Promise<void> {
       reason: `round ${now.round}, ${session.kind} ${session.kind === 'tmux' ? session.target : session.process.pid}`,
     }),
   }));
-  context.state.untold.set(runId, { status: 'running', reason: null });
+  // A quick agent may have been heard meanwhile, and be stalled already.
+  if (ledger.get(runId).shown === 'running') context.state.untold.set(runId, { status: 'running', reason: null });
   world.log.info('completion', 'running', {
     todo: entry.todo.number,
     run: runId,

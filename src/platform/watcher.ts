@@ -1,4 +1,5 @@
-import { basename, dirname } from 'node:path';
+import { existsSync, type FSWatcher as PlainWatcher, readdirSync, watch as watchPlainly } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 export type WatchPlan = {
   /** Any new name in one of these wakes: the spool. */
@@ -19,15 +20,11 @@ export async function watch({ folders, files, runs }: WatchPlan, wake: () => voi
   const { FSWatcher } = await import('chokidar');
   const whole = new Set(folders);
   const named = new Set(files);
-  const roots = new Set([...folders, ...files.map((path) => dirname(path)), ...(runs === null ? [] : [runs])]);
-  const isWanted = (path: string): boolean =>
-    roots.has(path) ||
-    named.has(path) ||
-    whole.has(dirname(path)) ||
-    (runs !== null && (dirname(path) === runs || (basename(path) === 'exit' && dirname(dirname(path)) === runs)));
+  const roots = new Set([...folders, ...files.map((path) => dirname(path))]);
+  const isWanted = (path: string): boolean => roots.has(path) || named.has(path) || whole.has(dirname(path));
 
   const watcher = new FSWatcher({
-    // Also where no runs are watched: with 0 a folder that was removed is not found again when it is back.
+    // With 0 a folder that was removed is not found again when it is back.
     depth: 1,
     ignoreInitial: true,
     followSymlinks: false,
@@ -46,5 +43,55 @@ export async function watch({ folders, files, runs }: WatchPlan, wake: () => voi
     watcher.once('ready', () => resolve());
     watcher.add([...roots]);
   });
-  return { close: () => watcher.close() };
+  const ends = runs === null ? null : watchEnds(runs, wake);
+  return {
+    async close() {
+      ends?.close();
+      await watcher.close();
+    },
+  };
+}
+
+/**
+ * Run folders come and go by the hundred, and of each only its `exit` is wanted: one plain watch a run, where chokidar keeps books on all that lies
+ * there. It is needed for runs whose end is not told to us as to a parent; whatever it misses, the scan finds.
+ */
+function watchEnds(runs: string, wake: () => void): { close(): void } {
+  const followed = new Map<string, PlainWatcher>();
+  const forget = (name: string): void => {
+    followed.get(name)?.close();
+    followed.delete(name);
+  };
+  const follow = (name: string): void => {
+    const folder = join(runs, name);
+    const watcher = plainWatch(folder, (file) => {
+      // Its removal is an event too.
+      if (file === 'exit' && existsSync(join(folder, 'exit'))) wake();
+      // Of the folder itself: it was removed.
+      if (file === name && !existsSync(folder)) forget(name);
+    });
+    if (watcher !== null) followed.set(name, watcher);
+  };
+  const top = plainWatch(runs, (name) => {
+    if (followed.has(name)) return;
+    follow(name);
+    // It may have begun and ended before it was watched.
+    if (existsSync(join(runs, name, 'exit'))) wake();
+  });
+  for (const name of readdirSync(runs)) follow(name);
+  return {
+    close() {
+      top?.close();
+      for (const watcher of followed.values()) watcher.close();
+    },
+  };
+}
+
+/** Null where it is gone, or where the system has no more watches to give. Events that name nothing are of no use. */
+function plainWatch(path: string, heard: (name: string) => void): PlainWatcher | null {
+  try {
+    return watchPlainly(path, (_event, name) => name !== null && heard(name)).on('error', () => {});
+  } catch {
+    return null;
+  }
 }

@@ -11,7 +11,8 @@ export function createTasks(after: () => void) {
     busy: (key: string): boolean => running.has(key),
     count: (prefix: string): number => [...running.keys()].filter((key) => key.startsWith(prefix)).length,
     start(key: string, work: () => Promise<void>, refused: (error: Error) => void): void {
-      if (running.has(key)) return;
+      // After a defect memory may be ahead of the journal: nothing new is built on it while the loop finds its way out.
+      if (running.has(key) || defect !== null) return;
       const task = work()
         .catch((error: unknown) => {
           if (isOperational(error) && error.code !== 'JOURNAL_UNWRITABLE') refused(error);

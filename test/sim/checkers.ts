@@ -520,7 +520,10 @@ function boundedEffort(simulation: Simulation): Checker {
       commits.set(after.ref.runId, (commits.get(after.ref.runId) ?? 0) + 1);
     },
     atEnd() {
-      const crashes = Object.entries(simulation.counts).reduce((sum, [what, times]) => (what.startsWith('crash') ? sum + times : sum), 0);
+      const crashes = Object.entries(simulation.counts).reduce(
+        (sum, [what, times]) => (what.startsWith('crash') || what.startsWith('process left') ? sum + times : sum),
+        0,
+      );
       const troubles = Object.entries(simulation.counts).reduce((sum, [what, times]) => (what.startsWith('store') ? sum + times : sum), 0);
       for (const [runId, times] of attempts)
         if (times > 3 + crashes + troubles)

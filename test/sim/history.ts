@@ -20,6 +20,11 @@ export class History {
     this.#keep = keep;
   }
 
+  /** For the eyes of a reader only. */
+  aside(who: string, what: string): void {
+    if (this.#keep) this.lines.push(`${(this.#timeline.nowMs / 1000).toFixed(3).padStart(10)}    (${who} ${what})`);
+  }
+
   note(who: string, what: string, detail = ''): void {
     const line = `${who} ${what} ${detail}`;
     let digest = this.digest ^ Math.floor(this.#timeline.nowMs);

@@ -399,6 +399,7 @@ export class Simulation {
         timeoutMs: this.plan.config.behavior.database_timeout * 1000,
         isAlive: () => !process.dead,
         sent: (operation, args) => {
+          this.history.aside(machine.name, `sends ${operation}`);
           for (const observer of this.observers) observer.storeSent?.(operation, args);
         },
         heard: (call) => {

@@ -1,4 +1,4 @@
-import { hasEnded } from '../../src/core/entry.ts';
+import { type Entry, hasEnded } from '../../src/core/entry.ts';
 import { type Checker, checkersFor, isVisiblyWaiting, whyUnsettled } from './checkers.ts';
 import type { Machine } from './machine.ts';
 import type { Event, Scenario } from './scenario.ts';
@@ -64,14 +64,17 @@ async function comeToRest(simulation: Simulation, { healAtMs }: Scenario): Promi
 function isQuiet(simulation: Simulation): boolean {
   // One that follows a stalled run waits as visibly as the run does.
   for (const { engine } of simulation.runners)
-    if (engine.live().length === 0 || !engine.live().every((entry) => isVisiblyWaiting(simulation, entry))) return false;
+    if (engine.live().length === 0 || !engine.live().every((entry) => isLeftToPeople(simulation, entry))) return false;
   for (const todo of simulation.rows.todos.values()) if (whyUnsettled(simulation, todo) !== null) return false;
   return simulation.machines.every(
     (machine) =>
-      simulation.daemons.has(machine) &&
-      machine.journal.all().every((entry) => hasEnded(entry.fact) || isVisiblyWaiting(simulation, entry)),
+      simulation.daemons.has(machine) && machine.journal.all().every((entry) => hasEnded(entry.fact) || isLeftToPeople(simulation, entry)),
   );
 }
+
+/** Visibly waiting, and no timer will ever change that. */
+const isLeftToPeople = (simulation: Simulation, entry: Entry): boolean =>
+  isVisiblyWaiting(simulation, entry) && entry.emergency?.action === 'stall';
 
 /** Everything is quiet: an observer looks at all there is, and then nothing may be different. */
 async function lastLook(simulation: Simulation, checkers: readonly Checker[]): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Entry } from '../core/entry.ts';
+import type { Entry, Reported } from '../core/entry.ts';
 import type { LongField } from '../core/record.ts';
 import { runFiles } from '../core/run-folder.ts';
 import type { TerminalRecord } from '../core/todo.ts';
@@ -10,6 +10,23 @@ export const fileOf = {
   output: 'output.txt',
   evidence: 'evidence.json',
 } as const satisfies Record<LongField, string>;
+
+type Long = Readonly<Pick<TerminalRecord, LongField>>;
+
+/** What the report step has just written and measured; a few of them, small, until the next step has taken it. */
+const justWritten = new WeakMap<Reported, Long>();
+const justWrittenCharsMax = 256 * 1024;
+
+export function rememberWritten(reported: Reported, long: Long): void {
+  if (long.reportHtml.length + long.output.length + long.evidence.length <= justWrittenCharsMax) justWritten.set(reported, long);
+}
+
+/** The record as it was measured a moment ago; null where it must be built from the disk and measured again. */
+export function recordJustWritten(entry: Entry, needs: Pick<StepNeeds, 'world' | 'config'>): TerminalRecord | null {
+  const long = entry.reported === null ? undefined : justWritten.get(entry.reported);
+  if (entry.reported !== null) justWritten.delete(entry.reported);
+  return long === undefined ? null : { ...shortRecord(entry, needs), ...long };
+}
 
 /** The record as final/ and the journal have it. The same from the same fact, however often it is built. */
 export function buildRecord(entry: Entry, { world, config }: Pick<StepNeeds, 'world' | 'config'>): TerminalRecord {

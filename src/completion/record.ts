@@ -2,14 +2,15 @@ import type { Entry } from '../core/entry.ts';
 import { isOperational } from '../core/errors.ts';
 import { digestOf, sameRecord } from '../core/record.ts';
 import type { TerminalRecord } from '../core/todo.ts';
-import { buildRecord } from './build-record.ts';
+import { buildRecord, recordJustWritten } from './build-record.ts';
 import type { Step, StepNeeds } from './needs.ts';
 
 /** Layer 3. One guarded transaction. An answer that was lost is read back, never called a failure. */
 export const record: Step = async (entry, needs) => {
   const { digest } = needs.world;
-  const content = buildRecord(entry, needs);
-  if (digestOf(content, digest.sha256) !== entry.reported?.recordDigest) {
+  const written = recordJustWritten(entry, needs);
+  const content = written ?? buildRecord(entry, needs);
+  if (written === null && digestOf(content, digest.sha256) !== entry.reported?.recordDigest) {
     return { kind: 'disproved', backTo: 'checked', reason: 'the report on disk is not the one that was made', changes: { reported: null } };
   }
   const answer = await write(entry, content, needs);

@@ -4,7 +4,7 @@ import { manifestName, manifestText } from '../core/manifest.ts';
 import { digestOfMeasured, type LongField, type Measured } from '../core/record.ts';
 import { runFiles, runWindow } from '../core/run-folder.ts';
 import { wantsChecks } from '../core/verdict.ts';
-import { fileOf, shortRecord } from './build-record.ts';
+import { fileOf, rememberWritten, shortRecord } from './build-record.ts';
 import { flushOutputs, isOutput } from './collect.ts';
 import { evidenceOf } from './evidence-of.ts';
 import type { Step } from './needs.ts';
@@ -58,7 +58,9 @@ export const report: Step = async (entry, needs) => {
   };
   const measured = { reportHtml: long('reportHtml'), output: long('output'), evidence: long('evidence') };
   const recordDigest = digestOfMeasured(shortRecord({ ...entry, reported }, needs), measured, digest.sha256);
-  return { kind: 'done', fact: 'reported', changes: { reported: { ...reported, recordDigest } } };
+  const whole = { ...reported, recordDigest };
+  rememberWritten(whole, { reportHtml: html, output, evidence: content[fileOf.evidence] ?? '' });
+  return { kind: 'done', fact: 'reported', changes: { reported: whole } };
 };
 
 type Output = ManifestFile & { readonly bytes: Uint8Array };

@@ -369,6 +369,7 @@ async function legacy(context: Context): Promise<void> {
 function launchWork(context: Context): void {
   const { ledger, tasks, world, config, steps } = context;
   const nowMs = world.clock.nowMs();
+  let places = completionsMax - tasks.count('run:');
   for (const entry of ledger.all()) {
     const { runId } = entry.ref;
     // Whoever saved it rings the bell: a round that is started before the journal knows of it would run again after a crash.
@@ -384,8 +385,9 @@ function launchWork(context: Context): void {
       if (!tasks.busy(`run:${runId}`)) ledger.drop(runId);
       continue;
     }
-    if (!isCompletion(entry.fact) || tasks.busy(`run:${runId}`) || tasks.count('run:') >= completionsMax) continue;
+    if (places <= 0 || !isCompletion(entry.fact) || tasks.busy(`run:${runId}`)) continue;
     if (entry.fact === 'signalled' && quietAtMs(entry, adapterFor(steps, entry), config) > nowMs) continue;
+    places -= 1;
     tasks.start(
       `run:${runId}`,
       () => bringToEnd(context, runId),

@@ -1,45 +1,36 @@
-// The crash sweep by hand: `node test/crash/run.ts [--errors] [--only fsync,rename] [--parallel 2]`. CI runs the same as crash.test.ts.
-// --errors: instead of dying, the call fails once with ENOSPC, then with EIO.
+// The crash sweep by hand: `node test/crash/run.ts [--errors] [--only fsync,rename] [--parallel 2] [--log]`; CI runs the same by crash.test.ts.
+// --errors: instead of dying at the call, the daemon is told ENOSPC, then EIO, once.
 import { parseArgs } from 'node:util';
-import { type Fault, type Point, Stage, type Sweep, sweep } from './sweep.ts';
+import { durableCalls } from './daemon.ts';
+import { callsOfOneLife, type Fault, inTurns, missedIn, type Point, Stage, strike, strikeTheRest, targetsOf } from './sweep.ts';
+import { tableOf } from './table.ts';
 
 const { values } = parseArgs({
-  options: { errors: { type: 'boolean' }, only: { type: 'string' }, parallel: { type: 'string' }, keep: { type: 'boolean' } },
+  options: { errors: { type: 'boolean' }, only: { type: 'string' }, parallel: { type: 'string' }, log: { type: 'boolean' } },
 });
+const parallel = Number(values.parallel ?? 2);
 
 await using stage = new Stage();
 await stage.set();
 for (const fault of values.errors ? (['ENOSPC', 'EIO'] as const) : (['KILL'] as const)) {
-  const tell = (point: Point): void => {
-    if (point.problems.length > 0) tellProblem(fault, point);
-  };
-  const done = await sweep(stage, {
-    fault,
-    parallel: Number(values.parallel ?? 2),
-    tell,
-    ...(values.only ? { only: values.only.split(',') } : {}),
+  const from = performance.now();
+  const calls = await callsOfOneLife(stage, values.only?.split(',') ?? durableCalls);
+  const points = await inTurns(parallel, targetsOf(calls), async (target) => {
+    const point = await strike(stage, fault, target);
+    tell(fault, point);
+    return point;
   });
-  process.stdout.write(tableOf(fault, done));
-  if (done.points.some(({ problems }) => problems.length > 0)) {
-    stage.keep = true;
-    process.exitCode = 1;
-  }
+  const rest = await strikeTheRest(stage, fault, calls, points, parallel);
+  for (const point of rest) tell(fault, point);
+  const all = [...points, ...rest];
+  process.stdout.write(`${fault} at each durable call of the daemon's main thread:\n${tableOf(all, performance.now() - from)}`);
+  for (const kind of missedIn(calls, all)) process.stdout.write(`  never struck: ${kind}\n`);
+  if (all.some(({ problems }) => problems.length > 0) || missedIn(calls, all).length > 0) process.exitCode = 1;
 }
 if (stage.keep) process.stdout.write(`homes of failed points are kept in ${stage.base}\n`);
 
-function tellProblem(fault: Fault, { call, nth, struck, problems, home, log }: Point): void {
+function tell(fault: Fault, { call, nth, struck, problems, home, log }: Point): void {
+  if (problems.length === 0) return;
   process.stdout.write(`${fault} at ${call} ${nth} (${struck ?? 'not struck'}) in ${home}\n${problems.map((it) => `  ${it}\n`).join('')}`);
-  if (values.keep) process.stdout.write(`${log}\n`);
-}
-
-export function tableOf(fault: Fault, { points, kinds, missed, durationMs }: Sweep): string {
-  const calls = [...new Set(points.map(({ call }) => call))];
-  const rows = calls.map((call) => {
-    const all = points.filter((point) => point.call === call);
-    return `  ${call.padEnd(10)} ${String(all.filter(({ struck }) => struck !== null).length).padStart(4)}`;
-  });
-  const struck = points.filter((point) => point.struck !== null).length;
-  const failed = points.filter(({ problems }) => problems.length > 0).length;
-  const each = Math.round(durationMs / points.length);
-  return `${fault} at each durable call of the daemon's main thread:\n${rows.join('\n')}\n${struck} points in ${(durationMs / 1000).toFixed(1)} s (${each} ms each), ${failed} failed; ${kinds.size - missed.length} of ${kinds.size} kinds of calls struck\n${missed.map((kind) => `  never struck: ${kind}\n`).join('')}`;
+  if (values.log) process.stdout.write(`${log}\n`);
 }

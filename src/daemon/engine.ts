@@ -218,8 +218,7 @@ async function adoptOrphan(context: Context, entry: Entry): Promise<string | nul
     ...now,
     session: now.fact === 'running' && found !== null && found.process.pid !== 0 ? found : now.session,
     // What was there before we came is no sign of now: else each restart would give a silent run its whole time anew.
-    seen: now.session === null || isCompletion(now.fact) ? now.seen : observe(now, true, world).seen,
-    lastSignAtMs: Math.max(now.lastSignAtMs, lastTrace(context, now)),
+    ...(now.session === null || isCompletion(now.fact) ? {} : signsBefore(context, now)),
     attempt: isCompletion(now.fact) ? now.attempt + 1 : now.attempt,
     timeline: stamp(now, { atMs: world.clock.nowMs(), fact: 'adopted', reason: `from process ${entry.owner.pid}` }),
   }));
@@ -251,14 +250,15 @@ async function takeBack(context: Context, runId: string): Promise<void> {
   });
 }
 
-/** Signs of progress that nobody was there to see. */
-function lastTrace({ world }: Context, entry: Entry): number {
+/** Signs of progress that nobody was there to see. Files say when; of CPU time nobody knows more than that it was used since somebody looked. */
+function signsBefore(context: Context, entry: Entry): Pick<Entry, 'seen' | 'lastSignAtMs'> {
+  const { world } = context;
   const at = runFiles(world.home.runs, entry.ref.runId);
   const nowMs = world.clock.nowMs();
-  return Math.min(
-    nowMs,
-    Math.max(Math.round(world.files.stat(at.output)?.mtimeMs ?? 0), Math.round(world.files.stat(at.progress)?.mtimeMs ?? 0)),
-  );
+  const { seen } = observe(entry, true, world);
+  const written = Math.max(...[at.output, at.progress].map((path) => Math.round(world.files.stat(path)?.mtimeMs ?? 0)));
+  const latest = seen.cpuMs > entry.seen.cpuMs ? nowMs : Math.min(nowMs, written);
+  return { seen, lastSignAtMs: Math.max(entry.lastSignAtMs, latest) };
 }
 
 /**

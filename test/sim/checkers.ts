@@ -345,28 +345,27 @@ function judgePunctuality(simulation: Simulation, machine: Machine, entry: Entry
   // A run begins with its claim.
   const begunMs = run.startedAtMs - epochMs - simulation.plan.storeOffsetMs;
   const nowMs = simulation.timeline.nowMs;
-  const silentMs = nowMs - Math.max(begunMs, truth.lastSignMs);
-  const limits = [
-    behavior.timeout_basis === 'silence'
-      ? behavior.emergency_timeout * 1000 - silentMs
-      : behavior.emergency_timeout * 1000 - (nowMs - begunMs),
-  ];
-  if (behavior.run_max !== null) limits.push(behavior.run_max * 1000 - (nowMs - begunMs));
-  if (entry.todo.timeoutMs !== null) limits.push(entry.todo.timeoutMs - (nowMs - begunMs));
-  const left = Math.min(...limits);
-  // A start is a moment before the first sign; looks come with each rescan, and at the CPU only after a quarter of the silence.
-  const slackMs = 15_000;
-  const lateMs = 45_000 + behavior.completion_timeout * 250 + simulation.plan.config.monitoring.rescan * 2000;
-  if (left > slackMs)
-    simulation.violate(promise, `run ${entry.ref.runId} was ended ${left} ms before its deadline (${entry.emergency?.reason})`);
+  const leftFrom = (signMs: number): number => {
+    const since = behavior.timeout_basis === 'silence' ? Math.max(begunMs, signMs) : begunMs;
+    const limits = [behavior.emergency_timeout * 1000 - (nowMs - since)];
+    if (behavior.run_max !== null) limits.push(behavior.run_max * 1000 - (nowMs - begunMs));
+    if (entry.todo.timeoutMs !== null) limits.push(entry.todo.timeoutMs - (nowMs - begunMs));
+    return Math.min(...limits);
+  };
+  // A start is a moment before the first sign.
+  const earlyMs = leftFrom(truth.lastSignMs);
+  if (earlyMs > 15_000)
+    simulation.violate(promise, `run ${entry.ref.runId} was ended ${earlyMs} ms before its deadline (${entry.emergency?.reason})`);
+  // Looks come with each rescan, and at the CPU only after a quarter of the silence; who was away dates what he finds to when he first came back.
   const { healAtMs, pauses } = machine.faults.plan;
-  const troubledUntilMs = Math.max(
-    healAtMs,
-    simulation.startedMs(machine),
-    ...pauses.filter(({ fromMs }) => fromMs < nowMs).map(({ toMs }) => toMs),
-  );
-  if (-left > lateMs && nowMs - troubledUntilMs > lateMs)
-    simulation.violate(promise, `run ${entry.ref.runId} was ended ${-left} ms after its deadline`);
+  const comings = [...simulation.startsOf(machine), ...pauses.map(({ toMs }) => toMs)]
+    .filter((atMs) => atMs <= nowMs)
+    .sort((a, b) => a - b);
+  const seenMs = comings.find((atMs) => atMs > truth.lastSignMs) ?? truth.lastSignMs;
+  const lateMs = 45_000 + behavior.completion_timeout * 250 + simulation.plan.config.monitoring.rescan * 2000;
+  const tooLateMs = -leftFrom(seenMs);
+  if (tooLateMs > lateMs && nowMs - Math.max(healAtMs, comings.at(-1) ?? 0) > lateMs)
+    simulation.violate(promise, `run ${entry.ref.runId} was ended ${tooLateMs} ms after its deadline`);
 }
 
 export const isVisiblyWaiting = (simulation: Simulation, entry: Entry): boolean =>

@@ -117,7 +117,7 @@ export class Simulation {
   readonly #checksRun = new Map<string, number>();
   readonly #crashesLeft: Map<Machine, CrashPlan[]>;
   readonly #restarts: Map<Machine, number[]>;
-  readonly #started = new Map<Machine, number>();
+  readonly #starts = new Map<Machine, number[]>();
   /** No more daemons are started. */
   #over = false;
 
@@ -311,7 +311,7 @@ export class Simulation {
     }
     const crash = this.timeline.nowMs < this.#healAtMs(machine) ? (this.#crashesLeft.get(machine)?.shift() ?? null) : null;
     const daemon = this.#boot(machine, 'daemon', { kind: 'daemon' }, crash);
-    this.#started.set(machine, this.timeline.nowMs);
+    this.#starts.set(machine, [...this.startsOf(machine), this.timeline.nowMs]);
     machine.lockedBy = daemon.process.id.pid;
     this.daemons.set(machine, daemon);
     machine.listener = (request) => daemon.engine.request(request, daemon.stop);
@@ -372,9 +372,9 @@ export class Simulation {
     });
   }
 
-  /** When the daemon that lives now has begun. */
-  startedMs(machine: Machine): number {
-    return this.#started.get(machine) ?? 0;
+  /** When daemons of a machine have begun, in order. */
+  startsOf(machine: Machine): readonly number[] {
+    return this.#starts.get(machine) ?? [];
   }
 
   #healAtMs(machine: Machine): number {

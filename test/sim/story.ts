@@ -81,6 +81,8 @@ async function lastLook(simulation: Simulation, checkers: readonly Checker[]): P
   const { timeline } = simulation;
   simulation.end();
   for (const machine of simulation.machines) {
+    // An agent that was left to people may do something at any moment, and be heard.
+    if (machine.processes.living.some(({ kind }) => kind !== 'daemon')) continue;
     const before = stateOf(simulation, machine);
     void machine.ask({ op: 'hello' });
     void machine.ask({ op: 'status' });

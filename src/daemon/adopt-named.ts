@@ -7,13 +7,18 @@ import type { Context } from './context.ts';
 import { externalLeaseMs } from './emergency.ts';
 import { withStore } from './store-link.ts';
 
+/** The store may be away, and a claim by hand under way: neither is asked about in every pass. */
+const askEveryMs = 5000;
+
 /**
  * A pointer that we did not write names a todo: if the store says for certain that it is in progress and has no run, somebody works on it
  * outside of us, since the pointer was written. It becomes a run of kind external. Looked at once per pointer file.
  */
 export function adoptNamed(context: Context, ref: string, pointer: FileStat): void {
   const key = `${pointer.dev}:${pointer.ino}:${pointer.mtimeMs}`;
-  if (context.state.pointersSeen.has(key)) return;
+  const nowMs = context.world.clock.nowMs();
+  if (context.state.pointersSeen.has(key) || nowMs < context.state.pointerDueAtMs) return;
+  context.state.pointerDueAtMs = nowMs + askEveryMs;
   context.tasks.start(
     'adopt pointer',
     async () => {

@@ -121,9 +121,10 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
   const { world } = needs;
   const wakeup = createWakeup(world.clock);
   const changes = createChanges(world.clock);
-  const tasks = createTasks(() => {
+  const tasks = createTasks((ended) => {
     changes.tell();
-    wakeup.ring();
+    // What was refused is tried again when its time comes; at once it would be refused again.
+    if (ended === 'done') wakeup.ring();
   });
   const steps: StepNeeds = {
     world,
@@ -165,6 +166,7 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
       untold: new Map(),
       legacyTold: '',
       pointersSeen: new Set(),
+      pointerDueAtMs: 0,
       claimDueAtMs: 0,
     },
   };

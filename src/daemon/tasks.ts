@@ -4,7 +4,7 @@ import { isOperational } from '../core/errors.ts';
  * Work that goes on beside the loop, at most one per key. What a task throws as an operational error is its own business and was told;
  * anything else is a defect outside a completion: it leaves the loop and ends the process, and the journal makes that safe.
  */
-export function createTasks(after: () => void) {
+export function createTasks(after: (ended: 'done' | 'refused') => void) {
   const running = new Map<string, Promise<void>>();
   let defect: { readonly error: unknown } | null = null;
   return {
@@ -14,13 +14,20 @@ export function createTasks(after: () => void) {
       // After a defect memory may be ahead of the journal: nothing new is built on it while the loop finds its way out.
       if (running.has(key) || defect !== null) return;
       const task = work()
-        .catch((error: unknown) => {
-          if (isOperational(error) && error.code !== 'JOURNAL_UNWRITABLE') refused(error);
-          else defect ??= { error };
-        })
-        .finally(() => {
+        .then(
+          () => 'done' as const,
+          (error: unknown) => {
+            if (isOperational(error) && error.code !== 'JOURNAL_UNWRITABLE') {
+              refused(error);
+              return 'refused' as const;
+            }
+            defect ??= { error };
+            return 'done' as const;
+          },
+        )
+        .then((ended) => {
           running.delete(key);
-          after();
+          after(ended);
         });
       running.set(key, task);
     },

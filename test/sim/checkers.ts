@@ -18,6 +18,7 @@ export type Checker = Observer & { readonly promise: string; atEnd?(): void };
 export const checkersFor = (simulation: Simulation): readonly Checker[] =>
   [
     nothingRemovedEarly,
+    legacyFilesGo,
     oneTerminalRecord,
     completedIsProven,
     unknownChangesNothing,
@@ -107,6 +108,37 @@ function sessionRunOf(machine: Machine, rest: string): string {
   return entries.at(-1)?.ref.runId ?? 'a session of nobody';
 }
 
+/** 1, the other half: once it is confirmed, marker, pointer and session folder of the earlier system are gone, and nothing of anybody else's. */
+function legacyFilesGo(simulation: Simulation): Checker {
+  const promise = 'P1';
+  const powerLost = new Set<string>();
+  return {
+    promise,
+    crashed(machine, crash) {
+      if (crash.kind === 'power') powerLost.add(machine.name);
+    },
+    atEnd() {
+      for (const machine of simulation.machines) {
+        const { marker, pointer, sessionPrefix } = machine.home.legacy;
+        // A power loss may bring back what was removed, and then it is a stranger's.
+        if (marker === null || pointer === null || powerLost.has(machine.name)) continue;
+        for (const entry of machine.journal.all()) {
+          if (entry.fact !== 'closed' || entry.superseded) continue;
+          const from = entry.signal?.from;
+          const left = (path: string): void =>
+            simulation.violate(promise, `${path} is still there although run ${entry.ref.runId} is closed`);
+          if (from?.kind === 'legacy' && machine.disk.node(marker)?.ino === from.ino && machine.disk.node(marker)?.mtimeMs === from.mtimeMs)
+            left(marker);
+          if (entry.pointer !== null && machine.disk.node(pointer)?.ino === entry.pointer.ino) left(pointer);
+          const folder = machine.disk.node(`${sessionPrefix}${entry.todo.number}`);
+          if (folder !== null && isTerminal(entry.ending?.todoStatus ?? 'open') && folder.mtimeMs < entry.timeline.at(-1)!.atMs)
+            left(`${sessionPrefix}${entry.todo.number}`);
+        }
+      }
+    },
+  };
+}
+
 /** 2. Exactly one terminal record per run; whoever holds an older fence changes nothing; what has ended never changes again. */
 function oneTerminalRecord(simulation: Simulation): Checker {
   const promise = 'P2';
@@ -152,7 +184,6 @@ function completedIsProven(simulation: Simulation): Checker {
   const promise = 'P3';
   const { truth } = simulation;
   const asked = (todoId: string, what: RegExp): boolean => truth.asked.some((it) => it.todoId === todoId && what.test(it.what));
-  const legacy = (todoId: string): boolean => truth.legacySaid.has(todoId);
 
   function judge(record: TerminalRecord): void {
     const todo = simulation.rows.todos.get(record.todoId)!;
@@ -195,7 +226,7 @@ function completedIsProven(simulation: Simulation): Checker {
     const [first] = run.said;
     switch (record.saidBy) {
       case 'marker':
-        if (legacy(record.todoId) && first === undefined) return;
+        if (truth.legacySaid.has(record.runId)) return;
         if (first === undefined) return bad('its agent said no word');
         // Two words in one look are in the order of their names; what counts is that this word was said.
         if (!run.said.some(({ says }) => fits(says, record))) bad(`its agent said ${run.said.map(({ says }) => says).join(', ')}`);

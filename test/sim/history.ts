@@ -41,7 +41,7 @@ export class Truth {
   /** Requests by people, in the order in which they were made. */
   readonly asked: Asked[] = [];
   readonly checks: CheckRun[] = [];
-  /** Todos for which somebody wrote the legacy marker. */
+  /** Runs by hand that the legacy marker could mean when somebody wrote it. */
   readonly legacySaid = new Set<string>();
   readonly #timeline: Timeline;
   readonly #history: History;

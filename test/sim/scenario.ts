@@ -24,6 +24,24 @@ export type Event = { readonly atMs: number } & (
   | { readonly do: 'second-daemon'; readonly machine: number }
   /** A lock that does not lock (a network disk): two daemons in one home. */
   | { readonly do: 'rogue-daemon'; readonly machine: number }
+  /** `todo claim ID`: a person works on it, and says so in the way of the earlier system, by a verb, or not at all. */
+  | {
+      readonly do: 'claim';
+      readonly machine: number;
+      readonly todo: string;
+      readonly says: 'legacy' | 'verb' | 'nothing';
+      readonly afterMs: number;
+      readonly good: boolean;
+      readonly folder: boolean;
+      readonly crash: CrashPlan | null;
+    }
+  /** Files under the names of the earlier system, by somebody else, or by nobody who knows what for. */
+  | {
+      readonly do: 'legacy-litter';
+      readonly machine: number;
+      readonly todo: string;
+      readonly what: 'marker' | 'marker of another user' | 'pointer';
+    }
   /** Something in the spool that is no word of anybody. */
   | { readonly do: 'litter'; readonly machine: number; readonly what: 'junk' | 'empty' | 'pipe' | 'link' | 'stranger' }
 );
@@ -348,6 +366,19 @@ function eventsOf(dice: Dice, todos: readonly TodoPlan[], hosts: number, mood: M
   for (let left = some(1, 0.05); left > 0; left--) events.push({ ...at(), do: 'rogue-daemon' });
   for (let left = some(3, 0.2); left > 0; left--)
     events.push({ ...at(), do: 'litter', what: dice.pick(['junk', 'empty', 'pipe', 'link', 'stranger']) });
+  for (let left = some(2, 0.25); left > 0; left--)
+    events.push({
+      ...at(),
+      do: 'claim',
+      todo: todo(),
+      says: dice.weighted({ legacy: 6, verb: 2, nothing: 1 }),
+      afterMs: dice.int(0, 30_000),
+      good: dice.chance(0.7),
+      folder: dice.chance(0.6),
+      crash: dice.chance(0.2) ? crashOf(dice) : null,
+    });
+  for (let left = some(2, 0.1); left > 0; left--)
+    events.push({ ...at(), do: 'legacy-litter', todo: todo(), what: dice.pick(['marker', 'marker of another user', 'pointer']) });
   // When all is well again somebody looks at what was given up.
   for (const { key } of todos)
     if (dice.chance(0.5))

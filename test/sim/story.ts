@@ -136,11 +136,77 @@ function happen(simulation: Simulation, event: Event): void {
     case 'rogue-daemon':
       simulation.startRogue(machine);
       return;
+    case 'claim':
+      claimByHand(simulation, machine, event);
+      return;
+    case 'legacy-litter':
+      legacyLitter(simulation, machine, event);
+      return;
     case 'litter':
       litter(machine, event.what);
       return;
     default:
       event satisfies never;
+  }
+}
+
+/** What a person does who was told to put TASK_COMPLETED somewhere when it is done. */
+function claimByHand(simulation: Simulation, machine: Machine, event: Extract<Event, { do: 'claim' }>): void {
+  const todoId = simulation.idOf(event.todo);
+  simulation.claimByHand(machine, todoId, event.crash, ({ entry }) => {
+    const files = machine.disk.files(machine.personActor());
+    const prefix = machine.home.legacy.sessionPrefix;
+    if (event.folder && prefix !== null)
+      machine.tryAsAgent(() => {
+        files.makeFolder(`${prefix}${entry.todo.number}`);
+        files.write(`${prefix}${entry.todo.number}/notes.txt`, `worked by hand on ${event.todo}\n`);
+      });
+    simulation.timeline.after(event.afterMs, () => {
+      machine.workspace(todoId).good = event.good;
+      if (event.says === 'legacy') sayLegacy(simulation, machine);
+      if (event.says === 'verb')
+        void simulation.ask(machine, 'done', todoId, {
+          op: 'verb',
+          verb: 'done',
+          todoId,
+          summary: null,
+          reason: null,
+          force: false,
+          notBeforeMs: null,
+        });
+    });
+  });
+}
+
+/** `echo TASK_COMPLETED > …`. It carries no name: it can mean whoever is worked on by hand in this home, and nobody else. */
+function sayLegacy(simulation: Simulation, machine: Machine): void {
+  const { marker } = machine.home.legacy;
+  if (marker === null) return;
+  if (!machine.tryAsAgent(() => machine.disk.files(machine.personActor()).write(marker, 'TASK_COMPLETED\n'))) return;
+  const byHand = [...simulation.rows.runs.values()].filter(
+    (run) => run.host === machine.host.id && run.endedAtMs === null && run.kind === 'external',
+  );
+  for (const { id } of byHand) simulation.truth.legacySaid.add(id);
+  simulation.history.note('person', 'TASK_COMPLETED', `${machine.name} may mean ${byHand.map(({ id }) => id)}`);
+}
+
+function legacyLitter(simulation: Simulation, machine: Machine, event: Extract<Event, { do: 'legacy-litter' }>): void {
+  const { marker, pointer } = machine.home.legacy;
+  if (marker === null || pointer === null) return;
+  switch (event.what) {
+    case 'marker':
+      sayLegacy(simulation, machine);
+      return;
+    case 'marker of another user':
+      machine.tryAsAgent(() => void machine.disk.files(machine.personActor(1001)).create(marker, 'TASK_COMPLETED\n'));
+      return;
+    case 'pointer': {
+      const number = simulation.rows.todos.get(simulation.idOf(event.todo))?.number ?? 99;
+      machine.tryAsAgent(() => void machine.disk.files(machine.personActor()).create(pointer, `${number}\n`));
+      return;
+    }
+    default:
+      event.what satisfies never;
   }
 }
 

@@ -219,8 +219,8 @@ export function createAgent(machine: Machine, script: AgentScript, place: AgentP
       if (gone) return;
       // It grew in place; whoever judged it before had to wait.
       if (files.stat(`${inbox}/${name}`) !== null) {
-        machine.tryAsAgent(() => files.write(`${inbox}/${name}`, whole));
-        truth.said(place.runId, says, false);
+        // A disk that is full leaves the half, and half a word is none.
+        if (machine.tryAsAgent(() => files.write(`${inbox}/${name}`, whole))) truth.said(place.runId, says, false);
       }
       return;
     }

@@ -14,7 +14,11 @@ const minutes = 60_000;
 
 const stage = new Stage();
 after(() => stage[Symbol.asyncDispose]());
+// All that is awaited comes before the first test: a file whose tests have all ended is over, and what it cleans up is gone.
 await stage.set();
+const calls = await callsOfOneLife(stage);
+const targets = targetsOf(calls);
+const points: Point[] = [];
 
 test('every durable call of the daemon is made by its main thread, where the sweep counts it', async () => {
   const { ofMain, ofOthers } = await callsOfThreads(stage);
@@ -22,9 +26,6 @@ test('every durable call of the daemon is made by its main thread, where the swe
   assert.deepEqual(ofOthers, []);
 });
 
-const calls = await callsOfOneLife(stage);
-const targets = targetsOf(calls);
-const points: Point[] = [];
 const fromMs = performance.now();
 
 for (let from = 0; from < targets.length; from += pointsATest) {

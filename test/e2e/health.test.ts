@@ -1,6 +1,7 @@
 // What a person sees who asks how things are: health, monitor and the self-test on real homes, with and without a daemon.
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -259,11 +260,6 @@ test('[C-37] a self-test that fails says which check, and exits 1', async (t) =>
   const home = await testHome(t, quick);
   const temporary = mkdtempSync(join(tmpdir(), 'signoff-selftest-'));
   t.after(() => rmSync(temporary, { recursive: true, force: true }));
-  // Nothing can be started: /bin/sh stands first in PATH under a name that always fails.
-  const bin = join(temporary, 'bin');
-  mkdirSync(bin);
-  writeFileSync(join(bin, 'git'), '#!/bin/false\n');
-  chmodSync(join(bin, 'git'), 0o755);
   const result = await home.json(['test'], { env: { TMPDIR: join(temporary, 'nowhere') }, code: 1 });
   assert.ok(result.checks.some((check: Json) => !check.passed && check.reason.length > 0));
 });
@@ -272,15 +268,21 @@ test('[C-37] a self-test that is stopped half-way leaves nothing either', async 
   const home = await testHome(t, quick);
   const temporary = mkdtempSync(join(tmpdir(), 'signoff-selftest-'));
   t.after(() => rmSync(temporary, { recursive: true, force: true }));
-  const lab = new Promise<void>((resolve) => {
-    const watcher = watch(temporary, { recursive: true }, () => {
-      if (!readdirSync(temporary, { recursive: true }).some((name) => String(name).endsWith('launch.sh'))) return;
+  // Stands first in PATH: the self-test's hanging agents call it, so that its first call comes when todos are being worked on.
+  const bin = join(home.folder, '..', 'bin');
+  mkdirSync(bin);
+  execFileSync('mkfifo', [join(bin, 'never')]);
+  writeFileSync(join(bin, 'mkfifo'), `#!/bin/sh\n: >'${bin}/called'\nread word <'${bin}/never'\n`, { mode: 0o755 });
+  const called = new Promise<void>((resolve) => {
+    const watcher = watch(bin, () => {
+      if (!existsSync(join(bin, 'called'))) return;
       watcher.close();
       resolve();
     });
   });
-  const started = home.start(['test'], { env: { TMPDIR: temporary } });
-  await lab;
+  const started = home.start(['test'], { env: { TMPDIR: temporary, PATH: `${bin}:${process.env['PATH']}` } });
+  await Promise.race([called, started.ended.then(({ stdout }) => assert.fail(`it ended before it was stopped\n${stdout}`))]);
+  assert.notDeepEqual(processesIn(temporary), []);
   started.process.kill('SIGINT');
   await started.ended;
   assert.deepEqual(readdirSync(temporary), []);

@@ -16,9 +16,9 @@ const askEveryMs = 5000;
  */
 export function adoptNamed(context: Context, ref: string, pointer: FileStat): void {
   const key = `${pointer.dev}:${pointer.ino}:${pointer.mtimeMs}`;
-  const nowMs = context.world.clock.nowMs();
-  if (context.state.pointersSeen.has(key) || nowMs < context.state.pointerDueAtMs) return;
-  context.state.pointerDueAtMs = nowMs + askEveryMs;
+  const nowMs = context.world.clock.monotonicMs();
+  if (context.state.pointersSeen.has(key) || nowMs < context.state.pointerDueMs) return;
+  context.state.pointerDueMs = nowMs + askEveryMs;
   context.tasks.start(
     'adopt pointer',
     async () => {

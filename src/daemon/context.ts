@@ -51,9 +51,9 @@ export type Context = EngineNeeds & {
     legacyTold: string;
     /** Pointer files that were looked at, by identity: each is adopted or left once. */
     pointersSeen: Set<string>;
-    /** When a pointer that nobody of us wrote is asked for in the store next. */
-    pointerDueAtMs: number;
-    /** When the store is asked for the next todo, if nothing asks for it sooner: a run ended, a todo was added. */
-    claimDueAtMs: number;
+    /** When a pointer that nobody of us wrote is asked for in the store next; by the monotonic clock. */
+    pointerDueMs: number;
+    /** When the store is asked for the next todo, if nothing asks for it sooner: a run ended, a todo was added. By the monotonic clock. */
+    claimDueMs: number;
   };
 };

@@ -7,6 +7,7 @@ import type { Entry } from '../core/entry.ts';
 import { hasEnded, isCompletion } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import { quietAtMs } from '../core/quiet.ts';
+import { redated } from '../core/redate.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import { lookForLegacy } from '../signals/legacy.ts';
@@ -16,7 +17,7 @@ import { adoptNamed } from './adopt-named.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
-import { recoverNow, sweepDueAtMs, sweepWhenDue } from './recovery.ts';
+import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
 import { bringToEnd } from './settle.ts';
 import type { Claimed } from './starts.ts';
@@ -60,10 +61,10 @@ export type Engine = {
 
 export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
   const context = createContext(needs, stop);
-  let adoptDueAtMs = 0;
+  let adoptDueMs = 0;
   const lookAtAll = (): void => {
-    adoptDueAtMs = 0;
-    context.state.claimDueAtMs = 0;
+    adoptDueMs = 0;
+    context.state.claimDueMs = 0;
   };
   let claimedOnce = false;
   return {
@@ -76,8 +77,8 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
     async pass() {
       context.tasks.check();
       const lookAgainAtMs = await look(context);
-      if (needs.scope.kind === 'daemon' && context.world.clock.nowMs() >= adoptDueAtMs) {
-        adoptDueAtMs = context.world.clock.nowMs() + adoptEveryMs;
+      if (needs.scope.kind === 'daemon' && context.world.clock.monotonicMs() >= adoptDueMs) {
+        adoptDueMs = context.world.clock.monotonicMs() + adoptEveryMs;
         const adopted = await adoptOrphans(context);
         if (adopted.size > 0) await hearClaimed(context, (runId) => adopted.has(runId));
       }
@@ -166,8 +167,8 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
       untold: new Map(),
       legacyTold: '',
       pointersSeen: new Set(),
-      pointerDueAtMs: 0,
-      claimDueAtMs: 0,
+      pointerDueMs: 0,
+      claimDueMs: 0,
     },
   };
 }
@@ -269,6 +270,7 @@ function signsBefore(context: Context, entry: Entry): Pick<Entry, 'seen' | 'last
  */
 async function look(context: Context): Promise<number> {
   const { world, ledger } = context;
+  await redate(context);
   const observed = ledger
     .all()
     .filter(isWatched)
@@ -281,6 +283,15 @@ async function look(context: Context): Promise<number> {
   await Promise.all(begun.map((entry) => externalRuns(context, entry)));
   for (const entry of ledger.all()) await actOnDeadlines(context, entry);
   return lookAgainAtMs;
+}
+
+/** Before `collected`, while timers and quiet are still counted from these dates; later ones are only told. */
+async function redate({ ledger, world }: Context): Promise<void> {
+  for (const { ref, fact } of ledger.all()) {
+    if (fact !== 'claimed' && fact !== 'running' && fact !== 'signalled') continue;
+    const changes = redated(ledger.get(ref.runId), world.clock.nowMs());
+    if (changes !== null) await ledger.update(ref.runId, (now) => ({ ...now, ...changes }), true);
+  }
 }
 
 /** Different runs share commits; what belongs to one run stays in order. */
@@ -426,7 +437,7 @@ function chores(context: Context): void {
 }
 
 function wantsMore(context: Context, claimedOnce: boolean): boolean {
-  return mayClaim(context, claimedOnce) && context.world.clock.nowMs() >= context.state.claimDueAtMs;
+  return mayClaim(context, claimedOnce) && context.world.clock.monotonicMs() >= context.state.claimDueMs;
 }
 
 function mayClaim({ state, tasks, config, scope, ledger }: Context, claimedOnce: boolean): boolean {
@@ -437,7 +448,7 @@ function mayClaim({ state, tasks, config, scope, ledger }: Context, claimedOnce:
 
 function claimNext(context: Context, taken: () => void): void {
   const { scope, state, world } = context;
-  state.claimDueAtMs = world.clock.nowMs() + claimEveryMs;
+  state.claimDueMs = world.clock.monotonicMs() + claimEveryMs;
   context.tasks.start(
     'claim',
     async () => {
@@ -447,12 +458,13 @@ function claimNext(context: Context, taken: () => void): void {
         slots: scope.kind === 'daemon',
       });
       if (claimed.kind === 'claimed') {
-        state.claimDueAtMs = 0;
+        state.claimDueMs = 0;
         taken();
       }
       if (claimed.kind === 'nothing' && claimed.nextAtMs !== null) {
         // The store's clock said so; where ours is ahead of it that time is past already, and asking at once would ask for ever.
-        state.claimDueAtMs = Math.min(state.claimDueAtMs, Math.max(claimed.nextAtMs, world.clock.nowMs() + claimAgainMs));
+        const againMs = Math.max(claimed.nextAtMs - world.clock.nowMs(), claimAgainMs);
+        state.claimDueMs = Math.min(state.claimDueMs, world.clock.monotonicMs() + againMs);
       }
       if (claimed.kind === 'refused')
         throw new OperationalError('REFUSED', {
@@ -468,11 +480,13 @@ function claimNext(context: Context, taken: () => void): void {
 function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   const { ledger, config, world, steps } = context;
   const nowMs = world.clock.nowMs();
+  // What is due at intervals is timed by the monotonic clock, what the journal holds by the wall clock.
+  const monotonicMs = world.clock.monotonicMs();
+  const leftUntil = (dueMs: number): number => Math.max(1, dueMs - monotonicMs);
   let next = Math.min(nowMs + inMs(config.monitoring.rescan), nextDeadlineAtMs(ledger.all(), config));
   // While nothing can be claimed (a claim is under way, the store is away) the end of that wakes us, not the time.
-  if (context.scope.kind === 'daemon' && mayClaim(context, claimedOnce))
-    next = Math.min(next, Math.max(nowMs + 1, context.state.claimDueAtMs));
-  if (!context.tasks.busy('sweep')) next = Math.min(next, Math.max(nowMs + 1, sweepDueAtMs(context)));
+  if (context.scope.kind === 'daemon' && mayClaim(context, claimedOnce)) next = Math.min(next, nowMs + leftUntil(context.state.claimDueMs));
+  if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   // Where all places are taken, the end of one of them wakes us.
   const hasPlace = context.tasks.count('run:') < completionsMax;

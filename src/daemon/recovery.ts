@@ -9,7 +9,8 @@ import { emergency } from './emergency.ts';
 import { statusOf } from './requests.ts';
 import { withStore } from './store-link.ts';
 
-const dueAtMs = new WeakMap<Context, number>();
+/** By the monotonic clock. */
+const dueMs = new WeakMap<Context, number>();
 
 /**
  * The monitor: one look at everything every behavior.health_check_interval, and what the configuration allows to be mended.
@@ -17,9 +18,9 @@ const dueAtMs = new WeakMap<Context, number>();
  */
 export function sweepWhenDue(context: Context, look: () => Promise<unknown>): void {
   const { state, world, config, tasks } = context;
-  const nowMs = world.clock.nowMs();
-  if (context.scope.kind !== 'daemon' || state.draining || tasks.busy('sweep') || nowMs < (dueAtMs.get(context) ?? 0)) return;
-  dueAtMs.set(context, nowMs + inMs(config.behavior.health_check_interval));
+  const nowMs = world.clock.monotonicMs();
+  if (context.scope.kind !== 'daemon' || state.draining || tasks.busy('sweep') || nowMs < (dueMs.get(context) ?? 0)) return;
+  dueMs.set(context, nowMs + inMs(config.behavior.health_check_interval));
   tasks.start(
     'sweep',
     async () => {
@@ -30,9 +31,9 @@ export function sweepWhenDue(context: Context, look: () => Promise<unknown>): vo
   );
 }
 
-/** When the next sweep is due: the loop must not sleep through it. */
-export const sweepDueAtMs = (context: Context): number =>
-  context.scope.kind !== 'daemon' || context.state.draining ? Number.POSITIVE_INFINITY : (dueAtMs.get(context) ?? 0);
+/** When the next sweep is due, by the monotonic clock: the loop must not sleep through it. */
+export const sweepDueMs = (context: Context): number =>
+  context.scope.kind !== 'daemon' || context.state.draining ? Number.POSITIVE_INFINITY : (dueMs.get(context) ?? 0);
 
 /** `todo recover`: the plan first; with apply all of it. */
 export async function recoverNow(context: Context, apply: boolean, look: () => Promise<unknown>): Promise<ControlReply> {

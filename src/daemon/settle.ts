@@ -64,7 +64,7 @@ const heardBy = (context: Context) => ({
   ended(entry: Entry): void {
     if (entry.fact === 'closed') noteStore(context, null);
     context.state.untold.delete(entry.ref.runId);
-    context.state.claimDueAtMs = 0;
+    context.state.claimDueMs = 0;
     context.wakeup.ring();
   },
 });
@@ -113,10 +113,11 @@ async function judge(context: Context, runId: string): Promise<'goes-on' | 'over
 
 /** The hook's file comes first and its question a moment later; an agent that goes away instead will not ask. */
 async function hookWaits(context: Context, runId: string): Promise<boolean> {
-  const untilMs = context.world.clock.nowMs() + hookAsksWithinMs;
-  while (!context.state.waitingHooks.has(runId) && context.world.clock.nowMs() < untilMs && !context.stop.aborted) {
+  const { clock } = context.world;
+  const endsMs = clock.monotonicMs() + hookAsksWithinMs;
+  while (!context.state.waitingHooks.has(runId) && clock.monotonicMs() < endsMs && !context.stop.aborted) {
     if (observe(context.ledger.get(runId), false, context.world).exit !== null) return false;
-    await context.world.clock.sleep(exitLookMs, context.stop);
+    await clock.sleep(exitLookMs, context.stop);
   }
   return context.state.waitingHooks.has(runId);
 }
@@ -211,12 +212,13 @@ const mayEndByItself = (entry: Entry): boolean =>
 
 /** A turn that ended is not always the last: what ran in the background may start another a moment later. */
 async function waitForExit(context: Context, runId: string, graceMs: number): Promise<'over' | 'busy-again'> {
-  const untilMs = context.world.clock.nowMs() + graceMs;
-  while (context.world.clock.nowMs() < untilMs && !context.stop.aborted) {
+  const { clock } = context.world;
+  const endsMs = clock.monotonicMs() + graceMs;
+  while (clock.monotonicMs() < endsMs && !context.stop.aborted) {
     const entry = context.ledger.get(runId);
     if (observe(entry, false, context.world).exit !== null) return 'over';
     if (entry.turn !== 'ended') return 'busy-again';
-    await context.world.clock.sleep(exitLookMs, context.stop);
+    await clock.sleep(exitLookMs, context.stop);
   }
   return 'over';
 }

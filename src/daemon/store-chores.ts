@@ -17,7 +17,8 @@ const dueAt = new WeakMap<Context, Map<string, number>>();
 function chore(context: Context, name: string, everyMs: number, work: () => Promise<void>): void {
   const due = dueAt.get(context) ?? new Map<string, number>();
   dueAt.set(context, due);
-  const nowMs = context.world.clock.nowMs();
+  // A host's clock that is set back by an hour must not cost an hour of leases.
+  const nowMs = context.world.clock.monotonicMs();
   if (nowMs < (due.get(name) ?? 0) || context.state.store.reachable === 'no') return;
   due.set(name, nowMs + everyMs);
   context.tasks.start(

@@ -28,7 +28,7 @@ export function createWakeup(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
 }
 
 /** Lets somebody wait until something about the entries has changed. */
-export function createChanges(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
+export function createChanges(clock: Clock) {
   const waiting = new Set<() => void>();
   return {
     tell(): void {
@@ -36,8 +36,10 @@ export function createChanges(clock: Pick<Clock, 'sleep' | 'nowMs'>) {
     },
     /** Looks again after each change; false when `untilMs` passed or `stop` came first. */
     async until(holds: () => boolean, untilMs: number, stop: AbortSignal): Promise<boolean> {
+      // A clock that is set back while we wait must not make the wait longer.
+      const endsMs = clock.monotonicMs() + untilMs - clock.nowMs();
       while (!holds()) {
-        const left = untilMs - clock.nowMs();
+        const left = endsMs - clock.monotonicMs();
         if (left <= 0 || stop.aborted) return false;
         const bell = new AbortController();
         const wake = () => bell.abort(rang);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { configSchema } from '../../src/core/config.ts';
 import { deadlinesOf, nextDeadlineAtMs } from '../../src/core/deadlines.ts';
 import { quietAtMs } from '../../src/core/quiet.ts';
+import { redated } from '../../src/core/redate.ts';
 import { applySignal } from '../../src/core/signal.ts';
 import { entry, signal } from './entry-fixture.ts';
 
@@ -52,6 +53,14 @@ test('a run is quiet when it ended, when its main turn ended, or some seconds af
   assert.equal(quietAtMs({ ...said, exit: { kind: 'code', code: 0, atMs: 1 } }, plain, silence), 0);
   assert.equal(quietAtMs({ ...said, kind: 'external' }, plain, silence), 0);
   assert.equal(quietAtMs({ ...said, signal: signal({ saidBy: 'person' }) }, talker, silence), 0);
+});
+
+test('dates that lie ahead, because the clock was set back, become now; all others stay', () => {
+  const run = { startedAtMs: 5000, lastSignAtMs: 90_000, signal: signal({ atMs: 80_000 }) };
+  assert.deepEqual(redated(run, 10_000), { startedAtMs: 5000, lastSignAtMs: 10_000, signal: signal({ atMs: 10_000 }) });
+  assert.deepEqual(redated({ ...run, signal: null }, 3000), { startedAtMs: 3000, lastSignAtMs: 3000, signal: null });
+  assert.equal(redated(run, 90_000), null);
+  assert.equal(redated(run, 89_500), null, 'a fraction ahead is how files are dated');
 });
 
 test('the first word stands; later ones are evidence, at most twenty', () => {

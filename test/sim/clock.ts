@@ -7,6 +7,8 @@ export class Timeline {
   nowMs = 0;
   /** Events run so far: the bound of a simulation that never comes to rest. */
   steps = 0;
+  /** Told before each event: between two of them everybody else may act. */
+  beforeStep: (() => void) | null = null;
   readonly #heap: Event[] = [];
   #sequence = 0;
   #failure: { readonly error: unknown } | null = null;
@@ -58,6 +60,7 @@ export class Timeline {
     this.nowMs = event.atMs;
     this.steps++;
     try {
+      this.beforeStep?.();
       event.act?.();
     } catch (error) {
       this.#failure ??= { error };

@@ -108,6 +108,8 @@ export class Simulation {
   readonly crashPoints: Record<string, number> = {};
   /** Calls through the door, of all processes together. */
   readonly calls: Record<string, number> = {};
+  /** Told before each call of each process through the door. */
+  onCall: ((process: Daemon, name: string) => void) | null = null;
   readonly daemons = new Map<Machine, Daemon>();
   readonly runners = new Set<Daemon>();
   readonly ids = new Map<string, string>();
@@ -409,6 +411,7 @@ export class Simulation {
     );
     const process: ProcessWorld = new ProcessWorld(machine, store, crash, this.calls, (death) => this.#died(daemon, death));
     process.onDefect = (text) => this.violate('DEFECT', text);
+    process.onCall = (name) => this.onCall?.(daemon, name);
     const stop = new AbortController();
     const engine = createEngine(
       {

@@ -22,13 +22,17 @@ const stepsMax = 60_000;
 /** Nothing may happen any more for so long, when all seems over. */
 const silenceMs = 20_000;
 
-/** Tells one story: lets everything go wrong, heals it, waits until all is quiet, and then asks every checker. */
-export async function tell(scenario: Scenario): Promise<Outcome> {
+/**
+ * Tells one story: lets everything go wrong, heals it, waits until all is quiet, and then asks every checker.
+ * `prepare` may let more happen than the scenario says.
+ */
+export async function tell(scenario: Scenario, prepare: (simulation: Simulation) => void = () => {}): Promise<Outcome> {
   const simulation = new Simulation(scenario);
   const checkers = checkersFor(simulation);
   simulation.observers.push(...checkers);
   for (const event of scenario.events) simulation.timeline.at(event.atMs, () => happen(simulation, event));
   for (const machine of simulation.machines) simulation.timeline.at(0, () => void simulation.startDaemon(machine));
+  prepare(simulation);
   await comeToRest(simulation, scenario);
   await lastLook(simulation, checkers);
   return {

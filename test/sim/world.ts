@@ -42,6 +42,8 @@ export class ProcessWorld {
   readonly #onDeath: (crash: Crash) => void;
   /** A line that no run of this program may ever write. */
   onDefect: (text: string) => void = () => {};
+  /** Told before each call through the door; whoever hears it may let the process die. */
+  onCall: ((name: string) => void) | null = null;
   #plan: CrashPlan | null;
   #left: number;
   #pausedUntilMs = 0;
@@ -102,6 +104,7 @@ export class ProcessWorld {
   /** Whether this very call is the one in which the process dies. */
   #fate(name: string, change: boolean): CrashPlan | null {
     this.calls[name] = (this.calls[name] ?? 0) + 1;
+    this.onCall?.(name);
     const plan = this.#plan;
     if (plan === null || (plan.of === 'change' ? !change : plan.of !== 'any' && plan.of !== name) || --this.#left > 0) return null;
     this.#plan = null;
@@ -111,6 +114,7 @@ export class ProcessWorld {
   #sync<T>(name: string, change: boolean, effect: (half: boolean) => T): T {
     if (this.dead) throw new Crashed();
     const fate = this.#fate(name, change);
+    if (this.dead) throw new Crashed();
     if (fate === null) return effect(false);
     try {
       if (fate.when !== 'before') effect(fate.when === 'half');
@@ -123,6 +127,7 @@ export class ProcessWorld {
   #async<T>(name: string, change: boolean, effect: () => Promise<T>): Promise<T> {
     if (this.dead) return never();
     const fate = this.#fate(name, change);
+    if (this.dead) return never();
     const die = (): void => this.die(fate?.kind ?? 'process', `${name}:${fate?.when}`);
     if (fate?.when === 'before') {
       die();
@@ -280,6 +285,7 @@ export class ProcessWorld {
       soon: (act) => this.schedule(this.#dice.int(0, 2), act),
       fateOf: () => {
         const fate = this.#fate('journal.commit', true);
+        if (this.dead) return 'dies-before';
         if (fate !== null) {
           this.#plan = null;
           this.#dying = { kind: fate.kind, at: `journal.commit:${fate.when}` };

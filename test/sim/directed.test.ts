@@ -1,0 +1,169 @@
+// Promises that are best seen in a story that somebody wrote: the whole daemon in the simulation, at every moment that counts.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Act } from './agents.ts';
+import {
+  atEveryMoment,
+  byHand,
+  entriesOf,
+  isClosed,
+  isThere,
+  lastLines,
+  machine,
+  mayClean,
+  recordsOf,
+  saysDone,
+  todo,
+  todoOf,
+  written,
+} from './directed.ts';
+import type { Simulation, TodoPlan } from './simulation.ts';
+import { type Outcome, tell } from './story.ts';
+
+const quick = { behavior: { quiet_after: 1, term_grace: 1, completion_timeout: 60, emergency_timeout: 120 } };
+
+/** TASK_COMPLETED, the pointer and the session folder, as far as they are there. */
+function legacyOf(simulation: Simulation): readonly string[] {
+  const at = simulation.machines[0]!;
+  const { marker, pointer, sessionPrefix } = at.home.legacy;
+  const folder = `${sessionPrefix}${todoOf(simulation, 't1').number}`;
+  return Object.entries({ marker, pointer, folder, 'its notes': `${folder}/notes.txt` }).flatMap(([name, path]) =>
+    isThere(at, path) ? [name] : [],
+  );
+}
+const allOfIt = ['marker', 'pointer', 'folder', 'its notes'];
+
+/** Looks at each step from the word on; answers with the facts at which something was missing, or still there. */
+function watchLegacy(simulation: Simulation, wrong: string[]): void {
+  const look = simulation.timeline.beforeStep;
+  simulation.timeline.beforeStep = () => {
+    look?.();
+    const [entry] = entriesOf(simulation, 't1');
+    if (entry === undefined || simulation.truth.legacySaid.size === 0) return;
+    const there = legacyOf(simulation);
+    if (!mayClean(entry) && there.length < allOfIt.length) wrong.push(`at ${entry.fact} only ${there} is there`);
+    if (entry.fact === 'closed' && there.length > 0) wrong.push(`after ${entry.fact} ${there} is still there`);
+  };
+}
+
+const workedByHand = { todos: [todo('t1', { held: true })], events: [byHand('t1', 'legacy', true)], settings: quick };
+
+test('[C-76] the store is away between signal and confirm: marker, pointer and session folder wait for it, and are gone after it', async () => {
+  const backMs = 50_000;
+  const faults = { healAtMs: backMs, store: [{ fromMs: 2900, toMs: backMs, trouble: 'unreachable' as const }] };
+  const wrong: string[] = [];
+  const thereAtMs: number[] = [];
+  const outcome = await tell(written({ ...workedByHand, machines: [machine('alpha', {}, faults)] }), (simulation) => {
+    watchLegacy(simulation, wrong);
+    simulation.timeline.at(backMs - 1, () => {
+      assert.deepEqual(
+        entriesOf(simulation, 't1').map(({ fact }) => fact),
+        ['reported'],
+      );
+      assert.deepEqual(legacyOf(simulation), allOfIt);
+      thereAtMs.push(simulation.timeline.nowMs);
+    });
+  });
+  assert.deepEqual([wrong, thereAtMs, outcome.violations], [[], [backMs - 1], []], lastLines(outcome));
+  assert.ok(isClosed(outcome.simulation, 't1'));
+  assert.deepEqual(legacyOf(outcome.simulation), []);
+});
+
+test('[C-76] the daemon dies at any call between signal and end: still nothing goes before confirmed, and all of it after', async () => {
+  const wrong: string[] = [];
+  const moments = await atEveryMoment(
+    written(workedByHand),
+    {
+      at: 'call',
+      within: (simulation) => simulation.truth.legacySaid.size > 0 && !isClosed(simulation, 't1'),
+      act: (simulation) => simulation.kill(simulation.machines[0]!, 'process'),
+      watch: (simulation) => watchLegacy(simulation, wrong),
+    },
+    (outcome) => {
+      assert.deepEqual([wrong, outcome.violations], [[], []], lastLines(outcome));
+      assert.deepEqual(legacyOf(outcome.simulation), []);
+      assert.equal(recordsOf(outcome.simulation, 't1').length, 1);
+    },
+  );
+  assert.ok(moments > 50, `${moments} moments`);
+});
+
+/** Says done and stays, so that only waits bring it to its end: for its hook, for its quiet, for its leave. */
+const staysAfter = (...last: readonly Act[]): readonly Act[] => [...saysDone.slice(0, -1), ...last, { do: 'hang' }];
+const good: Act = { do: 'mend', good: true };
+const stop: Act = { do: 'hook', event: 'stop', payload: null, ask: false };
+
+const waits: readonly { who: string; plan: Partial<TodoPlan>; ends: readonly string[] }[] = [
+  { who: 'a worker that stays after its word', plan: { attempts: [[[good, ...staysAfter()]]] }, ends: ['marker verified'] },
+  {
+    who: 'a conversation whose hook does not ask',
+    plan: { agent: 'talker', session: 'child', attempts: [[[good, ...staysAfter(stop)]]] },
+    ends: ['marker verified'],
+  },
+  {
+    who: 'a conversation that does not hear what is typed',
+    plan: { agent: 'talker', session: 'tmux', attempts: [[staysAfter(stop)]] },
+    ends: ['deadline forced'],
+  },
+  { who: 'a silent agent', plan: { attempts: [[[{ do: 'hang' }]]] }, ends: ['deadline forced'] },
+  {
+    who: 'an attempt that was lost',
+    plan: { attempts: [[[{ do: 'die', osSignal: 'SIGKILL' }]], [[good, ...saysDone]]] },
+    ends: ['process-end null', 'marker verified'],
+  },
+];
+
+for (const { who, plan, ends } of waits)
+  test(`the clock of the host is set back by an hour at any moment: for ${who} no wait of seconds becomes one of an hour`, async () => {
+    const story = written({
+      todos: [todo('t1', { ...plan, checks: [{ kind: 'follows', ms: 10 }] })],
+      settings: { behavior: { ...quick.behavior, completion_timeout: 10, emergency_timeout: 20 } },
+    });
+    const moments = await atEveryMoment(
+      story,
+      {
+        at: 'step',
+        within: (simulation) => todoOf(simulation, 't1')?.status !== 'completed',
+        act: (simulation) => {
+          simulation.machines[0]!.wallOffsetMs -= 3600_000;
+        },
+      },
+      (outcome) => {
+        assert.deepEqual(outcome.violations, [], lastLines(outcome));
+        const records = recordsOf(outcome.simulation, 't1').map(({ saidBy, proof }) => `${saidBy} ${proof}`);
+        assert.deepEqual(records, ends, lastLines(outcome));
+        assert.ok(outcome.virtualMs < 150_000, `all was over after ${outcome.virtualMs} ms\n${lastLines(outcome)}`);
+      },
+    );
+    assert.ok(moments > 20, `${moments} moments`);
+  });
+
+test('the clock of one host is set back by an hour at any moment: its leases are renewed all the same, and no other host takes its todo', async () => {
+  const long: readonly Act[] = [{ do: 'print', text: 'at work' }, { do: 'work', ms: 40_000 }, ...saysDone];
+  const story = written({
+    todos: [todo('t1', { attempts: [[long]] })],
+    machines: [machine('alpha'), machine('beta')],
+    settings: { behavior: { ...quick.behavior, lease: 10 }, monitoring: { rescan: 1 } },
+  });
+  const moments = await atEveryMoment(
+    story,
+    {
+      at: 'step',
+      // Each of its first seconds is like all later ones.
+      within: (simulation) => todoOf(simulation, 't1')?.status === 'running' && simulation.timeline.nowMs < 5000,
+      act: (simulation) => {
+        const { host } = simulation.rows.runs.get(todoOf(simulation, 't1').runId!)!;
+        simulation.machines.find((it) => it.host.id === host)!.wallOffsetMs -= 3600_000;
+      },
+    },
+    (outcome) => {
+      assert.deepEqual(outcome.violations, [], lastLines(outcome));
+      assert.deepEqual(
+        [todoOf(outcome.simulation, 't1').fence, recordsOf(outcome.simulation, 't1')[0]!.saidBy],
+        [1, 'marker'],
+        lastLines(outcome),
+      );
+    },
+  );
+  assert.ok(moments > 20, `${moments} moments`);
+});

@@ -18,7 +18,7 @@ import {
   written,
 } from './directed.ts';
 import type { Simulation, TodoPlan } from './simulation.ts';
-import { type Outcome, tell } from './story.ts';
+import { tell } from './story.ts';
 
 const quick = { behavior: { quiet_after: 1, term_grace: 1, completion_timeout: 60, emergency_timeout: 120 } };
 

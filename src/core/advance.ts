@@ -1,7 +1,9 @@
+import type { Backoff } from './backoff.ts';
+import { backoffMs, conflictBackoff, noJitter, recordBackoff } from './backoff.ts';
 import type { Config } from './config.ts';
 import type { Entry, Fact } from './entry.ts';
 import { hasEnded, layerOf } from './entry.ts';
-import type { ErrorCode } from './errors.ts';
+import type { ErrorCode, Retry } from './errors.ts';
 import { retryOf } from './errors.ts';
 import { stamp } from './signal.ts';
 
@@ -15,8 +17,6 @@ export type StepResult =
 
 /** Looks may disprove this often before a person must look. Each disproof is followed by a whole new write. */
 const disprovedMax = 5;
-/** A store that is back answers at once; this is the longest that a completion waits without looking. */
-const awayDelayMaxMs = 60_000;
 /** Tries of a conflict (`soon`) before it counts as a failure of its round. */
 const boundedTriesMin = 3;
 
@@ -73,7 +73,7 @@ export function advance(
         ...entry,
         attempt: entry.attempt + 1,
         lastError: { code: result.code, message: result.reason, atMs: at.nowMs },
-        nextAttemptAtMs: at.nowMs + delayMs(entry.attempt, retry, config, at.random),
+        nextAttemptAtMs: at.nowMs + backoffMs(backoffOf(retry, config), entry.attempt, at.random),
         timeline: stamp(entry, { atMs: at.nowMs, fact: 'failed-attempt', durationMs: at.durationMs, reason: result.reason }),
       };
       if (retry === 'forever') return failed;
@@ -87,12 +87,12 @@ export function advance(
 
 const giveUp = (entry: Entry, reason: string): Entry => ({ ...entry, givenUp: reason, attempt: 1, nextAttemptAtMs: 0 });
 
-/** 2^attempt seconds within a round of max_retries tries; after a whole round the same schedule starts again, capped. */
-function delayMs(attempt: number, retry: ReturnType<typeof retryOf>, config: Config, random: () => number): number {
-  if (retry === 'soon') return Math.round(20 + random() * 180);
-  if (!config.behavior.exponential_backoff) return 2000;
-  const round = config.behavior.max_retries;
-  return attempt <= round ? 1000 * 2 ** Math.min(attempt, 10) : Math.min(awayDelayMaxMs, config.behavior.health_check_interval * 1000);
+/** 2^attempt seconds within a round of max_retries tries; after the round one try with each sweep, at the latest each minute. */
+function backoffOf(retry: Retry, { behavior }: Config): Backoff {
+  if (retry === 'soon') return conflictBackoff;
+  if (!behavior.exponential_backoff) return { firstMs: 2000, factor: 1, maxMs: 2000, jitter: noJitter };
+  const restMs = Math.min(recordBackoff.round.restMs, behavior.health_check_interval * 1000);
+  return { ...recordBackoff, round: { tries: behavior.max_retries, restMs } };
 }
 
 /** True at the moment a whole round of tries has failed for the first time: the one alarm. */

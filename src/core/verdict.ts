@@ -1,4 +1,5 @@
 import type { Adapter } from './agent.ts';
+import { backoffMs, jobBackoff } from './backoff.ts';
 import type { Config } from './config.ts';
 import type { Ending, Entry } from './entry.ts';
 import type { CheckResult } from './evidence.ts';
@@ -103,7 +104,7 @@ export const lossOf = ({ exit }: Pick<Entry, 'exit'>): string =>
 
 /** Policy `job`: 1, 2, 4, 8 … s ± 25 %, at most 300 s. */
 export const jobDelayMs = (attempt: number, config: Config, random: () => number): number =>
-  Math.round(Math.min(300_000, config.run.retry_delay * 1000 * 2 ** (attempt - 1)) * (0.75 + random() * 0.5));
+  backoffMs({ ...jobBackoff, firstMs: config.run.retry_delay * 1000 }, attempt, random);
 
 function afterReset(resets: number, reason: string, same: Same, config: Config): Ending {
   if (resets > config.run.resets)

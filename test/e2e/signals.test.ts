@@ -35,10 +35,23 @@ async function runningTodo(home: TestHome): Promise<Json> {
   return home.untilTodo(number, 'running', (todo) => todo.status === 'running');
 }
 
+/**
+ * Its last pass is over for a while, and the next one (the daemon asks the store for more every ten seconds) is not near: what is heard now,
+ * something has woken it for.
+ */
+const atRest = (home: TestHome): Promise<boolean> =>
+  home.until('the daemon is at rest', async () => {
+    const sinceMs = Date.now() - (await home.json(['status'])).lastPassAtMs;
+    return sinceMs > 500 && sinceMs < 5000;
+  });
+
 test('[C-73] chokidar is wired: with the rescan an hour away a marker is taken within a second', async (t) => {
   const home = await testHome(t, { monitoring: { rescan: 3600 }, behavior: { quiet_after: 0.05 } });
   await home.daemon();
-  const { number } = await home.add('"$TODO_MARKER" done; date +%s%3N > at; exec sleep 20');
+  const { number } = await home.add(`${waits}; "$TODO_MARKER" done; date +%s%3N > at; exec sleep 20`);
+  await home.untilTodo(number, 'running', (todo) => todo.status === 'running' && existsSync(join(home.work, 'go')));
+  await atRest(home);
+  writeFileSync(join(home.work, 'go'), 'on\n');
   const todo = await home.untilTodo(number, 'ended', isOver);
   const tookMs = todo.runs[0].endedAtMs - Number(readFileSync(join(home.work, 'at'), 'utf8'));
   const story = await home.json(['why', String(number)]);
@@ -55,6 +68,7 @@ test('[C-73] chokidar is wired for the legacy marker too', async (t) => {
     'the daemon has it',
     async () => (await home.json(['status'])).daemon?.live?.length === 1 || home.log('completion').some((line) => line.event === 'adopted'),
   );
+  await atRest(home);
   const writtenAtMs = Date.now();
   execFileSync('sh', ['-c', `echo TASK_COMPLETED > '${home.legacy.marker}'`]);
   const todo = await home.untilTodo(number, 'ended', isOver);

@@ -1,5 +1,5 @@
 import type { Entry } from '../../src/core/entry.ts';
-import { hasEnded, isCompletion } from '../../src/core/entry.ts';
+import { hasEnded, isCompletion, sameOwner } from '../../src/core/entry.ts';
 import type { StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import { isInProgress, isTerminal } from '../../src/core/words.ts';
 import type { DiskChange } from './disk.ts';
@@ -310,6 +310,11 @@ function unknownChangesNothing(simulation: Simulation): Checker {
   return {
     promise,
     journalCommits(machine, before, after) {
+      if (before !== null && !hasEnded(before.fact) && isTakenFromLiving(machine, before, after))
+        simulation.violate(
+          promise,
+          `run ${after.ref.runId} of process ${before.owner.pid}, which lives, was taken over by ${after.owner.pid}`,
+        );
       if (before === null || after.signal === null || before.signal !== null) return;
       if (after.signal.saidBy !== 'process-end') return;
       // Its process is said to have ended: nature knows.
@@ -331,6 +336,10 @@ function unknownChangesNothing(simulation: Simulation): Checker {
     },
   };
 }
+
+/** A claim by hand is handed over to nobody by its own process; everybody else takes from the dead only. */
+const isTakenFromLiving = ({ processes }: Machine, before: Entry, after: Entry): boolean =>
+  !sameOwner(before.owner, after.owner) && after.owner.pid !== 0 && processes.isAlive(before.owner);
 
 /** 5. Every todo ends or is visibly waiting for someone by its deadline. */
 function everyTodoEnds(simulation: Simulation): Checker {

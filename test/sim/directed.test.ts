@@ -167,3 +167,49 @@ test('the clock of one host is set back by an hour at any moment: its leases are
   );
   assert.ok(moments > 20, `${moments} moments`);
 });
+
+test('[C-73] nothing wakes the daemon: the rescan alone finds a word, within its interval', async () => {
+  const rescan = 5;
+  const quietDaemon = { auto_continue: false, health_check_interval: 3600 };
+  const heardAtMs: number[] = [];
+  const outcome = await tell(
+    written({
+      todos: [todo('t1', { attempts: [[staysAfter()]] })],
+      machines: [machine('alpha', { watcher: 0 })],
+      settings: { behavior: { ...quick.behavior, ...quietDaemon }, monitoring: { rescan } },
+    }),
+    (simulation) => {
+      simulation.timeline.at(500, () => void simulation.machines[0]!.ask({ op: 'start', todoId: simulation.idOf('t1') }));
+      simulation.observers.push({
+        journalCommits(_machine, before, after) {
+          if (before?.fact === 'running' && after.fact === 'signalled') heardAtMs.push(simulation.timeline.nowMs);
+        },
+      });
+    },
+  );
+  assert.deepEqual(outcome.violations, [], lastLines(outcome));
+  const { said } = outcome.simulation.truth.run(entriesOf(outcome.simulation, 't1')[0]!.ref.runId);
+  const tookMs = heardAtMs[0]! - said[0]!.atMs;
+  assert.ok(tookMs > 0 && tookMs <= rescan * 1000 + 10, `${tookMs} ms\n${lastLines(outcome)}`);
+});
+
+test('[I-33] nobody can look at processes for a while: "unknown" ends no run, and takes none from a daemon that lives', async () => {
+  const long: readonly Act[] = [{ do: 'print', text: 'at work' }, { do: 'work', ms: 12_000 }, ...saysDone];
+  const faults = { blind: [{ fromMs: 1000, toMs: 9000 }] };
+  const outcome = await tell(
+    written({
+      todos: [todo('t1', { attempts: [[long]] })],
+      machines: [machine('alpha', {}, faults)],
+      events: [{ atMs: 2000, do: 'rogue-daemon', machine: 0 }],
+      settings: quick,
+    }),
+  );
+  assert.deepEqual(outcome.violations, [], lastLines(outcome));
+  assert.ok(outcome.counts['blind look']! > 3, 'somebody tried to look');
+  const { simulation } = outcome;
+  assert.deepEqual(
+    [todoOf(simulation, 't1').fence, recordsOf(simulation, 't1').map(({ saidBy }) => saidBy)],
+    [1, ['marker']],
+    lastLines(outcome),
+  );
+});

@@ -6,8 +6,11 @@ export type Mutant = {
   /** Stands exactly once in the file. */
   readonly find: string;
   readonly replace: string;
-  /** Seeds of the simulation, or a test file. */
-  readonly killedBy: { readonly seeds: readonly [from: number, to: number] } | { readonly test: string };
+  /** Seeds of the simulation; a test file; or one that starts the built program, for which a whole checkout is built with the bug in it. `only` names the tests in it. */
+  readonly killedBy:
+    | { readonly seeds: readonly [from: number, to: number] }
+    | { readonly test: string; readonly only?: string }
+    | { readonly built: string; readonly only: string };
 };
 
 const seeds = [1, 400] as const;
@@ -147,5 +150,54 @@ export const mutants: readonly Mutant[] = [
     find: "if (entry.kind !== 'child' && entry.kind !== 'tmux') return false;",
     replace: '',
     killedBy: { test: 'test/core/verdict.test.ts' },
+  },
+  {
+    name: 'the watcher is never wired',
+    file: 'cli/daemon-process.ts',
+    find: '      () => engine.wake(),',
+    replace: '      () => {},',
+    killedBy: { built: 'test/e2e/signals.test.ts', only: 'chokidar is wired: with the rescan an hour away' },
+  },
+  {
+    name: 'there is no rescan',
+    file: 'daemon/engine.ts',
+    find: 'nowMs + inMs(config.monitoring.rescan)',
+    replace: 'Number.POSITIVE_INFINITY',
+    killedBy: { test: 'test/sim/directed.test.ts', only: 'the rescan alone finds a word' },
+  },
+  {
+    name: 'unknown is trusted: who could not be looked at is dead',
+    file: 'daemon/engine.ts',
+    find: "world.processes.alive(entry.owner) === 'no'",
+    replace: "world.processes.alive(entry.owner) !== 'yes'",
+    killedBy: { test: 'test/sim/directed.test.ts', only: 'nobody can look at processes for a while' },
+  },
+  {
+    name: 'acknowledged before the commit',
+    file: 'platform/sqlite.ts',
+    find: "      db.exec('COMMIT');",
+    replace: "      for (const { queued, value } of done) queued.resolve(value as never);\n      db.exec('COMMIT');",
+    killedBy: { test: 'test/platform/sqlite.test.ts', only: 'when the commit fails nobody of the wave is told' },
+  },
+  {
+    name: 'the pointer of a live run may be overwritten',
+    file: 'daemon/claim-external.ts',
+    find: '  refuseLivePointer(world);',
+    replace: '',
+    killedBy: { test: 'test/sim/incidents.test.ts', only: 'the next cannot be claimed over it' },
+  },
+  {
+    name: 'an expired lease returns nothing',
+    file: 'daemon/store-chores.ts',
+    find: 'await world.store.expired()',
+    replace: '(await world.store.expired()).slice(0, 0)',
+    killedBy: { test: 'test/sim/incidents.test.ts', only: 'its host dies for good' },
+  },
+  {
+    name: 'waits end by the wall clock',
+    file: 'daemon/wakeup.ts',
+    find: 'const left = endsMs - clock.monotonicMs();',
+    replace: 'const left = untilMs - clock.nowMs();',
+    killedBy: { test: 'test/sim/directed.test.ts', only: 'does not hear what is typed' },
   },
 ];

@@ -18,7 +18,7 @@ const shared = ['core', 'world.ts', 'resilience'];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   'world.ts': ['core'],
-  resilience: ['core'],
+  resilience: ['core', 'world.ts'],
   signals: shared,
   completion: shared,
   agents: shared,

@@ -50,4 +50,4 @@ function unlinkIfSame(
 export const markersOf = async (
   entry: Pick<Entry, 'ref'>,
   { claimedMarkers }: Pick<StepNeeds, 'claimedMarkers'>,
-): Promise<readonly string[]> => (await claimedMarkers()).filter((name) => name.startsWith(`${entry.ref.runId}.`));
+): Promise<readonly string[]> => (await claimedMarkers()).get(entry.ref.runId) ?? [];

@@ -15,8 +15,8 @@ export type StepNeeds = {
   readonly emulate: ScreenEmulator;
   /** Flushes the archive's names; completions of one wave share the call. */
   readonly syncArchive: () => Promise<void>;
-  /** Names in spool/cur, looked at after this call; completions of one wave share the look. */
-  readonly claimedMarkers: () => Promise<readonly string[]>;
+  /** Names in spool/cur by run, looked at after this call; completions of one wave share the look. */
+  readonly claimedMarkers: () => Promise<ReadonlyMap<string, readonly string[]>>;
 };
 
 /** Safe to run twice from the same fact: twice is the same as once (promise 6). */

@@ -133,7 +133,7 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     secrets: needs.secrets,
     emulate: needs.emulate,
     syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
-    claimedMarkers: sharedInTurn(world, () => world.files.list(world.home.spool.cur)),
+    claimedMarkers: sharedInTurn(world, () => Map.groupBy(world.files.list(world.home.spool.cur), runOfMarker)),
     adapterOf(agent) {
       const adapter = needs.adapters.get(agent);
       if (adapter === undefined)
@@ -172,6 +172,9 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     },
   };
 }
+
+/** A claimed marker's name is `<run>.<uuid>`. */
+const runOfMarker = (name: string): string => name.slice(0, Math.max(0, name.indexOf('.')));
 
 /** Completions of one turn that need the same look or flush share it: it happens after the last of them has asked. */
 function sharedInTurn<T>({ clock }: Pick<EngineNeeds['world'], 'clock'>, work: () => T): () => Promise<T> {

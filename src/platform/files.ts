@@ -34,7 +34,7 @@ export const files: Files = {
   readRange: (path, fromByte, lengthBytes) =>
     reading(path, () => opened(path, constants.O_RDONLY, (fd) => readFrom(fd, fromByte, lengthBytes))),
   readGuarded,
-  stat: (path) => reading(path, () => statOf(lstatSync(path))),
+  stat: (path) => reading(path, () => statIfThere(path)),
   list: (folder) => failing('FILE_UNREADABLE', 'listing', folder, () => (absent(() => readdirSync(folder), ['ENOENT']) ?? []).sort()),
 
   write: (path, content, mode) => writing('writing', path, () => put(path, constants.O_CREAT | constants.O_TRUNC, content, mode)),
@@ -144,6 +144,12 @@ function opened<T>(path: string, flags: number, use: (fd: number) => T): T {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Mostly nothing is there, and an error with its stack is dear. */
+function statIfThere(path: string): FileStat | null {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? null : statOf(stats);
 }
 
 function statOf(stats: Stats): FileStat {

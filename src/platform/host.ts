@@ -15,7 +15,8 @@ export function hostOf({
     name,
     uid: process.getuid?.() ?? -1,
     gid: process.getgid?.() ?? -1,
-    env,
+    // Reading process.env asks the system for each name.
+    env: { ...env },
     /** Asked anew each time: summer time comes while a daemon lives. */
     get utcOffsetMinutes() {
       return 0 - new Date().getTimezoneOffset();

@@ -156,7 +156,9 @@ function struckIn(life: Life, fault: Fault, nth: number, home: string): string |
 /** A call and its paths without what differs between two lives: home, runs, numbers. */
 export function kindOf(line: string, home: string): string {
   const call = line.slice(0, line.indexOf('('));
-  const paths = [...line.matchAll(/^\w+\(\d+<([^<>]*)>|"(\/[^"]*)"/g)].map(([, opened, named]) => opened ?? named ?? '').slice(0, 2);
+  const opened = /^\w+\(\d+<([^<>]*)>/.exec(line)?.[1];
+  // What is written may look like a path too.
+  const paths = opened !== undefined ? [opened] : Array.from(line.matchAll(/"(\/[^"]*)"/g), ([, named]) => named ?? '').slice(0, 2);
   return [call, ...paths.map((path) => plain(path, home))].join(' ');
 }
 

@@ -10,12 +10,14 @@ export type NeedleFinder = { find(text: string, from: number): Span[]; readonly 
 export function needleFinder(needles: readonly Variant[]): NeedleFinder {
   const lengthMax = needles.reduce((max, { text }) => Math.max(max, text.length), 0);
   if (needles.length === 0) return { find: () => [], lengthMax };
-  const { shifts, buckets } = tablesOf(needles);
+  // A run's own token has few spellings, and hundreds of runs may live: their tables are small.
+  const mask = (1 << (needles.length <= fewNeedles ? 11 : 16)) - 1;
+  const { shifts, buckets } = tablesOf(needles, mask);
 
   const find = (text: string, start: number): Span[] => {
     const spans: Span[] = [];
     for (let end = start + lengthMin - 1; end < text.length; ) {
-      const block = blockAt(text, end);
+      const block = blockAt(text, end) & mask;
       const shift = shifts[block]!;
       if (shift > 0) {
         end += shift;
@@ -31,21 +33,24 @@ export function needleFinder(needles: readonly Variant[]): NeedleFinder {
   return { find, lengthMax };
 }
 
-const blockBits = 16;
+const fewNeedles = 64;
 
 /** Three characters ending at `end`, as an index. Collisions only cost a look. */
 const blockAt = (text: string, end: number): number =>
-  ((text.charCodeAt(end - 2) << 10) ^ (text.charCodeAt(end - 1) << 5) ^ text.charCodeAt(end)) & ((1 << blockBits) - 1);
+  (text.charCodeAt(end - 2) << 10) ^ (text.charCodeAt(end - 1) << 5) ^ text.charCodeAt(end);
 
-function tablesOf(needles: readonly Variant[]): { readonly shifts: Uint8Array; readonly buckets: ReadonlyMap<number, readonly Variant[]> } {
-  const shifts = new Uint8Array(1 << blockBits).fill(lengthMin - 2);
+function tablesOf(
+  needles: readonly Variant[],
+  mask: number,
+): { readonly shifts: Uint8Array; readonly buckets: ReadonlyMap<number, readonly Variant[]> } {
+  const shifts = new Uint8Array(mask + 1).fill(lengthMin - 2);
   const buckets = new Map<number, Variant[]>();
   for (const needle of needles) {
     for (let end = 2; end < lengthMin; end += 1) {
-      const block = blockAt(needle.text, end);
+      const block = blockAt(needle.text, end) & mask;
       shifts[block] = Math.min(shifts[block]!, lengthMin - 1 - end);
     }
-    const last = blockAt(needle.text, lengthMin - 1);
+    const last = blockAt(needle.text, lengthMin - 1) & mask;
     buckets.set(last, [...(buckets.get(last) ?? []), needle]);
   }
   return { shifts, buckets };

@@ -33,9 +33,19 @@ export function paletteRules(styles: Iterable<PackedStyle>): { readonly light: s
   ];
   const panel = (base: Rgb): string =>
     sorted(onPanel)
-      .map((n) => `.f${n}{color:${hex(readableOn(base, paletteColour(n)))}}`)
+      .map((n) => `.f${n}{color:${readable(base, n)}}`)
       .join('');
   return { light: panel(lightPanel) + fixed.join(''), dark: panel(darkPanel) };
+}
+
+const readableKnown = new Map<string, string>();
+
+/** Each of the 512 answers takes a search for the right lightness: found once. */
+function readable(base: Rgb, n: number): string {
+  const key = `${n} ${base}`;
+  const known = readableKnown.get(key) ?? hex(readableOn(base, paletteColour(n)));
+  readableKnown.set(key, known);
+  return known;
 }
 
 /** Backgrounds of the terminal panel; `style.ts` paints them. */

@@ -213,3 +213,25 @@ test('[I-33] nobody can look at processes for a while: "unknown" ends no run, an
     lastLines(outcome),
   );
 });
+
+test('checks run when nothing of the run can write any more: neither the agent, nor what it left running', async () => {
+  const leavesChild: readonly Act[] = [good, { do: 'fork', ms: 30_000 }, ...saysDone];
+  const outcome = await tell(
+    written({
+      todos: [
+        todo('t1', { attempts: [[leavesChild]], checks: [{ kind: 'follows', ms: 10 }] }),
+        todo('t2', { attempts: [[[good, ...staysAfter()]]], checks: [{ kind: 'follows', ms: 10 }] }),
+      ],
+      settings: quick,
+    }),
+  );
+  assert.deepEqual(outcome.violations, [], lastLines(outcome));
+  assert.deepEqual(
+    outcome.simulation.truth.checks.map(({ passed, writers }) => ({ passed, writers })),
+    [
+      { passed: true, writers: [] },
+      { passed: true, writers: [] },
+    ],
+    lastLines(outcome),
+  );
+});

@@ -65,7 +65,7 @@ export const mutants: readonly Mutant[] = [
     file: 'daemon/settle.ts',
     find: "    if ((await endSession(context, runId)) === 'busy-again') return;",
     replace: '',
-    killedBy: { seeds },
+    killedBy: { test: 'test/sim/directed.test.ts', only: 'checks run when nothing of the run can write' },
   },
   {
     name: 'reports are not flushed',
@@ -100,7 +100,7 @@ export const mutants: readonly Mutant[] = [
     file: 'daemon/engine.ts',
     find: 'await Promise.all(hearing(context, words));',
     replace: 'void words;',
-    killedBy: { seeds },
+    killedBy: { test: 'test/sim/incidents.test.ts', only: 'the handler dies at any call' },
   },
   {
     name: 'a store that is away is given up',

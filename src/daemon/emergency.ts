@@ -1,9 +1,11 @@
+import { redactorFor } from '../completion/redactor-for.ts';
 import { inMs } from '../core/config.ts';
 import type { Deadline } from '../core/deadlines.ts';
 import { deadlinesOf } from '../core/deadlines.ts';
 import type { EmergencyInfo, Entry, Signal } from '../core/entry.ts';
 import { isCompletion } from '../core/entry.ts';
 import { isOperational, messageOf } from '../core/errors.ts';
+import type { SystemState } from '../core/evidence.ts';
 import { stamp } from '../core/signal.ts';
 import type { Context } from './context.ts';
 import { say, stall } from './words.ts';
@@ -130,8 +132,12 @@ function actionsFor(action: EmergencyInfo['action'], entry: Entry): readonly str
   }
 }
 
-const systemOf = ({ world }: Context, entry: Entry) =>
-  world.processes.system(world.home.root, { name: 'TODO_RUN', value: entry.ref.runId });
+/** It goes to log, journal and report, and command lines carry keys now and then. */
+function systemOf({ world, steps }: Context, entry: Entry): SystemState {
+  const system = world.processes.system(world.home.root, { name: 'TODO_RUN', value: entry.ref.runId });
+  const redact = redactorFor(entry, steps);
+  return { ...system, processes: system.processes.map((found) => ({ ...found, command: redact(found.command) })) };
+}
 
 /** CRITICAL in emergency.log, and one POST where monitoring.webhook_url is set. Never stops what it reports. */
 export async function alert(context: Context, entry: Entry, message: string): Promise<void> {

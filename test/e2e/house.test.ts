@@ -1,7 +1,7 @@
 // What the house itself promises: no secrets outside, no open port, no path of a machine, nothing "handled" that was not.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -40,6 +40,21 @@ test('[I-40] the secret of a run and keys of the environment reach no log, repor
     assert.ok(!bytes.includes(token), `the token is in ${path}`);
     assert.ok(!bytes.includes(key), `the key is in ${path}`);
   }
+});
+
+test('[I-40] a key in the arguments of a process that hangs reaches no emergency log and no report', async (t) => {
+  const home = await testHome(t, { behavior: { quiet_after: 0.1, term_grace: 1 } });
+  const key = 'sk-ant-api03-Hq8vT3nLwX5rB7cD9eF1gH2jK4mN6pQ8sU0yA2bC4dE6fG8hJ0kL2mN4pQ6rS8tU0vW2xY4zA6bC8dAA';
+  await home.daemon({ DEMO_API_KEY: key });
+  const hangs = `mkfifo wait; sh -c ': >hangs; read word <wait' named "$DEMO_API_KEY"; true`;
+  const { number } = await home.add(hangs);
+  await home.until('it hangs', () => existsSync(join(home.work, 'hangs')));
+  await home.json(['emergency', String(number)]);
+  const todo = await home.untilTodo(number, 'ended', isOver);
+  assert.equal(todo.proof, 'forced');
+  await home.until('closed', () => home.log('completion').some((line) => line.event === 'closed'));
+  assert.match(readFileSync(todo.report, 'utf8'), /named ‹redacted:/);
+  for (const path of filesIn(home.folder)) assert.ok(!readFileSync(path).includes(key), `the key is in ${path}`);
 });
 
 test('[I-40] the daemon listens on no port, and its socket is private', async (t) => {

@@ -227,8 +227,9 @@ export class Run<T> implements Timed, Waiting {
       this.#parts.timeouts.disarm(this);
       this.#parts.bulkhead?.abandon(this);
     } else if (phase === 'calling') {
-      this.#endAttempt('ignored', this.#parts.clock.monotonicMs());
+      // First the call hears that it is over; then the next in line has its place.
       attempt?.abandon(reason);
+      this.#endAttempt('ignored', this.#parts.clock.monotonicMs());
     }
   }
 

@@ -129,6 +129,27 @@ test('the time in line is not the time of the call', async () => {
   assert.equal(second.state, 'rejected');
 });
 
+test('who is called from within the end of another call gets in line like all', async () => {
+  const needs = world();
+  const bulkhead = new Bulkhead({ limit: 1, queue: 5, maxWaitMs: 1000 });
+  const started: string[] = [];
+  // Told while the line is served: the place is free for a moment, and it is that of the next in line.
+  const on = () => watched(guard.run(() => void started.push('from within')));
+  const guard = newGuard({ name: 's', bulkhead, policy: policies.default, on }, needs);
+  const first = Promise.withResolvers<void>();
+  watched(guard.run(() => first.promise));
+  watched(
+    guard.run(() => {
+      started.push('second');
+      throw Object.assign(new Error('bad request'), { status: 400 });
+    }),
+  );
+  watched(guard.run(() => void started.push('third')));
+  first.resolve();
+  await settle();
+  assert.deepEqual(started, ['second', 'third', 'from within']);
+});
+
 test('a call that fails or throws at once gives its place back', async () => {
   const needs = world();
   const bulkhead = new Bulkhead({ limit: 1, queue: 0, maxWaitMs: 1 });

@@ -117,6 +117,43 @@ test('timeouts open the breaker; the answers that come afterwards change nothing
   assert.ok(seen.every((it) => it.state === 'rejected'));
 });
 
+test('an answer of an attempt whose time was over is not taken for that of the next one', async () => {
+  const needs = world();
+  const breaker = breakerOf(needs);
+  const answers = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  const guard = newGuard({ name: 's', breaker, timeoutMs: 100, policy: policies.api }, needs);
+  const seen = watched(guard.run((call) => answers[call.attempt - 1]!.promise));
+  await needs.clock.pass(650);
+  answers[0]?.resolve('late');
+  await settle();
+  assert.equal(seen.state, 'pending');
+  answers[1]?.resolve('in time');
+  await settle();
+  assert.equal(seen.value, 'in time');
+});
+
+test('a stopped call says nothing about the other side', async () => {
+  const needs = world();
+  const breaker = breakerOf(needs, profiles.smtp);
+  for (let i = 0; i < 10; i++) {
+    const controller = new AbortController();
+    watched(newGuard({ name: 's', breaker }, needs).run(() => new Promise(() => {}), { stop: controller.signal }));
+    controller.abort();
+  }
+  assert.equal(breaker.state, 'closed');
+});
+
+test('a place is given back once, also where the next attempt is refused before it has one', async () => {
+  const needs = world();
+  const breaker = breakerOf(needs, profiles.smtp);
+  const bulkhead = new Bulkhead({ limit: 3, queue: 0, maxWaitMs: 1 });
+  const guard = newGuard({ name: 's', breaker, bulkhead, policy: policies.default }, needs);
+  const seen = watched(guard.run(() => Promise.reject(offline())));
+  await needs.clock.pass(10_000);
+  assert.equal(because(seen.error), 'open');
+  assert.equal(bulkhead.active, 0);
+});
+
 test('an open breaker ends the retrying at once: no wait for what is refused anyway', async () => {
   const needs = world();
   const breaker = breakerOf(needs, profiles.smtp);

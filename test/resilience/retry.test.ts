@@ -382,6 +382,23 @@ test('an error object that is thrown again and again is not taken for a nested o
   }
 });
 
+test('nor is one that was given up long ago, when something else was given up just now', async () => {
+  const needs = world();
+  const same = offline();
+  watched(retry(() => Promise.reject(same), about, needs));
+  await needs.clock.pass(60_000);
+  assert.notEqual(givenUpOf(same), null);
+  let calls = 0;
+  const work = async () => {
+    calls++;
+    await retry(() => Promise.reject(wrong()), about, needs).catch(() => {});
+    throw same;
+  };
+  watched(retry(work, about, needs));
+  await needs.clock.pass(60_000);
+  assert.equal(calls, 4);
+});
+
 test('a chain of causes that bites its tail is looked along only so far', async () => {
   const needs = world();
   const ring = offline();

@@ -86,7 +86,7 @@ test('a ring of the last calls is what a list of them would be', () => {
       fc.integer({ min: 1, max: 12 }),
       fc.integer({ min: 1, max: 12 }),
       fc.double({ min: 0.05, max: 1, noNaN: true }),
-      fc.array(fc.tuple(fc.boolean(), fc.boolean()), { maxLength: 60 }),
+      fc.array(fc.tuple(fc.boolean(), fc.boolean()), { maxLength: 60, size: 'max' }),
       (calls, minCalls, rate, results) => {
         const window = newWindow({ kind: 'counted', calls, minCalls, failureRate: rate }, slowOver(rate));
         const list: (readonly [failed: boolean, slow: boolean])[] = [];
@@ -102,6 +102,7 @@ test('a ring of the last calls is what a list of them would be', () => {
         }
       },
     ),
+    { numRuns: 300 },
   );
 });
 

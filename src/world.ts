@@ -284,8 +284,37 @@ export type Store = {
   notesOf(
     todoId: string,
   ): Promise<readonly { readonly kind: string; readonly atMs: number; readonly what: string; readonly detail: string }[]>;
-  /** Pool or connection figures, for health. */
-  figures(): { readonly active: number; readonly idle: number; readonly limit: number };
+  /** Connections and how long operations took, for health, status and metrics. */
+  figures(): StoreFigures;
+};
+
+export type StoreFigures = {
+  /** Connections that an operation has, that lie ready, and that there may be. */
+  readonly active: number;
+  readonly idle: number;
+  readonly limit: number;
+  /** Operations in line for a connection. */
+  readonly waiting?: number;
+  /** The server in use, of several. */
+  readonly server?: string | null;
+  /** How often another process had the file (SQLite). */
+  readonly busy?: number;
+  readonly queries?: QueryFigures;
+};
+
+/** Of this process, since it began: `todo_db_query_duration_seconds`. */
+export type QueryFigures = {
+  /** Upper bounds of the buckets, in milliseconds; what took longer is in `count` only. */
+  readonly boundsMs: readonly number[];
+  /** By kind of operation. `buckets` are cumulative: how many took at most as long as the bound. */
+  readonly kinds: Readonly<Record<string, { readonly count: number; readonly sumMs: number; readonly buckets: readonly number[] }>>;
+  /** Operations over 100 ms, and of these over a second. */
+  readonly slow: number;
+  readonly verySlow: number;
+  /** What is slow right now: when the first operation in a row was, none of which was quick since; by the monotonic clock. Null: the last one was quick. */
+  readonly slowSinceMs: number | null;
+  /** The last one over a second, in words. */
+  readonly lastSlow: string | null;
 };
 
 export type Network = {

@@ -48,7 +48,7 @@ export async function openWorld(
   });
   const journal = lazily(() => local().journal);
   const store = openedFirst(
-    await storeOf(config, log, local, opened),
+    await storeOf(config, log, local, opened, logWanted && !readOnly),
     () => !readOnly || (isSqlite(config.store.url) && local().mayDefine),
   );
 
@@ -172,7 +172,7 @@ async function fileLog(
 /** Commands that move nothing have nothing to log. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, critical() {}, rotate() {} };
 
-async function storeOf(config: Config, log: Log, local: () => Local, opened: AsyncDisposableStack): Promise<Store> {
+async function storeOf(config: Config, log: Log, local: () => Local, opened: AsyncDisposableStack, keepsEvents: boolean): Promise<Store> {
   const { url } = config.store;
   if (isSqlite(url)) {
     const { createSqliteStore } = await import('../store/sqlite.ts');
@@ -185,6 +185,7 @@ async function storeOf(config: Config, log: Log, local: () => Local, opened: Asy
         random,
         digest,
         log,
+        keepsEvents,
       }),
     );
   }
@@ -197,6 +198,7 @@ async function storeOf(config: Config, log: Log, local: () => Local, opened: Asy
     random,
     digest,
     log,
+    keepsEvents,
     prefix: config.store.table_prefix,
     deadlineMs: config.behavior.database_timeout * 1000,
     poolSize: config.store.pool,

@@ -77,7 +77,17 @@ export type DaemonStatus = {
   /** The loop's last whole pass: a heartbeat that proves progress. */
   readonly lastPassAtMs: number;
   readonly lastSweepAtMs: number | null;
-  readonly store: { readonly reachable: 'yes' | 'no' | 'unknown'; readonly sinceMs: number; readonly error: string | null };
+  readonly store: {
+    readonly reachable: 'yes' | 'no' | 'unknown';
+    readonly sinceMs: number;
+    readonly error: string | null;
+    /** Connections of the daemon's pool. */
+    readonly pool?: { readonly active: number; readonly idle: number; readonly limit: number; readonly waiting: number };
+    /** Of several servers, the one in use. */
+    readonly server?: string | null;
+    /** Operations since the daemon began, those over 100 ms, those over a second, and the last of these. */
+    readonly queries?: { readonly count: number; readonly slow: number; readonly verySlow: number; readonly lastSlow: string | null };
+  };
   readonly draining: boolean;
 };
 

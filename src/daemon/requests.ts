@@ -87,9 +87,18 @@ export function statusOf(context: Context): DaemonStatus {
     })),
     lastPassAtMs: context.state.lastPassAtMs,
     lastSweepAtMs: context.state.lastSweepAtMs,
-    store: context.state.store,
+    store: { ...context.state.store, ...storeFigures(context) },
     draining: context.state.draining,
   };
+}
+
+function storeFigures({ world }: Context): Pick<DaemonStatus['store'], 'pool' | 'server' | 'queries'> {
+  const { active, idle, limit, waiting = 0, server = null, queries } = world.store.figures();
+  const pool = { active, idle, limit, waiting };
+  if (queries === undefined) return { pool, server };
+  const { slow, verySlow, lastSlow } = queries;
+  const count = Object.values(queries.kinds).reduce((sum, kind) => sum + kind.count, 0);
+  return { pool, server, queries: { count, slow, verySlow, lastSlow } };
 }
 
 async function startNow(context: Context, todoId: string): Promise<ControlReply> {

@@ -1,3 +1,4 @@
+import type { StoreFigures } from '../world.ts';
 import type { Dialect } from './dialect.ts';
 import type { Work } from './work.ts';
 
@@ -18,6 +19,6 @@ export type Driver = {
   now(): Work<number>;
   /** Bytes of UTF-8 that one bound value may have. Asks the server where it is not known yet. */
   valueBytesMax(): Promise<number>;
-  figures(): { readonly active: number; readonly idle: number; readonly limit: number };
+  figures(): StoreFigures;
   close(): Promise<void>;
 };

@@ -30,6 +30,7 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
   const whenQuiet: (() => void)[] = [];
   const prepared = new WeakSet<object>();
   let current = 0;
+  let waiting = 0;
   let packetBytesMax: number | null = null;
 
   async function poolOf(index: number): Promise<Pool> {
@@ -83,7 +84,10 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
   }
 
   async function connect(server: number, taken: (line: Line) => boolean): Promise<Line> {
-    const connection = await (await poolOf(server)).getConnection();
+    waiting += 1;
+    const connection = await (await poolOf(server)).getConnection().finally(() => {
+      waiting -= 1;
+    });
     const fresh = !prepared.has(connection.connection);
     const line = lineOf(connection, server, fresh);
     if (!taken(line)) {
@@ -127,7 +131,7 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
     },
     /** As the last server that was connected to has it; null before. */
     packetBytesMax: () => packetBytesMax,
-    figures: () => ({ active: inUse.size, idle: Math.max(0, open.size - inUse.size), limit: poolSize }),
+    figures: () => ({ active: inUse.size, idle: Math.max(0, open.size - inUse.size), limit: poolSize, waiting }),
     /** Lets what is on its way arrive, for a moment; then all that is open is closed. */
     async close(clock: Pick<Clock, 'sleep'>): Promise<void> {
       const settled = new AbortController();

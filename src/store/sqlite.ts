@@ -24,13 +24,19 @@ export function createSqliteStore({ database, committer, clock, ...needs }: Sqli
 
 function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, clock: Pick<Clock, 'nowMs'>): Driver {
   const execute = (statement: Statement): Result => run(database, statement);
+  let busy = 0;
+  const problem = (error: unknown, about: About, kind?: 'read'): unknown => {
+    const told = problemOf(error, about, kind);
+    if (isOperational(told) && told.code === 'STORE_TIMEOUT') busy += 1;
+    return told;
+  };
   // Several that are asked for in one turn share one commit and its one flush to disk.
   const write = async <T>(about: About, work: () => Work<T>): Promise<T> => {
     try {
       return await committer.write(() => runNow(work(), execute));
     } catch (error) {
       if (error instanceof Undo) return error.value as T;
-      throw problemOf(error, about);
+      throw problem(error, about);
     }
   };
   return {
@@ -40,7 +46,7 @@ function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, cloc
       try {
         return runNow(work(), execute);
       } catch (error) {
-        throw problemOf(error, about, 'read');
+        throw problem(error, about, 'read');
       }
     },
     write,
@@ -50,7 +56,7 @@ function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, cloc
       return Math.floor(clock.nowMs());
     },
     valueBytesMax: async () => valueBytesMax,
-    figures: () => ({ active: 0, idle: 1, limit: 1 }),
+    figures: () => ({ active: 0, idle: 1, limit: 1, busy }),
     async close() {
       committer.flush();
     },

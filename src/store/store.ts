@@ -7,6 +7,7 @@ import { note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
 import { parcelOf, readBack, record, settle } from './records.ts';
 import { deadLetter, expired, giveBack, mark, renew, requeue, rescue } from './runs.ts';
+import { type TimingNeeds, timed } from './timing.ts';
 import { add, blockDependents, change, dependentsToBlock, find, inProgress, list, runById, runsOf, waiting } from './todos.ts';
 import { rowOf, type Work } from './work.ts';
 
@@ -16,12 +17,19 @@ export type StoreNeeds = {
   readonly prefix: string;
   readonly random: Pick<Random, 'uuidv7'>;
   readonly digest: Pick<Digest, 'sha256'>;
-  readonly log: Pick<Log, 'info'>;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  /** Whether what was slow leaves a row (`self_healing_events`): for whoever moves runs, never for who only looks. */
+  readonly keepsEvents?: boolean;
 };
 
 /** The system of record over any driver: all its logic, once. What differs between databases is in `dialect.ts` and in the drivers. */
-export function createStore({ driver, prefix, random, digest, log }: StoreNeeds): Store {
-  const names = quotedNames(driver.dialect, prefix);
+export function createStore({ driver: untimed, prefix, random, digest, log, keepsEvents = false }: StoreNeeds): Store {
+  const names = quotedNames(untimed.dialect, prefix);
+  const keep: TimingNeeds['note'] = (row) => {
+    const id = random.uuidv7();
+    return untimed.write({ operation: 'noting', subject: row.what }, () => note(names, id, row));
+  };
+  const driver = timed(untimed, { log, note: keepsEvents ? keep : null });
   const read = <T>(operation: string, subject: string, work: () => Work<T>): Promise<T> => driver.read({ operation, subject }, work);
   const write = <T>(operation: string, subject: string, work: (nowMs: number) => Work<T>): Promise<T> =>
     driver.write({ operation, subject }, () => atNow(driver, work));

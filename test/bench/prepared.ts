@@ -42,7 +42,7 @@ export async function prepareRuns(
   const database = openDatabase(home.database);
   const committer = createCommitter(database);
   const journal = openJournal(database, committer, clock);
-  const log = { info() {} };
+  const log = { info() {}, warn() {} };
   const shared = { clock, prefix: '', random, digest, log };
   const store =
     mysqlUrl === null

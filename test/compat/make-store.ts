@@ -57,7 +57,7 @@ if (!existsSync(fileOf('db'))) {
     prefix: '',
     random: { uuidv7: id },
     digest: { sha256: (content) => sha256(String(content)) },
-    log: { info() {} },
+    log: { info() {}, warn() {} },
   });
   await store.open();
   await fill(store);

@@ -13,7 +13,7 @@ const store = createSqliteStore({
   prefix: '',
   random: { uuidv7: () => randomUUID() },
   digest: { sha256: (content) => createHash('sha256').update(content).digest('hex') },
-  log: { info() {} },
+  log: { info() {}, warn() {} },
 });
 for (;;) {
   const result = await store.claim(aClaim({ host, runId: randomUUID() }));

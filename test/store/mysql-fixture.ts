@@ -47,6 +47,6 @@ export function mysqlStore(url: string, choices: MysqlStoreChoices = {}): Store 
     clock: choices.clock ?? realClock,
     random: { uuidv7: () => randomUUID(), next: () => Math.random() },
     digest: { sha256: (content) => createHash('sha256').update(content).digest('hex') },
-    log: { info: (_room, event, fields) => void choices.logged?.push({ event, fields }) },
+    log: { info: (_room, event, fields) => void choices.logged?.push({ event, fields }), warn: () => {} },
   });
 }

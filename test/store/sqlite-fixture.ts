@@ -30,7 +30,7 @@ export function sqliteFixture() {
         clock: { nowMs: options.nowMs ?? (() => Date.now()) },
         random: { uuidv7: () => randomUUID() },
         digest: { sha256: (content) => createHash('sha256').update(content).digest('hex') },
-        log: { info: (_room, event, fields) => void options.logged?.push({ event, fields }) },
+        log: { info: (_room, event, fields) => void options.logged?.push({ event, fields }), warn: () => {} },
       });
     },
     end() {

@@ -1,11 +1,12 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Component, Health } from '../../core/control.ts';
+import type { Component, DaemonStatus, Health } from '../../core/control.ts';
 import { messageOf } from '../../core/errors.ts';
 import { worst } from '../../healing/health.ts';
 import type { World } from '../../world.ts';
 import type { CommandModule, Opened } from '../command.ts';
 import { healthExit, lookFrom, looking, showComponents, statusLine } from '../health-look.ts';
+import { daemonStatus } from './status.ts';
 
 /** The complete system check: health, and all that a completion will need when its time comes. Looks and changes nothing. */
 export const command: CommandModule = {
@@ -23,10 +24,17 @@ export const command: CommandModule = {
 
 async function wholeLook(opened: Opened): Promise<Pick<Health, 'components' | 'findings'>> {
   const { world } = opened;
-  const { components: own, findings } = await lookFrom(opened);
+  const [{ components: own, findings }, daemon] = await Promise.all([lookFrom(opened), daemonStatus(opened).catch(() => null)]);
   const answers = own.some((it) => it.name === 'store' && it.status === 'healthy');
   return {
-    components: [...own, roundTrip(own, answers ? await timed(world) : null), markerPaths(world), agentHooks(world), logSizes(opened)],
+    components: [
+      ...own,
+      roundTrip(own, answers ? await timed(world) : null),
+      storePool(daemon),
+      markerPaths(world),
+      agentHooks(world),
+      logSizes(opened),
+    ],
     findings,
   };
 }
@@ -56,6 +64,18 @@ function roundTrip(own: readonly Component[], found: Awaited<ReturnType<typeof t
     return { name, status: 'unknown', reason: own.find((it) => it.name === 'store')?.reason ?? 'the store did not answer', sinceMs };
   const skew = Math.abs(found.aheadMs) > 2000 ? `; its clock is ${Math.round(found.aheadMs / 1000)} s ahead of ours` : '';
   return { name, status: found.ms > slowMs ? 'degraded' : 'healthy', reason: `${found.ms.toFixed(1)} ms${skew}`, sinceMs };
+}
+
+/** Of the daemon: a pool of our own would only show that we look. */
+function storePool(daemon: DaemonStatus | null): Component {
+  const name = 'store pool';
+  const sinceMs = Date.now();
+  const { pool, queries } = daemon?.store ?? {};
+  if (pool === undefined) return { name, status: 'healthy', reason: 'no daemon, no pool', sinceMs };
+  const slow = queries === undefined ? '' : `; ${queries.count} operations, ${queries.slow} over 100 ms, ${queries.verySlow} over 1 s`;
+  const last = queries?.lastSlow ? `, last: ${queries.lastSlow}` : '';
+  const reason = `${pool.active} active, ${pool.idle} idle of ${pool.limit}, ${pool.waiting} in line${slow}${last}`;
+  return { name, status: pool.waiting > 0 ? 'degraded' : 'healthy', reason, sinceMs };
 }
 
 /** Asked without writing: a check that leaves files would be a marker itself. */

@@ -120,11 +120,18 @@ function daemonLine(daemon: DaemonStatus | null, silentPid: number | null, nowMs
 
 function storeLine(daemon: DaemonStatus | null, waiting: number | string, driver: string, paint: Paint): string {
   if (typeof waiting === 'string') return paint('red', `${driver}: ${plain(waiting)}`);
-  if (daemon === null || daemon.store.reachable === 'yes') return driver;
+  if (daemon === null) return driver;
+  if (daemon.store.reachable === 'yes') return `${driver}${poolWords(daemon)}`;
   return paint(
     'red',
     `${driver}: ${daemon.store.reachable === 'no' ? 'not reachable' : 'not looked at yet'}${daemon.store.error ? ` (${plain(daemon.store.error)})` : ''}`,
   );
+}
+
+function poolWords({ store: { pool, server } }: DaemonStatus): string {
+  if (pool === undefined) return '';
+  const where = server ? ` at ${plain(server)}` : '';
+  return `${where}, ${pool.active} active and ${pool.idle} idle of ${pool.limit} connections`;
 }
 
 export function liveTable(live: Live, nowMs: number, { columns, paint }: Out): string[] {

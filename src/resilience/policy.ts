@@ -7,6 +7,8 @@ import { errorClasses } from './error-class.ts';
 export type Rule = {
   /** Calls in all, the first one included; Infinity never gives up. */
   readonly attempts: number;
+  /** False: waiting for a limit or an open breaker takes none of the attempts that other failures have. */
+  readonly isTry: boolean;
   readonly backoff: Backoff;
   /** What a retry takes from the budget; 1 is that of a plain one, 0 waits so long that it is no storm. */
   readonly budgetCost: number;
@@ -30,6 +32,8 @@ export type Failure = {
   readonly errorClass: ErrorClass;
   /** Number of the attempt that failed, from 1. */
   readonly attempt: number;
+  /** Of those before it, how many were no tries (`isTry`). */
+  readonly noTries: number;
   /** The wait before that attempt; null before the first. */
   readonly previousMs: number | null;
   /** What the other side asked for; null when it did not. */
@@ -65,15 +69,19 @@ export function retryDecision(policy: Policy, failure: Failure, random: () => nu
     alert: rule.alert || rule.deadLetter,
   });
   if (rule.attempts <= 1) return giveUp('class');
-  if (failure.attempt >= rule.attempts) return giveUp('attempts');
+  const attempt = rule.isTry ? failure.attempt - failure.noTries : failure.attempt;
+  if (attempt >= rule.attempts) return giveUp('attempts');
   if (failure.retryAfterMs !== null && failure.retryAfterMs > policy.retryAfterMaxMs) return giveUp('retry-after');
-  const waitMs = backoffMs(rule.backoff, failure.attempt, random, failure.previousMs ?? rule.backoff.firstMs);
-  const delayMs = failure.retryAfterMs === null ? waitMs : Math.max(waitMs, failure.retryAfterMs);
+  const waitMs = backoffMs(rule.backoff, attempt, random, failure.previousMs ?? rule.backoff.firstMs);
+  const delayMs = failure.retryAfterMs === null ? waitMs : Math.max(failure.retryAfterMs, rule.isTry ? waitMs : noTryMinMs);
   // A wait that ends with the deadline leaves no time for the call: whoever waits for us hears it now.
   if (delayMs >= failure.leftMs) return giveUp('deadline');
   if (rule.budgetCost > failure.tokens) return giveUp('budget');
   return { kind: 'retry', delayMs, cost: rule.budgetCost, alert: rule.alert };
 }
+
+/** Where the end of a limit is known it replaces our guess. Not less than this, since no number of attempts ends it. */
+const noTryMinMs = 1000;
 
 type Base = {
   readonly attempts: number;
@@ -86,7 +94,14 @@ type Base = {
 
 /** A policy from what is true of all its classes, and what is not. */
 export function policyOf(name: string, base: Base): Policy {
-  const rule: Rule = { attempts: base.attempts, backoff: base.backoff, budgetCost: 1, deadLetter: base.deadLetter ?? false, alert: false };
+  const rule: Rule = {
+    attempts: base.attempts,
+    isTry: true,
+    backoff: base.backoff,
+    budgetCost: 1,
+    deadLetter: base.deadLetter ?? false,
+    alert: false,
+  };
   return {
     name,
     deadlineMs: base.deadlineMs ?? null,
@@ -135,8 +150,8 @@ export const policies = {
     deadLetter: true,
     retryAfterMaxMs: 8 * dayMs,
     rules: {
-      quota_exhausted: { attempts: Number.POSITIVE_INFINITY, backoff: limitBackoff },
-      refused: { attempts: Number.POSITIVE_INFINITY, budgetCost: 0 },
+      quota_exhausted: { attempts: Number.POSITIVE_INFINITY, isTry: false, backoff: limitBackoff },
+      refused: { attempts: Number.POSITIVE_INFINITY, isTry: false, budgetCost: 0 },
     },
   }),
   /** One call of a service while somebody waits (H-14): 0.5, 0.75 s ± 20 %, three tries. */

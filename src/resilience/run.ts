@@ -81,6 +81,7 @@ export class Run<T> implements Timed, Waiting {
   /** The one under way; an answer of any other is late. */
   #attempt: Attempt | null = null;
   #attempts = 0;
+  #noTries = 0;
   #permit: Permit = noPermit;
   #holdsPlace = false;
   #attemptAtMs = 0;
@@ -275,6 +276,7 @@ export class Run<T> implements Timed, Waiting {
           {
             errorClass,
             attempt: this.#attempts,
+            noTries: this.#noTries,
             previousMs: this.#previousMs,
             retryAfterMs: retryAfterOf(error),
             leftMs: this.#endsAtMs - nowMs,
@@ -282,6 +284,7 @@ export class Run<T> implements Timed, Waiting {
           },
           random,
         );
+    if (!policy.rules[errorClass].isTry) this.#noTries++;
     const delayMs = decision.kind === 'retry' ? decision.delayMs : null;
     this.#failed ??= [];
     const failed = this.#failed;

@@ -30,6 +30,7 @@ test('[H-48] a retry decision takes less than 100 ms: p99 below 100 µs, over al
     const failure = {
       errorClass: errorClasses[index % errorClasses.length]!,
       attempt: 1 + (index % 7),
+      noTries: 0,
       previousMs: null,
       retryAfterMs: index % 3 === 0 ? 700 : null,
       leftMs: Number.POSITIVE_INFINITY,

@@ -10,6 +10,7 @@ const middle = () => 0.5;
 const failure = (over: Partial<Failure> = {}): Failure => ({
   errorClass: 'network',
   attempt: 1,
+  noTries: 0,
   previousMs: null,
   retryAfterMs: null,
   leftMs: Number.POSITIVE_INFINITY,
@@ -183,6 +184,11 @@ test('[H-07] (U) a limit without a known end waits half an hour in policy job, w
   assert.deepEqual(waits(policies.job, { errorClass: 'quota_exhausted', most: 3 }).seen, [1_800_000, 1_800_000, 1_800_000]);
   const until = retryDecision(policies.job, failure({ errorClass: 'quota_exhausted', retryAfterMs: 5 * 3_600_000, attempt: 9 }), middle);
   assert.equal(until.kind === 'retry' && until.delayMs, 5 * 3_600_000);
+  const soon = (retryAfterMs: number) => retryDecision(policies.job, failure({ errorClass: 'quota_exhausted', retryAfterMs }), middle);
+  assert.deepEqual(
+    [soon(90_000), soon(0)].map((it) => it.kind === 'retry' && it.delayMs),
+    [90_000, 1000],
+  );
   assert.deepEqual(waits(policies.default, { errorClass: 'resource' }).seen, [5000, 10_000, 10_000]);
 });
 
@@ -269,6 +275,7 @@ test('whatever failed, a retry keeps the bounds: attempts, deadline, budget, max
       fc.record({
         errorClass: fc.constantFrom(...errorClasses),
         attempt: fc.integer({ min: 1, max: 30 }),
+        noTries: fc.constant(0),
         previousMs: fc.option(fc.integer({ min: 0, max: 300_000 })),
         retryAfterMs: fc.option(fc.integer({ min: 0, max: 10_000_000 })),
         leftMs: fc.oneof(fc.constant(forever), fc.integer({ min: -10, max: 600_000 })),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { noJitter } from '../../src/core/backoff.ts';
+import { Refused } from '../../src/resilience/errors.ts';
 import { givenUpOf } from '../../src/resilience/given-up.ts';
 import { newGuard } from '../../src/resilience/guard.ts';
 import { policies, policyOf } from '../../src/resilience/policy.ts';
@@ -122,6 +123,24 @@ test('the first attempt fails otherwise than the second: each failure is judged 
   assert.equal(seen.error, errors[1]);
   assert.equal(givenUpOf(seen.error)?.because, 'class');
   assert.equal(givenUpOf(seen.error)?.deadLetter, true);
+});
+
+test('policy job: waits for a limit and for an open breaker take none of the five tries', async () => {
+  const needs = world();
+  const limit = () => Object.assign(new Error('limit'), { status: 429, retryAfterMs: 60_000 });
+  const refused = () => new Refused('NETWORK_FAILED', { subject: 's', because: 'open', retryAfterMs: 60_000 });
+  const errors = [limit(), refused(), limit(), refused(), limit(), refused(), ...Array.from({ length: 9 }, () => offline())];
+  const calledAtMs: number[] = [];
+  const fromMs = needs.clock.monotonicMs();
+  const work = () => {
+    calledAtMs.push(needs.clock.monotonicMs() - fromMs);
+    return Promise.reject(errors[calledAtMs.length - 1]);
+  };
+  const seen = watched(retry(work, { name: 'job', policy: policies.job }, needs));
+  await needs.clock.pass(50 * 3_600_000);
+  assert.deepEqual([givenUpOf(seen.error)?.because, givenUpOf(seen.error)?.attempts], ['attempts', 11]);
+  const waits = calledAtMs.slice(1).map((it, index) => it - calledAtMs[index]!);
+  assert.deepEqual(waits, [60_000, 60_000, 60_000, 60_000, 60_000, 60_000, 1000, 2000, 4000, 8000]);
 });
 
 test('Retry-After is waited for in full', async () => {

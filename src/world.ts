@@ -1,3 +1,5 @@
+import type { EndedFigures, MetricsRange } from './core/completion-metrics.ts';
+import type { Attachment, Comment } from './core/discussion.ts';
 import type { Entry, Owner, ProcessId } from './core/entry.ts';
 import type { SystemState } from './core/evidence.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
@@ -258,7 +260,14 @@ export type Store = {
   change(
     todoId: string,
     from: readonly TodoStatus[],
-    to: { readonly status?: TodoStatus; readonly held?: boolean; readonly reason?: string | null; readonly notBeforeMs?: number | null },
+    to: {
+      readonly status?: TodoStatus;
+      readonly held?: boolean;
+      readonly reason?: string | null;
+      readonly notBeforeMs?: number | null;
+      /** Who changes it, for the history. */
+      readonly by?: string;
+    },
   ): Promise<boolean>;
   /** Blocks open and parked todos whose `after` ended badly (failed, cancelled, forced); returns them. */
   blockDependents(): Promise<readonly Todo[]>;
@@ -284,6 +293,18 @@ export type Store = {
   notesOf(
     todoId: string,
   ): Promise<readonly { readonly kind: string; readonly atMs: number; readonly what: string; readonly detail: string }[]>;
+  /** Twice with the same id is once. */
+  comment(row: Comment): Promise<void>;
+  /** Oldest first. */
+  commentsOf(todoId: string): Promise<readonly Comment[]>;
+  /** `row.sha256` is the digest of `content`. STORE_REFUSED where it is larger than attachmentBytesMax or than this store takes. */
+  attach(row: Attachment, content: Uint8Array): Promise<void>;
+  /** Oldest first. */
+  attachmentsOf(todoId: string): Promise<readonly Attachment[]>;
+  /** Content by digest; null = certainly not there. */
+  attached(sha256: string): Promise<Uint8Array | null>;
+  /** Todos that ended in that time, counted. */
+  ended(range: MetricsRange): Promise<EndedFigures>;
   /** Connections and how long operations took, for health, status and metrics. */
   figures(): StoreFigures;
 };

@@ -1,6 +1,6 @@
 import type { Store } from '../world.ts';
 import type { Names } from './names.ts';
-import { affectedBy, rowsOf, type Work } from './work.ts';
+import { affectedBy, rowOf, rowsOf, type Work } from './work.ts';
 
 type Note = Parameters<Store['note']>[0];
 
@@ -19,6 +19,31 @@ export function* note(names: Names, id: string, { kind, todoId, runId, atMs, wha
     what,
     detail,
   );
+}
+
+/** What an audit row says of a change: `{"from":…,"to":…,"by":…,"reason":…}`. */
+export type ChangeOfTodo = {
+  readonly from: string | number | null;
+  readonly to: string | number | null;
+  /** Who or what made it. */
+  readonly by: string;
+  readonly reason: string | null;
+};
+
+/** Written in the transaction that makes the change, so that neither is there without the other. Claims and ends need none: run and record say them. */
+export function* noteChange(
+  names: Names,
+  id: string,
+  about: { readonly todoId: string; readonly runId: string | null; readonly atMs: number; readonly what: 'status' | 'held' },
+  change: ChangeOfTodo,
+): Work<void> {
+  if (change.from === change.to) return;
+  yield* note(names, id, { kind: 'audit', ...about, detail: JSON.stringify(change) });
+}
+
+export function* statusOf(names: Names, todoId: string): Work<string | null> {
+  const row = yield* rowOf(`SELECT status FROM ${names.todo} WHERE id = ?`, todoId);
+  return row === null ? null : String(row['status']);
 }
 
 /** Oldest first. */

@@ -1,6 +1,7 @@
 import type { Run, RunRef, Todo } from '../core/todo.ts';
 import type { Store } from '../world.ts';
 import type { Names } from './names.ts';
+import { noteChange, statusOf } from './notes.ts';
 import { runColumns, runIn, selected, todoColumns, todoIn } from './rows.ts';
 import { affectedBy, rowsOf, Undo, type Value, type Work } from './work.ts';
 
@@ -27,11 +28,12 @@ function* endRun(
   return ended === 1;
 }
 
-type Sets = Readonly<Record<string, Value>>;
+type Sets = Readonly<Record<string, Value>> & { readonly status: string; readonly reason: string | null; readonly updated_at_ms: number };
 
 /** One row or everything is taken back and the answer is false. */
-function* changeTodo(names: Names, { todoId, runId, fence }: RunRef, sets: Sets, condition = ''): Work<true> {
+function* changeTodo(names: Names, by: By, { todoId, runId, fence }: RunRef, sets: Sets, condition = ''): Work<true> {
   const columns = Object.keys(sets);
+  const from = yield* statusOf(names, todoId);
   const changed = yield* affectedBy(
     `UPDATE ${names.todo} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE id = ? AND fence = ? AND run_id = ?${condition}`,
     ...Object.values(sets),
@@ -40,13 +42,23 @@ function* changeTodo(names: Names, { todoId, runId, fence }: RunRef, sets: Sets,
     runId,
   );
   if (changed !== 1) throw new Undo(false);
+  yield* noteChange(
+    names,
+    by.noteId,
+    { todoId, runId, atMs: sets.updated_at_ms, what: 'status' },
+    { from, to: sets.status, by: by.name, reason: sets.reason },
+  );
   return true;
 }
+
+/** Who changes a todo, and the id of the audit row that says so: the same at each try of one write. */
+export type By = { readonly name: string; readonly noteId: string };
 
 const live = ` AND status IN ('claimed', 'running', 'stalled')`;
 
 export function* mark(
   names: Names,
+  by: By,
   ref: RunRef,
   status: 'running' | 'stalled',
   round: number,
@@ -61,7 +73,7 @@ export function* mark(
     ref.fence,
   );
   if (found !== 1) return false;
-  return yield* changeTodo(names, ref, { status, reason, updated_at_ms: nowMs }, live);
+  return yield* changeTodo(names, by, ref, { status, reason, updated_at_ms: nowMs }, live);
 }
 
 /** The one statement that prolongs also says whether the run is still ours. */
@@ -88,12 +100,13 @@ export function* renew(
 
 export function* giveBack(
   names: Names,
+  by: By,
   ref: RunRef,
   back: { readonly outcome: 'released' | 'lost'; readonly reason: string; readonly notBeforeMs: number | null; readonly attempts: number },
   nowMs: number,
 ): Work<boolean> {
   if (!(yield* endRun(names, ref, { outcome: back.outcome, atMs: nowMs }))) return false;
-  return yield* changeTodo(names, ref, {
+  return yield* changeTodo(names, by, ref, {
     status: 'open',
     run_id: null,
     reason: back.reason,
@@ -113,26 +126,27 @@ export function* expired(names: Names, nowMs: number): Work<readonly { readonly 
 }
 
 /** Guarded by the expired lease on the very row that renewing writes: of the two, one is first and the other sees it. */
-export function* rescue(names: Names, ref: RunRef, to: Parameters<Store['rescue']>[1], nowMs: number): Work<boolean> {
+export function* rescue(names: Names, by: By, ref: RunRef, to: Parameters<Store['rescue']>[1], nowMs: number): Work<boolean> {
   if (!(yield* endRun(names, ref, { outcome: to.outcome, atMs: nowMs }, ' AND lease_until_ms <= ?', nowMs))) return false;
   const { status, reason, attempts, resets } = to;
   return yield* changeTodo(
     names,
+    by,
     ref,
     { status, run_id: null, reason, attempts, resets, not_before_ms: to.notBeforeMs, updated_at_ms: nowMs },
     live,
   );
 }
 
-export function* deadLetter(names: Names, ref: RunRef, reason: string, nowMs: number): Work<boolean> {
+export function* deadLetter(names: Names, by: By, ref: RunRef, reason: string, nowMs: number): Work<boolean> {
   const again = ` AND status IN ('claimed', 'running', 'stalled', 'dead-lettered')`;
-  return yield* changeTodo(names, ref, { status: 'dead-lettered', held: 1, reason, updated_at_ms: nowMs }, again);
+  return yield* changeTodo(names, by, ref, { status: 'dead-lettered', held: 1, reason, updated_at_ms: nowMs }, again);
 }
 
 /** A requeued run is live again: what a lease is at least (DESIGN 6), so that nobody rescues it before its holder has renewed it. */
 const requeuedLeaseMs = 60_000;
 
-export function* requeue(names: Names, ref: RunRef, nowMs: number): Work<boolean> {
+export function* requeue(names: Names, by: By, ref: RunRef, nowMs: number): Work<boolean> {
   const prolonged = yield* affectedBy(
     `UPDATE ${names.run} SET lease_until_ms = CASE WHEN lease_until_ms > ? THEN lease_until_ms ELSE ? END WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
     nowMs + requeuedLeaseMs,
@@ -142,5 +156,11 @@ export function* requeue(names: Names, ref: RunRef, nowMs: number): Work<boolean
     ref.fence,
   );
   if (prolonged !== 1) return false;
-  return yield* changeTodo(names, ref, { status: 'running', held: 0, reason: null, updated_at_ms: nowMs }, ` AND status = 'dead-lettered'`);
+  return yield* changeTodo(
+    names,
+    by,
+    ref,
+    { status: 'running', held: 0, reason: null, updated_at_ms: nowMs },
+    ` AND status = 'dead-lettered'`,
+  );
 }

@@ -17,6 +17,9 @@ export const tableNames = [
   'notification_history',
   'recovery_sessions',
   'audit',
+  'comment',
+  'attachment',
+  'attachment_content',
 ] as const;
 export type TableName = (typeof tableNames)[number];
 
@@ -50,6 +53,9 @@ const notes = (name: TableName): Table => ({
   ],
   indexes: [index('todo_id'), index('at_ms')],
 });
+
+/** Who said what of which todo, and when. */
+const said = [column('id', 'id'), column('todo_id', 'id'), maybe('run_id', 'id'), column('at_ms', 'number'), column('author', 'name')];
 
 export const migrations: readonly Migration[] = [
   {
@@ -237,6 +243,28 @@ export const migrations: readonly Migration[] = [
             maybe('ended_at_ms', 'number'),
           ],
           indexes: [index('todo_id'), index('started_at_ms')],
+        },
+      },
+    ],
+  },
+  {
+    version: 2,
+    changes: [
+      { create: { name: 'comment', key: 'id', columns: [...said, column('body', 'text')], indexes: [index('todo_id', 'at_ms')] } },
+      {
+        create: {
+          name: 'attachment',
+          key: 'id',
+          columns: [...said, column('name', 'name'), column('size_bytes', 'number'), column('sha256', 'id')],
+          indexes: [index('todo_id', 'at_ms'), index('sha256')],
+        },
+      },
+      {
+        create: {
+          name: 'attachment_content',
+          key: 'sha256',
+          columns: [column('sha256', 'id'), column('size_bytes', 'number'), column('base64', 'text')],
+          indexes: [],
         },
       },
     ],

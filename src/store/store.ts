@@ -1,7 +1,10 @@
+import { attachmentBytesMax } from '../core/discussion.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { Digest, Log, Random, Store } from '../world.ts';
 import { look, take } from './claim.ts';
+import { attach, attached, attachmentsOf, comment, commentsOf } from './discussion.ts';
 import type { Driver } from './driver.ts';
+import { endedFigures } from './ended-figures.ts';
 import { quotedNames } from './names.ts';
 import { note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
@@ -33,6 +36,7 @@ export function createStore({ driver: untimed, prefix, random, digest, log, keep
   const read = <T>(operation: string, subject: string, work: () => Work<T>): Promise<T> => driver.read({ operation, subject }, work);
   const write = <T>(operation: string, subject: string, work: (nowMs: number) => Work<T>): Promise<T> =>
     driver.write({ operation, subject }, () => atNow(driver, work));
+  const by = (name: string) => ({ name, noteId: random.uuidv7() });
   const found = (runId: string) => read('reading back', `run ${runId}`, () => readBack(names, runId));
 
   return {
@@ -64,20 +68,30 @@ export function createStore({ driver: untimed, prefix, random, digest, log, keep
         });
       }
     },
-    mark: (ref, status, round, reason) =>
-      write('marking', `todo ${ref.todoId} ${status}`, (nowMs) => mark(names, ref, status, round, reason, nowMs)),
+    mark(ref, status, round, reason) {
+      const daemon = by('daemon');
+      return write('marking', `todo ${ref.todoId} ${status}`, (nowMs) => mark(names, daemon, ref, status, round, reason, nowMs));
+    },
     renew: (refs, leaseMs) =>
       refs.length === 0 ? Promise.resolve([]) : write('renewing', `${refs.length} leases`, (nowMs) => renew(names, refs, leaseMs, nowMs)),
-    giveBack: (ref, outcome, reason, notBeforeMs, attempts) =>
-      write('giving back', `todo ${ref.todoId}`, (nowMs) => giveBack(names, ref, { outcome, reason, notBeforeMs, attempts }, nowMs)),
+    giveBack(ref, outcome, reason, notBeforeMs, attempts) {
+      const back = { outcome, reason, notBeforeMs, attempts };
+      const daemon = by('daemon');
+      return write('giving back', `todo ${ref.todoId}`, (nowMs) => giveBack(names, daemon, ref, back, nowMs));
+    },
     expired: () => read('looking for', 'expired leases', () => atNow(driver, (nowMs) => expired(names, nowMs))),
-    rescue: (ref, to) => write('rescuing', `todo ${ref.todoId}`, (nowMs) => rescue(names, ref, to, nowMs)),
+    rescue(ref, to) {
+      const rescuer = by('rescue');
+      return write('rescuing', `todo ${ref.todoId}`, (nowMs) => rescue(names, rescuer, ref, to, nowMs));
+    },
     inProgress: () => read('listing', 'todos in progress', () => inProgress(names)),
 
-    change: (todoId, from, to) => write('changing', `todo ${todoId}`, (nowMs) => change(names, todoId, from, to, nowMs)),
+    change: (todoId, from, to) => write('changing', `todo ${todoId}`, (nowMs) => change(names, todoId, from, to, nowMs, random.uuidv7)),
     async blockDependents() {
       const found = await read('looking for', 'todos whose dependency ended badly', () => dependentsToBlock(names));
-      return found.length === 0 ? [] : await write('blocking', `${found.length} todos`, (nowMs) => blockDependents(names, nowMs));
+      return found.length === 0
+        ? []
+        : await write('blocking', `${found.length} todos`, (nowMs) => blockDependents(names, nowMs, random.uuidv7));
     },
 
     async record(given) {
@@ -90,14 +104,43 @@ export function createStore({ driver: untimed, prefix, random, digest, log, keep
       await driver.write({ operation: 'reading back', subject: `run ${runId}` }, () => settle(names, driver.dialect.forUpdate, runId));
       return await found(runId);
     },
-    deadLetter: (ref, reason) => write('dead-lettering', `todo ${ref.todoId}`, (nowMs) => deadLetter(names, ref, reason, nowMs)),
-    requeue: (ref) => write('requeuing', `todo ${ref.todoId}`, (nowMs) => requeue(names, ref, nowMs)),
+    deadLetter(ref, reason) {
+      const daemon = by('daemon');
+      return write('dead-lettering', `todo ${ref.todoId}`, (nowMs) => deadLetter(names, daemon, ref, reason, nowMs));
+    },
+    requeue(ref) {
+      const person = by('person');
+      return write('requeuing', `todo ${ref.todoId}`, (nowMs) => requeue(names, person, ref, nowMs));
+    },
 
     note(row) {
       const id = random.uuidv7();
       return driver.write({ operation: 'noting', subject: row.what }, () => note(names, id, row));
     },
     notesOf: (todoId) => read('reading the notes of', `todo ${todoId}`, () => notesOf(names, todoId)),
+
+    comment: (row) =>
+      driver.write({ operation: 'commenting on', subject: `todo ${row.todoId}` }, () => comment(names, driver.dialect, row)),
+    commentsOf: (todoId) => read('reading the comments on', `todo ${todoId}`, () => commentsOf(names, todoId)),
+    async attach(row, content) {
+      const base64 = Buffer.from(content).toString('base64');
+      const bytesMax = Math.min(attachmentBytesMax, Math.floor((await driver.valueBytesMax()) / 4) * 3);
+      const about = { operation: 'attaching', subject: `${row.name} to todo ${row.todoId}` };
+      if (content.length > bytesMax)
+        throw new OperationalError('STORE_REFUSED', {
+          ...about,
+          why: `it has ${content.length} bytes, this store takes ${bytesMax}`,
+          hint: 'Attach a part of it, or a note that says where it lies.',
+        });
+      await driver.write(about, () => attach(names, driver.dialect, row, base64));
+    },
+    attachmentsOf: (todoId) => read('listing the attachments of', `todo ${todoId}`, () => attachmentsOf(names, todoId)),
+    async attached(sha256) {
+      const base64 = await read('reading', `the attachment ${sha256}`, () => attached(names, sha256));
+      return base64 === null ? null : Buffer.from(base64, 'base64');
+    },
+    ended: (range) => read('counting', 'ended todos', () => endedFigures(names, range)),
+
     figures: () => driver.figures(),
   };
 }

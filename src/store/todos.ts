@@ -3,6 +3,7 @@ import type { NewTodo, Run, Todo } from '../core/todo.ts';
 import { isTerminal, type TodoStatus } from '../core/words.ts';
 import type { ListFilter, Store } from '../world.ts';
 import type { Names } from './names.ts';
+import { noteChange } from './notes.ts';
 import { runColumns, runIn, runOrNullIn, selected, todoColumns, todoIn, valuesOf } from './rows.ts';
 import { affectedBy, marks, rowOf, rowsOf, Undo, type Work } from './work.ts';
 
@@ -110,6 +111,7 @@ export function* change(
   from: readonly TodoStatus[],
   to: Parameters<Store['change']>[2],
   nowMs: number,
+  newId: () => string,
 ): Work<boolean> {
   // Completed comes from a record alone, and a run's own words from its run (promise 3): whoever asks for them here is wrong.
   if (to.status !== undefined && !changedTo.has(to.status)) throw new Error(`a todo is never changed to ${to.status} without a run`);
@@ -135,6 +137,13 @@ export function* change(
     ...movable,
   );
   if (changed !== 1) return false;
+  const by = to.by ?? 'signoff';
+  const about = { todoId, runId: null, atMs: nowMs };
+  const reason = to.reason ?? null;
+  if (to.status !== undefined)
+    yield* noteChange(names, newId(), { ...about, what: 'status' }, { from: before.status, to: to.status, by, reason });
+  if (to.held !== undefined)
+    yield* noteChange(names, newId(), { ...about, what: 'held' }, { from: Number(before.held), to: Number(to.held), by, reason: null });
   if (givesUpRun) {
     const outcome = to.status === 'cancelled' ? 'cancelled' : 'released';
     yield* affectedBy(
@@ -161,7 +170,7 @@ export function* dependentsToBlock(names: Names): Work<readonly { readonly todo:
 }
 
 /** What a todo waits for has ended for good, so only the todo itself needs guarding. */
-export function* blockDependents(names: Names, nowMs: number): Work<readonly Todo[]> {
+export function* blockDependents(names: Names, nowMs: number, newId: () => string): Work<readonly Todo[]> {
   const blocked: Todo[] = [];
   for (const { todo, reason } of yield* dependentsToBlock(names)) {
     const changed = yield* affectedBy(
@@ -170,6 +179,13 @@ export function* blockDependents(names: Names, nowMs: number): Work<readonly Tod
       nowMs,
       todo.id,
     );
+    if (changed === 1)
+      yield* noteChange(
+        names,
+        newId(),
+        { todoId: todo.id, runId: null, atMs: nowMs, what: 'status' },
+        { from: todo.status, to: 'blocked', by: 'signoff', reason },
+      );
     const after = changed === 1 ? yield* todoById(names, todo.id) : null;
     if (after !== null) blocked.push(after);
   }

@@ -16,6 +16,8 @@ const atMs = 1_790_000_000_000;
 let ids = 0;
 const id = (): string => `019b0000-0000-7000-8000-${String(++ids).padStart(12, '0')}`;
 
+const bytes = Uint8Array.of(0, 255, 128, 10);
+
 /** A little of everything, named by what became of it. */
 async function fill(store: Store): Promise<void> {
   const add = (title: string, changes = {}) =>
@@ -45,6 +47,9 @@ async function fill(store: Store): Promise<void> {
   await store.deadLetter(await claim((await add('dead-lettered')).id), 'REPORT_FAILED three times');
   await store.change((await add('cancelled')).id, ['open'], { status: 'cancelled', reason: 'not needed' });
   await store.note({ kind: 'audit', todoId: done.id, runId: null, atMs, what: 'a note', detail: '{"n":1}' });
+  const said = { todoId: done.id, runId: null, atMs, author: 'a person' };
+  await store.comment({ ...said, id: id(), text: 'a comment 🙂\0' });
+  await store.attach({ ...said, id: id(), name: 'picture.png', sizeBytes: 4, sha256: sha256(bytes) }, bytes);
 }
 
 if (!existsSync(fileOf('db'))) {

@@ -14,7 +14,9 @@ import { sqliteFixture } from '../store/sqlite-fixture.ts';
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const kept = (ending: string): readonly string[] => globSync(`store-v*.${ending}`, { cwd: folder }).sort();
 
-async function showsWhatWasWritten(store: Store): Promise<void> {
+const versionOf = (name: string): number => Number(/^store-v(\d+)\./.exec(name)![1]);
+
+async function showsWhatWasWritten(store: Store, version: number): Promise<void> {
   await store.open();
   const { todos } = await store.list({ statuses: null, limit: 100 });
   const by = (title: string) => {
@@ -50,7 +52,19 @@ async function showsWhatWasWritten(store: Store): Promise<void> {
   );
   const back = await store.readBack(runs[1]!.id);
   assert.deepEqual([back?.record.output, back?.record.endedAtMs, back?.truncated], ['output 🙂\0\n'.repeat(100), 1_790_000_000_001, {}]);
-  assert.deepEqual(await store.notesOf(done.id), [{ kind: 'audit', atMs: 1_790_000_000_000, what: 'a note', detail: '{"n":1}' }]);
+  const notes = (await store.notesOf(done.id)).filter(({ what }) => what === 'a note');
+  assert.deepEqual(notes, [{ kind: 'audit', atMs: 1_790_000_000_000, what: 'a note', detail: '{"n":1}' }]);
+  // Comments and attachments came with version 2: an older store has none, and takes some now.
+  const comments = (await store.commentsOf(done.id)).map(({ author, text }) => [author, text]);
+  const attachments = await store.attachmentsOf(done.id);
+  assert.deepEqual(comments, version < 2 ? [] : [['a person', 'a comment 🙂\0']]);
+  assert.deepEqual(
+    attachments.map(({ name, sizeBytes }) => [name, sizeBytes]),
+    version < 2 ? [] : [['picture.png', 4]],
+  );
+  if (attachments[0]) assert.deepEqual([...(await store.attached(attachments[0].sha256))!], [0, 255, 128, 10]);
+  await store.comment({ id: '019c0000-0000-7000-8000-000000000002', todoId: done.id, runId: null, atMs: 1, author: 'now', text: 'today' });
+  assert.equal((await store.commentsOf(done.id))[0]?.text, 'today');
   assert.equal(by('parked').notBeforeMs, 1_790_000_000_009);
 }
 
@@ -87,7 +101,7 @@ describe('SQLite', () => {
       try {
         copyFileSync(join(folder, name), join(fixture.folder, name));
         const store = fixture.store(fixture.file(name));
-        await showsWhatWasWritten(store);
+        await showsWhatWasWritten(store, versionOf(name));
         await goesOn(store);
       } finally {
         fixture.end();
@@ -104,7 +118,7 @@ describe('MariaDB', () => {
       await admin.query(readFileSync(join(folder, name), 'utf8'));
       const store = mysqlStore(server.url());
       try {
-        await showsWhatWasWritten(store);
+        await showsWhatWasWritten(store, versionOf(name));
         await goesOn(store);
       } finally {
         await store.close();

@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import type { EndedFigures, EndedGroup, MetricsRange } from '../../src/core/completion-metrics.ts';
+import { type Attachment, attachmentBytesMax, type Comment } from '../../src/core/discussion.ts';
 import { OperationalError } from '../../src/core/errors.ts';
 import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
@@ -35,6 +37,16 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     if (todo === undefined || run === undefined) return null;
     if (todo.fence !== ref.fence || todo.runId !== ref.runId || run.endedAtMs !== null || isTerminal(todo.status)) return null;
     return { todo, run };
+  };
+
+  /** The audit row of one change, as the databases write it. */
+  const tellChange = (todo: Todo, to: Partial<Todo>, by: string, runId: string | null = null): void => {
+    const tell = (what: 'status' | 'held', from: string | number, into: string | number, reason: string | null): void => {
+      const detail = JSON.stringify({ from, to: into, by, reason });
+      if (from !== into) rows.notes.push({ kind: 'audit', todoId: todo.id, runId, atMs: now(), what, detail });
+    };
+    if (to.status !== undefined) tell('status', todo.status, to.status, to.reason ?? null);
+    if (to.held !== undefined && runId === null) tell('held', Number(todo.held), Number(to.held), null);
   };
 
   const endRun = (run: Run, outcome: Run['outcome'], saidBy: Run['saidBy'], endedAtMs: number): void =>
@@ -133,6 +145,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async mark(ref, status, round, reason) {
       const found = held(ref);
       if (found === null || !isInProgress(found.todo.status)) return false;
+      tellChange(found.todo, { status, reason }, 'daemon', ref.runId);
       put(found.todo, { status, reason });
       if (found.run.round !== round) putRun(found.run, { round });
       return true;
@@ -151,6 +164,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       const found = held(ref);
       if (found === null) return false;
       endRun(found.run, outcome, null, now());
+      tellChange(found.todo, { status: 'open', reason }, 'daemon', ref.runId);
       put(found.todo, { status: 'open', runId: null, reason, notBeforeMs, attempts });
       return true;
     },
@@ -168,6 +182,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       if (found === null || !isInProgress(found.todo.status) || found.run.leaseUntilMs > now()) return false;
       endRun(found.run, to.outcome, null, now());
       const { status, reason, attempts, resets, notBeforeMs } = to;
+      tellChange(found.todo, { status, reason }, 'rescue', ref.runId);
       put(found.todo, { status, runId: null, reason, attempts, resets, notBeforeMs });
       return true;
     },
@@ -178,7 +193,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
         .map((todo) => ({ todo, run: todo.runId === null ? null : (rows.runs.get(todo.runId) ?? null) }));
     },
 
-    async change(todoId, from, to) {
+    async change(todoId, from, { by = 'signoff', ...to }) {
       const todo = todoOf(todoId);
       if (todo === undefined || !from.includes(todo.status) || isTerminal(todo.status)) return false;
       if (todo.runId !== null && todo.status !== 'dead-lettered') return false;
@@ -186,6 +201,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       const run = todo.runId === null ? undefined : rows.runs.get(todo.runId);
       const givesUpRun = run !== undefined && to.status !== undefined;
       if (givesUpRun && run.endedAtMs === null) endRun(run, to.status === 'cancelled' ? 'cancelled' : 'released', null, now());
+      tellChange(todo, to, by);
       put(todo, { ...to, ...ended, ...(givesUpRun ? { runId: null } : {}) });
       return true;
     },
@@ -197,7 +213,9 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
         const before = todoOf(todo.after);
         if (before === undefined || !endedBadly(before)) continue;
         const how = before.status === 'completed' ? 'completed by force' : before.status;
-        blocked.push(put(todo, { status: 'blocked', reason: `todo ${before.number}, which it waits for, ended ${how}` }));
+        const to = { status: 'blocked', reason: `todo ${before.number}, which it waits for, ended ${how}` } as const;
+        tellChange(todo, to, 'signoff');
+        blocked.push(put(todo, to));
       }
       return blocked;
     },
@@ -235,6 +253,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async deadLetter(ref, reason) {
       const found = held(ref);
       if (found === null) return false;
+      tellChange(found.todo, { status: 'dead-lettered', reason }, 'daemon', ref.runId);
       put(found.todo, { status: 'dead-lettered', held: true, reason });
       return true;
     },
@@ -243,6 +262,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       const found = held(ref);
       if (found === null || found.todo.status !== 'dead-lettered') return false;
       putRun(found.run, { leaseUntilMs: Math.max(found.run.leaseUntilMs, now() + requeuedLeaseMs) });
+      tellChange(found.todo, { status: 'running', reason: null }, 'person', ref.runId);
       put(found.todo, { status: 'running', held: false, reason: null });
       return true;
     },
@@ -254,6 +274,28 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
 
     async notesOf(todoId) {
       return rows.notes.filter((row) => row.todoId === todoId).map(({ kind, atMs, what, detail }) => ({ kind, atMs, what, detail }));
+    },
+
+    async comment(row) {
+      if (!rows.comments.some(({ id }) => id === row.id)) rows.comments.push(row);
+    },
+    async commentsOf(todoId) {
+      return rows.comments.filter((row) => row.todoId === todoId).sort(earliestFirst);
+    },
+    async attach(row, content) {
+      if (content.length > attachmentBytesMax)
+        throw new OperationalError('STORE_REFUSED', { operation: 'attaching', subject: row.name, why: 'it is too large' });
+      rows.contents.set(row.sha256, content.slice());
+      if (!rows.attachments.some(({ id }) => id === row.id)) rows.attachments.push(row);
+    },
+    async attachmentsOf(todoId) {
+      return rows.attachments.filter((row) => row.todoId === todoId).sort(earliestFirst);
+    },
+    async attached(sha256) {
+      return rows.contents.get(sha256) ?? null;
+    },
+    async ended(range) {
+      return endedIn(rows, range);
     },
 
     figures() {
@@ -287,10 +329,67 @@ export type Rows = {
   readonly runs: Map<string, Run>;
   readonly records: Map<string, Pick<StoredRecord, 'record' | 'truncated'>>;
   readonly notes: NoteRow[];
+  readonly comments: Comment[];
+  readonly attachments: Attachment[];
+  readonly contents: Map<string, Uint8Array>;
   lastNumber: number;
 };
 
-export const createRows = (): Rows => ({ todos: new Map(), runs: new Map(), records: new Map(), notes: [], lastNumber: 0 });
+export const createRows = (): Rows => ({
+  todos: new Map(),
+  runs: new Map(),
+  records: new Map(),
+  notes: [],
+  comments: [],
+  attachments: [],
+  contents: new Map(),
+  lastNumber: 0,
+});
+
+type Said = { readonly atMs: number; readonly id: string };
+const earliestFirst = (a: Said, b: Said): number => a.atMs - b.atMs || (a.id < b.id ? -1 : 1);
+
+/** Counted plainly, row by row. */
+function endedIn(rows: Rows, { sinceMs, untilMs }: MetricsRange): EndedFigures {
+  const todos = [...rows.todos.values()].filter(
+    ({ status, endedAtMs }) =>
+      isTerminal(status) && endedAtMs !== null && endedAtMs >= (sinceMs ?? endedAtMs) && endedAtMs < (untilMs ?? Number.POSITIVE_INFINITY),
+  );
+  const runsOf = (todo: Todo): Run[] => [...rows.runs.values()].filter(({ todoId }) => todoId === todo.id);
+  const groups = Map.groupBy(todos, ({ agent, status, proof }) => JSON.stringify([agent, status, proof]));
+  const outcomes = Map.groupBy(
+    todos.flatMap(runsOf).filter(({ outcome }) => outcome !== null),
+    ({ outcome }) => outcome!,
+  );
+  const took = (of: readonly Todo[]): number[] =>
+    of
+      .flatMap((todo) => runsOf(todo).filter(({ fence, endedAtMs }) => fence === todo.fence && endedAtMs !== null))
+      .map(({ startedAtMs, endedAtMs }) => Math.max(0, endedAtMs! - startedAtMs))
+      .sort((a, b) => a - b);
+  const durations = (agent: string | null, all: readonly number[]) => ({
+    agent,
+    count: all.length,
+    meanMs: all.length === 0 ? null : all.reduce((sum, ms) => sum + ms, 0) / all.length,
+    p50Ms: all[Math.max(0, Math.ceil(all.length * 0.5) - 1)] ?? null,
+    p95Ms: all[Math.max(0, Math.ceil(all.length * 0.95) - 1)] ?? null,
+  });
+  const agents = [...new Set(todos.map(({ agent }) => agent))].sort();
+  return {
+    groups: [...groups]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, alike]): EndedGroup => {
+        const { agent, status, proof } = alike[0]!;
+        const runs = alike.map((todo) => runsOf(todo).length);
+        const sum = runs.reduce((all, n) => all + n, 0);
+        return { agent, status: status as EndedGroup['status'], proof, todos: alike.length, runs: sum, runsMax: Math.max(...runs) };
+      }),
+    outcomes: [...outcomes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([outcome, runs]) => ({ outcome, runs: runs.length })),
+    durations: [
+      durations(null, took(todos)),
+      ...agents.map((agent) => durations(agent, took(todos.filter((todo) => todo.agent === agent)))).filter(({ count }) => count > 0),
+    ],
+  };
+}
 
 /** What a lease is at least. */
 const requeuedLeaseMs = 60_000;

@@ -18,6 +18,8 @@ const writes = new Set<string>([
   'deadLetter',
   'requeue',
   'note',
+  'comment',
+  'attach',
 ]);
 
 /** An answer of the store that arrived at a living process. */

@@ -340,6 +340,12 @@ export class ProcessWorld {
       requeue: guard('requeue', true),
       note: guard('note', true),
       notesOf: guard('notesOf', false),
+      comment: guard('comment', true),
+      commentsOf: guard('commentsOf', false),
+      attach: guard('attach', true),
+      attachmentsOf: guard('attachmentsOf', false),
+      attached: guard('attached', false),
+      ended: guard('ended', false),
       figures: () => port.figures(),
     };
   }

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import { attachmentBytesMax } from '../../src/core/discussion.ts';
 import { digestOf, sameRecord } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import type { TodoStatus } from '../../src/core/words.ts';
@@ -866,6 +867,143 @@ export function conformance(name: string, engine: Engine): void {
         { kind: 'healing', atMs: 20, what: 'second', detail: '{"n":20}' },
         { kind: 'retry', atMs: 30, what: 'third', detail: '{"n":30}' },
       ]);
+    });
+
+    test('each change of status or hold that no run and no record tells of leaves a row: from, to, who, why', async () => {
+      const store = await engine.fresh();
+      const changesOf = async (todoId: string) =>
+        (await store.notesOf(todoId)).map(({ kind, what, detail }) => {
+          const { from, to, by, reason } = JSON.parse(detail);
+          return [kind, what, from, to, by, reason];
+        });
+      const first = await put(store);
+      await store.change(first.id, ['open'], { held: true, by: 'person' });
+      await store.change(first.id, ['open'], { held: true, by: 'person' });
+      await store.change(first.id, ['open'], { held: false, status: 'blocked', reason: 'no key', by: 'person' });
+      await store.change(first.id, ['open'], { status: 'cancelled', by: 'person' });
+      await store.change(first.id, ['blocked'], { status: 'open', reason: null });
+      const { ref } = await claimed(store, { todoId: first.id, leaseMs: 0 });
+      await store.mark(ref, 'running', 1, null);
+      await store.mark(ref, 'running', 2, null);
+      await store.mark(ref, 'stalled', 2, 'silent');
+      await store.rescue(ref, { status: 'open', outcome: 'lost', reason: 'expired', attempts: 1, resets: 0, notBeforeMs: null });
+      assert.equal(await store.mark(ref, 'running', 2, null), false);
+      const again = await claimed(store, { todoId: first.id });
+      await store.deadLetter(again.ref, 'given up');
+      await store.requeue(again.ref);
+      assert.equal(await store.giveBack(again.ref, 'released', 'not started', null, 1), true);
+      const last = await claimed(store, { todoId: first.id });
+      await store.record(aRecord(last.ref, { outcome: 'failed', todoStatus: 'failed', proof: null }));
+      const second = await put(store, { after: first.id });
+      await store.blockDependents();
+      assert.deepEqual(await changesOf(first.id), [
+        ['audit', 'held', 0, 1, 'person', null],
+        ['audit', 'status', 'open', 'blocked', 'person', 'no key'],
+        ['audit', 'held', 1, 0, 'person', null],
+        ['audit', 'status', 'blocked', 'open', 'signoff', null],
+        ['audit', 'status', 'claimed', 'running', 'daemon', null],
+        ['audit', 'status', 'running', 'stalled', 'daemon', 'silent'],
+        ['audit', 'status', 'stalled', 'open', 'rescue', 'expired'],
+        ['audit', 'status', 'claimed', 'dead-lettered', 'daemon', 'given up'],
+        ['audit', 'status', 'dead-lettered', 'running', 'person', null],
+        ['audit', 'status', 'running', 'open', 'daemon', 'not started'],
+      ]);
+      assert.deepEqual(await changesOf(second.id), [
+        ['audit', 'status', 'open', 'blocked', 'signoff', `todo ${first.number}, which it waits for, ended failed`],
+      ]);
+    });
+
+    test('comments are kept by todo, oldest first, and twice with one id is once', async () => {
+      const store = await engine.fresh();
+      const todo = await put(store);
+      const comment = (atMs: number, text: string, runId: string | null = null) => ({
+        id: newId(),
+        todoId: todo.id,
+        runId,
+        atMs,
+        author: 'Änne',
+        text,
+      });
+      const [late, early] = [comment(20, 'later 🙂\0'), comment(10, 'earlier', 'run')];
+      await store.comment(late);
+      await store.comment(early);
+      await store.comment(early);
+      await store.comment({ ...comment(5, 'of another'), todoId: 'another' });
+      assert.deepEqual(await store.commentsOf(todo.id), [early, late]);
+    });
+
+    test('attachments are kept by digest, come back byte by byte, and too large ones are refused', async () => {
+      const store = await engine.fresh();
+      const todo = await put(store);
+      const content = new Uint8Array(300_000).map((_, index) => (index * 7919) % 256);
+      const attachment = (name: string, bytes: Uint8Array, atMs: number) => ({
+        id: newId(),
+        todoId: todo.id,
+        runId: null,
+        atMs,
+        author: 'a person',
+        name,
+        sizeBytes: bytes.length,
+        sha256: sha256(bytes),
+      });
+      const [first, same, empty] = [
+        attachment('b.bin', content, 1),
+        attachment('a.bin', content, 2),
+        attachment('empty', new Uint8Array(), 3),
+      ];
+      await store.attach(first, content);
+      await store.attach(same, content);
+      await store.attach(same, content);
+      await store.attach(empty, new Uint8Array());
+      assert.deepEqual(await store.attachmentsOf(todo.id), [first, same, empty]);
+      assert.deepEqual(new Uint8Array((await store.attached(first.sha256))!), content);
+      assert.deepEqual(new Uint8Array((await store.attached(empty.sha256))!), new Uint8Array());
+      assert.equal(await store.attached(sha256('nobody attached this')), null);
+      const large = new Uint8Array(attachmentBytesMax + 1);
+      await assert.rejects(store.attach(attachment('large', large, 4), large), { code: 'STORE_REFUSED' });
+      assert.equal((await store.attachmentsOf(todo.id)).length, 3);
+    });
+
+    test('what ended is counted: by agent, status and proof, all runs, and how long the last run of each took', async () => {
+      const store = await engine.fresh();
+      const endedAfter = async (ms: number, atMs: number, agent: string, changes: Partial<TerminalRecord> = {}) => {
+        const todo = await put(store, { agent });
+        const { ref, run } = await claimed(store, { todoId: todo.id });
+        // The claim stands at the store's clock; the end is told by the record.
+        await store.record(aRecord(ref, { startedAtMs: run.startedAtMs, endedAtMs: run.startedAtMs + ms, ...changes }));
+        return { todo, atMs };
+      };
+      for (let ms = 1; ms <= 20; ms++) await endedAfter(ms * 100, ms, 'shell', ms > 18 ? { proof: 'forced', outcome: 'forced' } : {});
+      await endedAfter(50, 0, 'claude', { proof: 'verified' });
+      await endedAfter(5000, 0, 'claude', { outcome: 'failed', todoStatus: 'failed', proof: null });
+      const worn = await put(store, { agent: 'claude' });
+      const lost = await claimed(store, { todoId: worn.id, leaseMs: 0 });
+      await store.rescue(lost.ref, { status: 'open', outcome: 'lost', reason: 'gone', attempts: 1, resets: 0, notBeforeMs: null });
+      await store.change(worn.id, ['open'], { status: 'cancelled', reason: null });
+      await put(store);
+      const { groups, outcomes, durations } = await store.ended({ sinceMs: null, untilMs: null });
+      assert.deepEqual(groups, [
+        { agent: 'claude', status: 'cancelled', proof: null, todos: 1, runs: 1, runsMax: 1 },
+        { agent: 'claude', status: 'completed', proof: 'verified', todos: 1, runs: 1, runsMax: 1 },
+        { agent: 'claude', status: 'failed', proof: null, todos: 1, runs: 1, runsMax: 1 },
+        { agent: 'shell', status: 'completed', proof: 'forced', todos: 2, runs: 2, runsMax: 1 },
+        { agent: 'shell', status: 'completed', proof: 'unverified', todos: 18, runs: 18, runsMax: 1 },
+      ]);
+      assert.deepEqual(outcomes, [
+        { outcome: 'done', runs: 19 },
+        { outcome: 'failed', runs: 1 },
+        { outcome: 'forced', runs: 2 },
+        { outcome: 'lost', runs: 1 },
+      ]);
+      const shell = durations.find(({ agent }) => agent === 'shell');
+      assert.deepEqual(shell, { agent: 'shell', count: 20, meanMs: 1050, p50Ms: 1000, p95Ms: 1900 });
+      const claude = durations.find(({ agent }) => agent === 'claude');
+      assert.deepEqual([claude?.p50Ms, claude?.p95Ms], [50, 5000]);
+      assert.equal(durations.find(({ agent }) => agent === null)?.count, 23);
+      const later = await store.ended({ sinceMs: Number.MAX_SAFE_INTEGER, untilMs: null });
+      assert.deepEqual(later, { groups: [], outcomes: [], durations: [{ agent: null, count: 0, meanMs: null, p50Ms: null, p95Ms: null }] });
+      const none = await store.ended({ sinceMs: null, untilMs: 1 });
+      assert.equal(none.groups.length, 0);
     });
 
     test('the store answers when asked, has a clock, and knows its connections', async () => {

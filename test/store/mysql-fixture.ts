@@ -1,5 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
+import { random } from '../../src/platform/random.ts';
 import { createMysqlStore } from '../../src/store/mysql.ts';
 import { type MysqlAddress, parseStoreUrl } from '../../src/store/url.ts';
 import type { Clock, Store } from '../../src/world.ts';
@@ -45,7 +46,7 @@ export function mysqlStore(url: string, choices: MysqlStoreChoices = {}): Store 
     deadlineMs: choices.deadlineMs ?? 30_000,
     poolSize: choices.poolSize ?? 4,
     clock: choices.clock ?? realClock,
-    random: { uuidv7: () => randomUUID(), next: () => Math.random() },
+    random: { uuidv7: random.uuidv7, next: () => Math.random() },
     digest: { sha256: (content) => createHash('sha256').update(content).digest('hex') },
     log: { info: (_room, event, fields) => void choices.logged?.push({ event, fields }), warn: () => {} },
   });

@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { random } from '../../src/platform/random.ts';
 import { type Committer, createCommitter, type Database, openDatabase } from '../../src/platform/sqlite.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type { LogFields, Store } from '../../src/world.ts';
@@ -28,7 +29,7 @@ export function sqliteFixture() {
         ...shared,
         prefix: options.prefix ?? '',
         clock: { nowMs: options.nowMs ?? (() => Date.now()) },
-        random: { uuidv7: () => randomUUID() },
+        random: { uuidv7: random.uuidv7 },
         digest: { sha256: (content) => createHash('sha256').update(content).digest('hex') },
         log: { info: (_room, event, fields) => void options.logged?.push({ event, fields }), warn: () => {} },
       });

@@ -290,9 +290,15 @@ export type Store = {
     readonly what: string;
     readonly detail: string;
   }): Promise<void>;
-  notesOf(
-    todoId: string,
-  ): Promise<readonly { readonly kind: string; readonly atMs: number; readonly what: string; readonly detail: string }[]>;
+  notesOf(todoId: string): Promise<
+    readonly {
+      readonly kind: string;
+      readonly runId: string | null;
+      readonly atMs: number;
+      readonly what: string;
+      readonly detail: string;
+    }[]
+  >;
   /** Twice with the same id is once. */
   comment(row: Comment): Promise<void>;
   /** Oldest first. */

@@ -150,6 +150,13 @@ export const commands: readonly CommandEntry[] = [
   { name: 'release', operands: '[ID...]', about: 'give it back: open again', load: () => import('./commands/release.ts') },
   { name: 'cancel', operands: '[ID...]', about: 'end it for good, undone', load: () => import('./commands/cancel.ts') },
   { name: 'emergency', operands: '<ID>', about: 'end a run now, whatever state it is in', load: () => import('./commands/emergency.ts') },
+  {
+    name: 'comment',
+    operands: '[ID] [TEXT]',
+    about: 'note something on it; - reads standard input',
+    load: () => import('./commands/comment.ts'),
+  },
+  { name: 'attach', operands: '[ID] [FILE...]', about: 'keep files with it', load: () => import('./commands/attach.ts') },
   { name: 'export', operands: '[ID]', about: 'all that is known of a todo, in one file', load: () => import('./commands/export.ts') },
   {
     name: 'daemon',

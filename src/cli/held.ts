@@ -15,7 +15,7 @@ export async function changeHeld(call: Call, held: boolean): Promise<number> {
   await using opened = await call.open();
   const { store } = opened.world;
   const before = await findTodo(store, ref, held ? 'holding' : 'unholding');
-  const changed = before.held === held || (await store.change(before.id, waitingStatuses, { held }));
+  const changed = before.held === held || (await store.change(before.id, waitingStatuses, { held, by: 'person' }));
   const todo = await findTodo(store, before.id, 'looking at');
   if (!changed && todo.held !== held) {
     throw new OperationalError('REFUSED', {

@@ -230,7 +230,9 @@ async function changeWaiting(context: Context, request: Extract<ControlRequest, 
     cancel: { status: 'cancelled', reason: reason ?? 'cancelled by a person' },
   } as const;
   const change = to[request.verb as keyof typeof to];
-  const changed = await withStore(context, () => store.change(todo.id, ['open', 'parked', 'blocked', 'stalled', 'dead-lettered'], change));
+  const changed = await withStore(context, () =>
+    store.change(todo.id, ['open', 'parked', 'blocked', 'stalled', 'dead-lettered'], { ...change, by: 'person' }),
+  );
   if (!changed) return refusal('REFUSED', `todo ${todo.number} changed meanwhile`);
   context.wakeup.ring();
   return { ok: true, kind: 'ended', todoId: todo.id, status: change.status, proof: null };

@@ -48,12 +48,14 @@ export function* statusOf(names: Names, todoId: string): Work<string | null> {
 
 /** Oldest first. */
 export function* notesOf(names: Names, todoId: string): Work<Awaited<ReturnType<Store['notesOf']>>> {
-  const found: { kind: string; id: string; atMs: number; what: string; detail: string }[] = [];
+  const found: { kind: string; id: string; runId: string | null; atMs: number; what: string; detail: string }[] = [];
   for (const [kind, table] of Object.entries(tableOf)) {
-    for (const row of yield* rowsOf(`SELECT id, at_ms, what, detail FROM ${names[table]} WHERE todo_id = ?`, todoId)) {
-      found.push({ kind, id: String(row['id']), atMs: Number(row['at_ms']), what: String(row['what']), detail: String(row['detail']) });
+    for (const row of yield* rowsOf(`SELECT id, run_id, at_ms, what, detail FROM ${names[table]} WHERE todo_id = ?`, todoId)) {
+      const { id, run_id, at_ms, what, detail } = row;
+      const runId = run_id === null ? null : String(run_id);
+      found.push({ kind, id: String(id), runId, atMs: Number(at_ms), what: String(what), detail: String(detail) });
     }
   }
   found.sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1));
-  return found.map(({ kind, atMs, what, detail }) => ({ kind, atMs, what, detail }));
+  return found.map(({ kind, runId, atMs, what, detail }) => ({ kind, runId, atMs, what, detail }));
 }

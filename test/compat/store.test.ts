@@ -53,7 +53,7 @@ async function showsWhatWasWritten(store: Store, version: number): Promise<void>
   const back = await store.readBack(runs[1]!.id);
   assert.deepEqual([back?.record.output, back?.record.endedAtMs, back?.truncated], ['output 🙂\0\n'.repeat(100), 1_790_000_000_001, {}]);
   const notes = (await store.notesOf(done.id)).filter(({ what }) => what === 'a note');
-  assert.deepEqual(notes, [{ kind: 'audit', atMs: 1_790_000_000_000, what: 'a note', detail: '{"n":1}' }]);
+  assert.deepEqual(notes, [{ kind: 'audit', runId: null, atMs: 1_790_000_000_000, what: 'a note', detail: '{"n":1}' }]);
   // Comments and attachments came with version 2: an older store has none, and takes some now.
   const comments = (await store.commentsOf(done.id)).map(({ author, text }) => [author, text]);
   const attachments = await store.attachmentsOf(done.id);

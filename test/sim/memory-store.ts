@@ -273,7 +273,9 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     },
 
     async notesOf(todoId) {
-      return rows.notes.filter((row) => row.todoId === todoId).map(({ kind, atMs, what, detail }) => ({ kind, atMs, what, detail }));
+      return rows.notes
+        .filter((row) => row.todoId === todoId)
+        .map(({ kind, runId, atMs, what, detail }) => ({ kind, runId, atMs, what, detail }));
     },
 
     async comment(row) {

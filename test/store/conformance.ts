@@ -863,9 +863,9 @@ export function conformance(name: string, engine: Engine): void {
       await row('audit', 5, 'of another', 't2');
       await row('audit', 5, 'of none', null);
       assert.deepEqual(await store.notesOf('t1'), [
-        { kind: 'audit', atMs: 10, what: 'first', detail: '{"n":10}' },
-        { kind: 'healing', atMs: 20, what: 'second', detail: '{"n":20}' },
-        { kind: 'retry', atMs: 30, what: 'third', detail: '{"n":30}' },
+        { kind: 'audit', runId: null, atMs: 10, what: 'first', detail: '{"n":10}' },
+        { kind: 'healing', runId: null, atMs: 20, what: 'second', detail: '{"n":20}' },
+        { kind: 'retry', runId: null, atMs: 30, what: 'third', detail: '{"n":30}' },
       ]);
     });
 

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import type { Attachment, Comment } from '../../core/discussion.ts';
 import type { Run, Todo } from '../../core/todo.ts';
 import { isTerminal, type ShownStatus } from '../../core/words.ts';
-import type { Call, CommandModule, Opened } from '../command.ts';
+import type { Call, CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
@@ -14,23 +15,38 @@ export const command: CommandModule = {
   declare: (commander: Command) =>
     void commander
       .option('--launch', 'print exactly what would be started: command, prompt, environment (secrets masked)')
-      .option('--history', 'print what was done to it and by whom'),
+      .option('--history', 'print every change: when, what, from and to, by whom; comments and attachments')
+      .option('--attachments', 'print what is attached to it')
+      .option('--attachment <name>', 'write the attachment of that name (or start of its digest) to --out')
+      .option('--out <file>', 'where --attachment goes'),
   async run(call) {
     const ref = refOf(call, 'show');
     await using opened = await call.open({ readOnly: true });
     const todo = await findTodo(opened.world.store, ref, 'looking up');
     if (call.options['launch']) return (await import('../launch.ts')).showLaunch(todo, call, opened);
-    if (call.options['history']) return await showHistory(todo, call, opened);
+    if (call.options['history']) return await (await import('../history.ts')).showHistory(todo, call, opened);
+    const { attachments, attachment, out } = call.options as { attachments?: true; attachment?: string; out?: string };
+    if (attachment !== undefined) return await (await import('../show-attachments.ts')).saveAttachment(todo, attachment, out, call, opened);
+    if (attachments) return await (await import('../show-attachments.ts')).showAttachments(todo, call, opened);
     const runs = await opened.world.store.runsOf(todo.id);
     const status = shownStatus(todo, opened.world.journal);
     const after = todo.after === null ? null : await opened.world.store.find(todo.after);
-    call.out.json('todo', { todo: todoJson(todo, status, runs) });
-    for (const line of describe(todo, status, runs, after, call)) call.out.line(line);
+    const said = await (await import('../discussion.ts')).discussionOf(todo.id, opened.world.store);
+    call.out.json('todo', { todo: todoJson(todo, status, runs), comments: said.comments.length, attachments: said.attachments.length });
+    for (const line of describe(todo, status, runs, { after, ...said }, call)) call.out.line(line);
     return exit.yes;
   },
 };
 
-function describe(todo: Todo, status: ShownStatus, runs: readonly Run[], after: Todo | null, { out }: Call): string[] {
+type Beside = { readonly after: Todo | null; readonly comments: readonly Comment[]; readonly attachments: readonly Attachment[] };
+
+function describe(
+  todo: Todo,
+  status: ShownStatus,
+  runs: readonly Run[],
+  { after, comments, attachments }: Beside,
+  { out }: Call,
+): string[] {
   const nowMs = Date.now();
   const { paint } = out;
   const head = `${paint('bold', `${todo.number}  ${plain(todo.title)}`)}`;
@@ -61,12 +77,23 @@ function describe(todo: Todo, status: ShownStatus, runs: readonly Run[], after: 
       ['not before', todo.notBeforeMs === null ? null : `${momentText(todo.notBeforeMs)} (in ${spanText(todo.notBeforeMs - nowMs)})`],
       ['added', `${momentText(todo.createdAtMs)} (${spanText(nowMs - todo.createdAtMs)} ago)`],
       ['ended', todo.endedAtMs === null ? null : `${momentText(todo.endedAtMs)} (${spanText(nowMs - todo.endedAtMs)} ago)`],
+      [
+        'comments',
+        comments
+          .map(({ author, text }) => `${plain(author)}: ${plain(text)}`)
+          .slice(-commentsShownMax)
+          .join('\n'),
+      ],
+      ['attached', attachments.map(({ name, sizeBytes }) => `${plain(name)} (${sizeBytes} bytes)`).join('\n')],
       ['id', paint('dim', todo.id)],
     ],
     out,
   );
   return [head, ...lines, ...(runs.length > 0 ? ['', ...runTable(runs, out, nowMs)] : []), ...next(todo, status, runs, out)];
 }
+
+/** The newest ones; `--history` has all. */
+const commentsShownMax = 5;
 
 /** More than this is no glance any more. */
 const promptShownMax = 400;
@@ -106,40 +133,4 @@ function next(todo: Todo, status: ShownStatus, runs: readonly Run[], { paint }: 
   };
   const command = helpful[status];
   return command && (runs.length > 0 || status === 'open') ? ['', paint('dim', `next: ${command}`)] : [];
-}
-
-async function showHistory(todo: Todo, call: Call, opened: Opened): Promise<number> {
-  const { out } = call;
-  const { store } = opened.world;
-  const notes = await store.notesOf(todo.id);
-  const runs = await store.runsOf(todo.id);
-  const events = [
-    { atMs: todo.createdAtMs, kind: 'audit', what: 'added', detail: '' },
-    ...runs.flatMap((run) => [
-      { atMs: run.startedAtMs, kind: 'run', what: `run #${run.fence} started`, detail: `${run.agent} on ${run.host}` },
-      ...(run.endedAtMs === null
-        ? []
-        : [
-            {
-              atMs: run.endedAtMs,
-              kind: 'run',
-              what: `run #${run.fence} ended`,
-              detail: `${run.outcome ?? ''}${run.saidBy ? `, said by ${run.saidBy}` : ''}`,
-            },
-          ]),
-    ]),
-    ...notes,
-  ].sort((a, b) => a.atMs - b.atMs);
-  out.json('history', { todo: todo.id, number: todo.number, events });
-  const nowMs = Date.now();
-  out.line(out.paint('bold', `${todo.number}  ${plain(todo.title)}`));
-  const rows = events.map((event) => [clockText(event.atMs, nowMs), event.kind, plain(event.what), plain(event.detail)]);
-  for (const line of table(
-    [{ title: 'WHEN' }, { title: 'KIND' }, { title: 'WHAT' }, { title: '', grows: 'fold' }],
-    rows,
-    out.columns,
-    out.paint,
-  ))
-    out.line(line);
-  return exit.yes;
 }

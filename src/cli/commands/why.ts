@@ -2,6 +2,7 @@ import { isObject } from '../../core/shape.ts';
 import type { Todo } from '../../core/todo.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
+import { changeOfTodo, type HistoryNote } from '../history.ts';
 import { plain } from '../text/plain.ts';
 import { statusText } from '../text/status.ts';
 import { type Cell, table } from '../text/table.ts';
@@ -44,8 +45,12 @@ export async function storyOf(todo: Todo, { world }: Pick<Opened, 'world'>): Pro
   for (const entry of entries) events.push(...entry.timeline.map((line) => ({ ...line, run: entry.ref.runId })));
   for (const run of runs) if (!remembered.has(run.id)) events.push(...(await fromEvidence(run.id, world.store)));
   for (const note of await world.store.notesOf(todo.id)) {
-    if (note.kind !== 'retry')
-      events.push({ atMs: note.atMs, fact: note.what, layer: null, attempt: 0, durationMs: null, reason: note.detail || null, run: null });
+    if (note.kind === 'retry') continue;
+    const event = { atMs: note.atMs, layer: null, attempt: 0, durationMs: null, run: null };
+    const change = note.kind === 'audit' ? changeIn(note) : null;
+    if (change === null) events.push({ ...event, fact: note.what, reason: note.detail || null });
+    // What a run did stands in its own story.
+    else if (note.runId === null) events.push({ ...event, ...change });
   }
   return events.sort((a, b) => a.atMs - b.atMs);
 }
@@ -64,6 +69,17 @@ async function fromEvidence(runId: string, store: Opened['world']['store']): Pro
   }
   const timeline = isObject(evidence) && Array.isArray(evidence['timeline']) ? (evidence['timeline'] as Omit<WhyEvent, 'run'>[]) : [];
   return timeline.map((line) => ({ ...line, run: runId }));
+}
+
+/** What somebody did to a todo that no run was working on. */
+function changeIn({ what, detail }: HistoryNote): { fact: string; reason: string } | null {
+  const change = changeOfTodo(detail);
+  if (change === null) return null;
+  const fact = what === 'held' ? (change.to === 1 ? 'held' : 'unheld') : String(change.to);
+  return {
+    fact,
+    reason: `${change.from === null || what === 'held' ? '' : `was ${change.from}, `}by ${change.by ?? 'somebody'}${change.reason ? `: ${change.reason}` : ''}`,
+  };
 }
 
 const layerNames = { 1: 'collect', 2: 'report', 3: 'record', 4: 'confirm' } as const;

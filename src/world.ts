@@ -313,7 +313,29 @@ export type Store = {
   ended(range: MetricsRange): Promise<EndedFigures>;
   /** Connections and how long operations took, for health, status and metrics. */
   figures(): StoreFigures;
+  /** Where a store can be looked into and helped while it is slow. None of these waits for a schema, or for what others hold. */
+  readonly care?: StoreCare;
 };
+
+export type StoreCare = {
+  /** Who holds what for how long. Changes nothing. */
+  obstacles(): Promise<Obstacles>;
+  /** Closes all connections, also those that wait, and opens one anew. Says what was done. */
+  reset(): Promise<string>;
+  /** New statistics of our tables for the server's planner. Says what came of it. */
+  optimize(): Promise<string>;
+};
+
+export type Obstacle = {
+  readonly kind: 'long-transaction' | 'row-lock' | 'table-lock' | 'busy';
+  /** The server's number of the connection, or the process, that holds it; null where that cannot be seen. */
+  readonly holder: number | null;
+  readonly heldMs: number;
+  /** One sentence for people: who holds what for how long, and who waits. Without values. */
+  readonly text: string;
+};
+/** `blind`: what could not be looked at, and why. */
+export type Obstacles = { readonly found: readonly Obstacle[]; readonly blind: string | null };
 
 export type StoreFigures = {
   /** Connections that an operation has, that lie ready, and that there may be. */
@@ -335,11 +357,13 @@ export type QueryFigures = {
   readonly boundsMs: readonly number[];
   /** By kind of operation. `buckets` are cumulative: how many took at most as long as the bound. */
   readonly kinds: Readonly<Record<string, { readonly count: number; readonly sumMs: number; readonly buckets: readonly number[] }>>;
-  /** Operations over 100 ms, and of these over a second. */
+  /** Operations over 100 ms, and of these over a second or at their time limit. */
   readonly slow: number;
   readonly verySlow: number;
   /** What is slow right now: when the first operation in a row was, none of which was quick since; by the monotonic clock. Null: the last one was quick. */
   readonly slowSinceMs: number | null;
+  /** Since when the oldest operation under way has been waited for; by the monotonic clock. */
+  readonly waitingSinceMs: number | null;
   /** The last one over a second, in words. */
   readonly lastSlow: string | null;
 };

@@ -87,8 +87,17 @@ export type DaemonStatus = {
     readonly server?: string | null;
     /** Operations since the daemon began, those over 100 ms, those over a second, and the last of these. */
     readonly queries?: { readonly count: number; readonly slow: number; readonly verySlow: number; readonly lastSlow: string | null };
+    /** While it is slow: since when, who holds what, what could not be looked at, and what was done. */
+    readonly trouble?: StoreTrouble | null;
   };
   readonly draining: boolean;
+};
+
+export type StoreTrouble = {
+  readonly sinceMs: number;
+  readonly obstacles: readonly string[];
+  readonly blind: string | null;
+  readonly did: readonly string[];
 };
 
 /** One thing a person should know about, or a repair could mend. Never acts by itself. */

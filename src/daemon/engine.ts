@@ -22,6 +22,7 @@ import { answer, statusOf } from './requests.ts';
 import { bringToEnd } from './settle.ts';
 import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
+import { careForStore } from './store-care.ts';
 import { keepLeases, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
 import { pingWhileAway } from './store-link.ts';
 import { createTasks } from './tasks.ts';
@@ -434,6 +435,7 @@ function chores(context: Context): void {
   keepLeases(context);
   tellStore(context);
   pingWhileAway(context);
+  careForStore(context);
   if (context.scope.kind !== 'daemon') return;
   rescueExpired(context);
   watchDependents(context);

@@ -12,6 +12,7 @@ import { isInProgress, isTerminal } from '../core/words.ts';
 import type { Context } from './context.ts';
 import { emergency } from './emergency.ts';
 import { claim } from './starts.ts';
+import { troubleOf } from './store-care.ts';
 import { withStore } from './store-link.ts';
 import { say } from './words.ts';
 
@@ -87,7 +88,7 @@ export function statusOf(context: Context): DaemonStatus {
     })),
     lastPassAtMs: context.state.lastPassAtMs,
     lastSweepAtMs: context.state.lastSweepAtMs,
-    store: { ...context.state.store, ...storeFigures(context) },
+    store: { ...context.state.store, ...storeFigures(context), trouble: troubleOf(context) },
     draining: context.state.draining,
   };
 }

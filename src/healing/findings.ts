@@ -17,7 +17,7 @@ export type Sight = {
   readonly terminals: Pick<World['terminals'], 'available' | 'list'>;
   readonly processes: Pick<World['processes'], 'alive'>;
   readonly journal: Pick<World['journal'], 'get' | 'live'>;
-  readonly store: Pick<World['store'], 'driver' | 'ping' | 'nowMs' | 'inProgress' | 'list' | 'find' | 'getRun'>;
+  readonly store: Pick<World['store'], 'driver' | 'ping' | 'nowMs' | 'inProgress' | 'list' | 'find' | 'getRun' | 'care'>;
   readonly home: World['home'];
   readonly host: Pick<World['host'], 'id' | 'uid'>;
 };

@@ -87,6 +87,8 @@ export async function lookAtAll(
     const hanging = hangingRuns(entries, nowMs);
     const waiting = waitingCompletions(entries, nowMs);
     const storeAsked = answer('the store', late, () => lookAtStore(world.store));
+    // Over a connection of its own: it answers also where the store is held up.
+    const heldAsked = answer('what holds up the store', late, async () => (await world.store.care?.obstacles())?.found ?? []);
     const asked = async (what: string, ask: (it: StoreSeen) => Look | Promise<Look>): Promise<Look> => {
       const store = await storeAsked;
       return 'unknown' in store ? { seen: [], unknown: 'the store could not be asked' } : look(what, () => ask(store.value));
@@ -97,9 +99,10 @@ export async function lookAtAll(
       asked('the dead letters', (it) => deadLetters(it.dead)),
       asked('the queue', (it) => stuckQueue(world, config, it, it.waiting)),
     ]);
-    const [daemon, store, [markers, logs, disk], [orphans, consistency, dead, stuck]] = await Promise.all([
+    const [daemon, store, held, [markers, logs, disk], [orphans, consistency, dead, stuck]] = await Promise.all([
       needs.daemon,
       storeAsked,
+      heldAsked,
       near,
       far,
     ]);
@@ -107,7 +110,7 @@ export async function lookAtAll(
     const queue = daemon === null ? { ...stuck, seen: [] } : stuck;
     const components: Component[] = [
       daemonComponent({ ...needs, daemon }, entries, store, nowMs),
-      storeComponent(world, daemon, store, nowMs),
+      storeComponent(world, daemon, store, 'unknown' in held ? [] : held.value, nowMs),
       journalComponent(blind, entries, nowMs),
       diskComponent(disk, nowMs),
       component('spool', markers, nowMs, 'no marker waits'),
@@ -233,11 +236,33 @@ function absentDaemon(
 /** It answered and will not work for us: that is known, and no later look will find otherwise by itself. */
 const refusals: readonly (ErrorCode | null)[] = ['STORE_ACCESS', 'STORE_SCHEMA', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_REFUSED'];
 
-function storeComponent(world: Sight, daemon: DaemonLook, store: Answer<StoreSeen>, nowMs: number): Component {
+function storeComponent(
+  world: Sight,
+  daemon: DaemonLook,
+  store: Answer<StoreSeen>,
+  held: readonly { readonly text: string; readonly heldMs: number }[],
+  nowMs: number,
+): Component {
   const name = 'store';
-  if (!('unknown' in store)) return { name, status: 'healthy', reason: `${world.store.driver} answers`, sinceMs: nowMs };
-  const known = daemon !== null && !('silent' in daemon) && daemon.store.reachable !== 'yes' ? daemon.store.sinceMs : nowMs;
-  return { name, status: refusals.includes(store.code) ? 'unhealthy' : 'unknown', reason: store.unknown, sinceMs: known };
+  const live = daemon !== null && !('silent' in daemon) ? daemon.store : null;
+  const trouble = live?.trouble ?? null;
+  // What we see now, else what the daemon saw: it knows its own connections and suspects nobody of them.
+  const holders = trouble !== null && trouble.obstacles.length > 0 ? trouble.obstacles : held.map(({ text }) => text);
+  const did = trouble !== null && trouble.did.length > 0 ? [`done about it: ${trouble.did.join(', ')}`] : [];
+  const slow = trouble === null ? [] : [`slow since ${ago(trouble.sinceMs, nowMs)}`];
+  const words = [...slow, ...holders.slice(0, reasonsMax), ...did];
+  if ('unknown' in store) {
+    const known = live !== null && live.reachable !== 'yes' ? live.sinceMs : nowMs;
+    return {
+      name,
+      status: refusals.includes(store.code) ? 'unhealthy' : 'unknown',
+      reason: [store.unknown, ...words].join('; '),
+      sinceMs: known,
+    };
+  }
+  if (words.length === 0) return { name, status: 'healthy', reason: `${world.store.driver} answers`, sinceMs: nowMs };
+  const sinceMs = trouble?.sinceMs ?? nowMs - Math.max(...held.map(({ heldMs }) => heldMs));
+  return { name, status: 'degraded', reason: [`${world.store.driver} answers`, ...words].join('; '), sinceMs };
 }
 
 function journalComponent(blind: Look | null, entries: readonly Entry[], nowMs: number): Component {

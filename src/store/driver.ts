@@ -1,4 +1,4 @@
-import type { StoreFigures } from '../world.ts';
+import type { Obstacles, StoreFigures } from '../world.ts';
 import type { Dialect } from './dialect.ts';
 import type { Work } from './work.ts';
 
@@ -20,5 +20,11 @@ export type Driver = {
   /** Bytes of UTF-8 that one bound value may have. Asks the server where it is not known yet. */
   valueBytesMax(): Promise<number>;
   figures(): StoreFigures;
+  /** As `Store.care`; the names are quoted. */
+  readonly care: {
+    obstacles(): Promise<Obstacles>;
+    reset(): Promise<string>;
+    optimize(tables: readonly string[]): Promise<string>;
+  };
   close(): Promise<void>;
 };

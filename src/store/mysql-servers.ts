@@ -1,6 +1,7 @@
-import type { Connection, Pool, PoolConnection } from 'mysql2/promise';
+import type { Connection, ConnectionOptions, Pool, PoolConnection } from 'mysql2/promise';
 import type { Clock } from '../world.ts';
 import { isAboutThisServer } from './mysql-errors.ts';
+import { lookAgain, type Member, prepareSession, whyNot } from './mysql-session.ts';
 import type { MysqlAddress } from './url.ts';
 import type { Value } from './work.ts';
 
@@ -16,47 +17,86 @@ export type Line = {
   destroy(): void;
 };
 
+/** What a connection is wanted for: whoever writes needs a server that takes writes. */
+export type Wanted = 'read' | 'write';
+
+/** Where a server is reached: itself, or the near end of a tunnel. */
+export type Reach = (server: number) => Promise<Pick<ConnectionOptions, 'host' | 'port' | 'socketPath'>>;
+
+export type ServersNeeds = {
+  readonly address: MysqlAddress;
+  readonly poolSize: number;
+  readonly deadlineMs: number;
+  readonly reach?: Reach;
+  /** Hears of each change of the server in use. */
+  readonly onSwitch?: (from: string, to: string) => void;
+};
+
 export type Servers = ReturnType<typeof connectServers>;
 
 /** Covers the handshake: a server that is stopped still accepts connections. */
 const connectTimeoutMs = 3000;
 const goodbyeMs = 1000;
+/** A server that was demoted is noticed within this, also by an account that may write to it all the same. */
+const lookEveryMs = 5000;
+/** A server that failed is asked last for so long. */
+const failedForMs = 2000;
+/** How often a cluster's preferred member is asked whether it is back. */
+const homeEveryMs = 60_000;
 
-/** A pool for each server of the address. One of them is in use, the first in order that could be reached, until it fails. */
-export function connectServers(address: MysqlAddress, poolSize: number, deadlineMs: number) {
+/**
+ * A pool for each server of the address. One of them is in use: the first in order of preference that can be reached, is a ready member and takes writes.
+ *
+ * It is kept until it fails, then the order is walked from its start. Nothing returns to a preferred server by itself while the present one works:
+ * with asynchronous replication that server may lack the newest rows, and a second failover helps nobody. Members of one Galera cluster all have
+ * every row, and several writers cost conflicts: there the preferred one is taken again once it has been ready at a look, one a minute.
+ * Where no server takes writes, reads may still go to one that is read-only.
+ */
+export function connectServers({ address, poolSize, deadlineMs, reach, onSwitch = () => {} }: ServersNeeds) {
+  const { hosts } = address;
   const pools = new Map<number, Pool>();
-  const open = new Set<object>();
+  const open = new Map<object, number>();
   const inUse = new Set<Line>();
   const whenQuiet: (() => void)[] = [];
   const prepared = new WeakSet<object>();
+  const members = new Map<number, Member>();
+  const failedAtMs = new Map<number, number>();
   let current = 0;
   let waiting = 0;
+  let homeDueMs = performance.now() + homeEveryMs;
   let packetBytesMax: number | null = null;
 
-  async function poolOf(index: number): Promise<Pool> {
-    // Through `default`: a bundle knows no other name of a CommonJS module that it loads late.
-    const { createPool } = (await import('mysql2/promise')).default;
-    const known = pools.get(index);
-    if (known !== undefined) return known;
-    const pool = createPool({
-      ...address.hosts[index]!,
+  const nameOf = (server: number): string => `${hosts[server]!.host}:${hosts[server]!.port}`;
+  const mysql2 = async () => (await import('mysql2/promise')).default;
+
+  async function optionsOf(server: number): Promise<ConnectionOptions> {
+    return {
+      ...(reach === undefined ? hosts[server]! : await reach(server)),
       user: address.user,
       password: address.password(),
       database: address.database,
-      connectionLimit: poolSize,
       connectTimeout: Math.min(connectTimeoutMs, deadlineMs),
       charset: 'utf8mb4',
       supportBigNumbers: true,
       trace: false,
       ...(address.tls === 'off' ? {} : { ssl: { rejectUnauthorized: address.tls === 'verify' } }),
-    });
+    };
+  }
+
+  async function poolOf(server: number): Promise<Pool> {
+    // Through `default`: a bundle knows no other name of a CommonJS module that it loads late.
+    const { createPool } = await mysql2();
+    const options = await optionsOf(server);
+    const known = pools.get(server);
+    if (known !== undefined) return known;
+    const pool = createPool({ ...options, connectionLimit: poolSize });
     pool.on('connection', (connection) => {
-      open.add(connection);
+      open.set(connection, connection.threadId ?? 0);
       connection.once('end', () => open.delete(connection));
       // Told to whoever waits for its answer; nobody else needs to hear of it.
       connection.on('error', () => open.delete(connection));
     });
-    pools.set(index, pool);
+    pools.set(server, pool);
     return pool;
   }
 
@@ -74,9 +114,7 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
       release: once(() => connection.release()),
       destroy: once(() => {
         open.delete(connection.connection);
-        connection.destroy();
-        // destroy() of mysql2 says goodbye and waits; into a black hole that would be for ever.
-        (connection.connection as Connection & { stream?: { destroy(): void } }).stream?.destroy();
+        hangUp(connection);
       }),
     };
     inUse.add(line);
@@ -85,9 +123,11 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
 
   async function connect(server: number, taken: (line: Line) => boolean): Promise<Line> {
     waiting += 1;
-    const connection = await (await poolOf(server)).getConnection().finally(() => {
-      waiting -= 1;
-    });
+    const connection = await poolOf(server)
+      .then((pool) => pool.getConnection())
+      .finally(() => {
+        waiting -= 1;
+      });
     const fresh = !prepared.has(connection.connection);
     const line = lineOf(connection, server, fresh);
     if (!taken(line)) {
@@ -96,8 +136,12 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
     }
     try {
       if (fresh) {
-        packetBytesMax = await prepareSession(line, deadlineMs);
-        prepared.add(connection.connection);
+        const member = await prepareSession(line, deadlineMs);
+        packetBytesMax = member.packetBytesMax;
+        members.set(server, member);
+        if (member.notReady === null) prepared.add(connection.connection);
+      } else if (mayHaveChanged(server)) {
+        members.set(server, await lookAgain(line, members.get(server)));
       }
       return line;
     } catch (error) {
@@ -106,32 +150,115 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
     }
   }
 
+  /** A server that takes no writes is asked each time, so that work goes on as soon as it does. */
+  function mayHaveChanged(server: number): boolean {
+    const member = members.get(server);
+    return member === undefined || performance.now() - member.seenAtMs > lookEveryMs || whyNot(member, 'write') !== null;
+  }
+
+  /** The one in use first, then by preference; whoever failed a moment ago comes last. */
+  function walk(): number[] {
+    const nowMs = performance.now();
+    const rank = (server: number): number =>
+      (nowMs - (failedAtMs.get(server) ?? Number.NEGATIVE_INFINITY) < failedForMs ? 2 * hosts.length : 0) +
+      (server === current ? 0 : 1 + server);
+    return hosts.map((_, server) => server).sort((a, b) => rank(a) - rank(b));
+  }
+
+  function take(server: number): void {
+    failedAtMs.delete(server);
+    if (server === current) return;
+    const from = current;
+    current = server;
+    homeDueMs = performance.now() + homeEveryMs;
+    onSwitch(nameOf(from), nameOf(server));
+  }
+
+  /** In a cluster only; beside the operation that is under way, which has its server already. */
+  async function lookHome(): Promise<void> {
+    homeDueMs = performance.now() + homeEveryMs;
+    for (let server = 0; server < current; server++) {
+      try {
+        const line = await connect(server, () => true);
+        line.release();
+        const member = members.get(server);
+        if (member?.isCluster && whyNot(member, 'write') === null) return take(server);
+      } catch (error) {
+        if (!isAboutThisServer(error)) throw error;
+      }
+    }
+  }
+
   return {
     /** `taken` hears of the line before anything is sent over it, and says whether it is still wanted. */
-    async acquire(taken: (line: Line) => boolean): Promise<Line> {
-      const others = address.hosts.map((_, index) => index).filter((index) => index !== current);
-      let first: unknown;
-      for (const index of [current, ...others]) {
+    async acquire(wanted: Wanted, taken: (line: Line) => boolean): Promise<Line> {
+      const refused: { server: number; error: unknown }[] = [];
+      let readable: number | null = null;
+      for (const server of walk()) {
         try {
-          const line = await connect(index, taken);
-          current = index;
-          return line;
+          const line = await connect(server, taken);
+          const reason = whyNot(members.get(server)!, 'write');
+          if (reason === null) {
+            take(server);
+            if (current > 0 && members.get(server)!.isCluster && performance.now() >= homeDueMs) void lookHome().catch(() => {});
+            return line;
+          }
+          line.release();
+          if (wanted === 'read' && whyNot(members.get(server)!, 'read') === null) readable ??= server;
+          throw reason;
         } catch (error) {
           if (!isAboutThisServer(error)) throw error;
-          first ??= error;
+          failedAtMs.set(server, performance.now());
+          refused.push({ server, error });
         }
       }
-      throw first;
+      if (readable !== null) return await connect(readable, taken);
+      throw together(refused.map(({ server, error }) => ({ name: nameOf(server), error })));
     },
     /** Turns away from a server that does not take what it should; false where there is no other. */
     leave(line: Line | null): boolean {
-      if (line === null || address.hosts.length < 2) return false;
-      if (current === line.server) current = (current + 1) % address.hosts.length;
+      if (line === null) return false;
+      // What it said of itself before is not true any more.
+      const member = members.get(line.server);
+      if (member !== undefined) members.set(line.server, { ...member, seenAtMs: Number.NEGATIVE_INFINITY });
+      if (hosts.length < 2) return false;
+      failedAtMs.set(line.server, performance.now());
       return true;
     },
     /** As the last server that was connected to has it; null before. */
     packetBytesMax: () => packetBytesMax,
-    figures: () => ({ active: inUse.size, idle: Math.max(0, open.size - inUse.size), limit: poolSize, waiting }),
+    figures: () => ({
+      active: inUse.size,
+      idle: Math.max(0, open.size - inUse.size),
+      limit: poolSize,
+      waiting,
+      server: hosts.length > 1 ? nameOf(current) : null,
+    }),
+    /** The server's numbers of our connections. */
+    own: (): ReadonlySet<number> => new Set(open.values()),
+    /** One connection beside the pool, which may be waiting as a whole. */
+    async aside<T>(work: (query: (sql: string) => Promise<unknown>) => Promise<T>): Promise<T> {
+      const { createConnection } = await mysql2();
+      const connection = await createConnection(await optionsOf(current));
+      // A connection that is lost tells whoever waits for an answer.
+      connection.on('error', () => {});
+      try {
+        return await work(async (sql) => (await connection.query(sql))[0]);
+      } finally {
+        hangUp(connection);
+      }
+    },
+    /** Closes all that is open, also what is waiting, and opens one anew. Returns how many were closed. */
+    async reset(): Promise<number> {
+      const closed = open.size;
+      for (const line of [...inUse]) line.destroy();
+      for (const pool of pools.values()) pool.end().catch(() => {});
+      pools.clear();
+      open.clear();
+      members.clear();
+      (await this.acquire('read', () => true)).release();
+      return closed;
+    },
     /** Lets what is on its way arrive, for a moment; then all that is open is closed. */
     async close(clock: Pick<Clock, 'sleep'>): Promise<void> {
       const settled = new AbortController();
@@ -146,22 +273,18 @@ export function connectServers(address: MysqlAddress, poolSize: number, deadline
   };
 }
 
-/** UTC, strict, READ COMMITTED; waits for locks end before our deadline does, and a transaction that we lost ends soon. Returns max_allowed_packet. */
-async function prepareSession(line: Line, deadlineMs: number): Promise<number> {
-  const rows = await line.query(`SHOW VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'wsrep_on', 'idle_transaction_timeout')`);
-  const known = new Map((rows as { Variable_name: string; Value: string }[]).map(({ Variable_name, Value }) => [Variable_name, Value]));
-  const deadlineSeconds = Math.max(1, Math.ceil(deadlineMs / 1000));
-  const settings = [
-    `time_zone = '+00:00'`,
-    `sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'`,
-    'autocommit = 1',
-    `innodb_lock_wait_timeout = ${Math.max(1, Math.floor(deadlineSeconds / 3))}`,
-    // Galera: a read sees what was committed on another node before it.
-    ...(known.get('wsrep_on') === 'ON' ? ['wsrep_sync_wait = 3'] : []),
-    // MariaDB: where our end was cut off without a word, its locks are free again after this.
-    ...(known.has('idle_transaction_timeout') ? [`idle_transaction_timeout = ${deadlineSeconds}`] : []),
-  ];
-  await line.query(`SET ${settings.map((setting) => `SESSION ${setting}`).join(', ')}`);
-  await line.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-  return Number(known.get('max_allowed_packet'));
+/** destroy() of mysql2 says goodbye and waits; into a black hole that would be for ever. */
+function hangUp(connection: Pick<Connection, 'destroy'>): void {
+  connection.destroy();
+  const inner = (connection as { connection?: unknown }).connection as { stream?: { destroy(): void } } | undefined;
+  inner?.stream?.destroy();
+}
+
+/** One error for all servers: it counts as that of the first, and says what each of them said. */
+function together(refused: readonly { readonly name: string; readonly error: unknown }[]): unknown {
+  const [first] = refused;
+  if (first === undefined || refused.length === 1 || !(first.error instanceof Error)) return first?.error;
+  const all = refused.map(({ name, error }) => `${name}: ${error instanceof Error ? error.message : String(error)}`);
+  const { errno, sqlState, code, fatal } = first.error as Error & Record<string, unknown>;
+  return Object.assign(new Error(all.join('; '), { cause: first.error }), { errno, sqlState, code, fatal });
 }

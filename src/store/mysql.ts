@@ -3,7 +3,8 @@ import type { Clock, Random, Store } from '../world.ts';
 import { mysqlDialect } from './dialect.ts';
 import type { About, Driver } from './driver.ts';
 import { isAboutThisServer, isLostConnection, judge, type Sent } from './mysql-errors.ts';
-import { connectServers, type Line } from './mysql-servers.ts';
+import { lookForObstacles } from './mysql-obstacles.ts';
+import { connectServers, type Line, type Reach } from './mysql-servers.ts';
 import { createStore, type StoreNeeds } from './store.ts';
 import type { MysqlAddress } from './url.ts';
 import { type Result, rowOf, runWith, type Statement, Undo, type Work } from './work.ts';
@@ -16,14 +17,20 @@ export type MysqlStoreOptions = Omit<StoreNeeds, 'driver' | 'random'> & {
   readonly deadlineMs: number;
   /** `store.pool` */
   readonly poolSize: number;
+  /** Where its servers are reached; absent: themselves. */
+  readonly reach?: Reach;
+  /** What was opened to reach them; closed last. */
+  readonly onClose?: () => Promise<void>;
 };
 
 /** MySQL or MariaDB, shared by many hosts. mysql2 is loaded at the first operation. */
-export function createMysqlStore({ address, clock, deadlineMs, poolSize, ...needs }: MysqlStoreOptions): Store {
-  return createStore({ ...needs, driver: mysqlDriver({ address, clock, random: needs.random, deadlineMs, poolSize }) });
+export function createMysqlStore({ address, clock, deadlineMs, poolSize, reach, onClose, ...needs }: MysqlStoreOptions): Store {
+  const ways = { ...(reach && { reach }), ...(onClose && { onClose }) };
+  const driver = mysqlDriver({ address, clock, random: needs.random, log: needs.log, deadlineMs, poolSize, ...ways });
+  return createStore({ ...needs, driver });
 }
 
-type Needs = Pick<MysqlStoreOptions, 'address' | 'clock' | 'random' | 'deadlineMs' | 'poolSize'>;
+type Needs = Pick<MysqlStoreOptions, 'address' | 'clock' | 'random' | 'log' | 'deadlineMs' | 'poolSize' | 'reach' | 'onClose'>;
 type Kind = 'read' | 'write' | 'define';
 
 /** One attempt at an operation. Once it is `over` (its deadline passed) nobody waits for what it brings. */
@@ -34,8 +41,17 @@ const triesMax = 10;
 /** Between them: full jitter from here to there. */
 const pauseMs = { from: 20, to: 200 };
 
-function mysqlDriver({ address, clock, random, deadlineMs, poolSize }: Needs): Driver {
-  const servers = connectServers(address, poolSize, deadlineMs);
+/** A look at what holds us up, and what is done about it, is not held up itself. */
+const asideMs = 5000;
+
+function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize, reach, onClose }: Needs): Driver {
+  const servers = connectServers({
+    address,
+    poolSize,
+    deadlineMs,
+    ...(reach && { reach }),
+    onSwitch: (from, to) => log.warn('monitor', 'store server changed', { from, to }),
+  });
   const closed = Promise.withResolvers<'closed'>();
 
   /** Runs attempts until one has an answer, all within one deadline. A promise of mysql2 may stay pending for ever once its connection is destroyed. */
@@ -79,7 +95,7 @@ function mysqlDriver({ address, clock, random, deadlineMs, poolSize }: Needs): D
 
   async function attempt<T>(trip: Trip, kind: Kind, work: () => Work<T>): Promise<T> {
     // Known from its first moment, so that the deadline can cut it off wherever it is.
-    const line = await servers.acquire((taken) => {
+    const line = await servers.acquire(kind === 'read' ? 'read' : 'write', (taken) => {
       trip.line = taken;
       return !trip.over;
     });
@@ -94,9 +110,27 @@ function mysqlDriver({ address, clock, random, deadlineMs, poolSize }: Needs): D
       line.release();
       return value;
     } catch (error) {
-      await giveUp(line, kind, error);
+      await giveUp(line, kind, trip.sent, error);
       if (error instanceof Undo) return error.value as T;
       throw error;
+    }
+  }
+
+  /** In time or not at all; a connection that hangs is left to its end. */
+  async function aside<T>(about: About, work: () => Promise<T>): Promise<T> {
+    const settled = new AbortController();
+    const withinMs = Math.min(asideMs, Math.max(1000, deadlineMs));
+    const late = clock.sleep(withinMs, settled.signal).then(() => 'late' as const);
+    try {
+      const answer = await Promise.race([answerOf(work()), late]);
+      if (answer === 'late') throw new OperationalError('STORE_TIMEOUT', { ...about, why: `no answer within ${withinMs} ms` });
+      if ('value' in answer) return answer.value;
+      const judgement = judge(answer.error, 'nothing');
+      if (judgement === null) throw answer.error;
+      const code = judgement === 'again' ? 'STORE_CONFLICT' : judgement;
+      throw new OperationalError(code, { ...about, cause: answer.error, why: `${reasonOf(answer.error)} (${address.describe()})` });
+    } finally {
+      settled.abort();
     }
   }
 
@@ -116,11 +150,40 @@ function mysqlDriver({ address, clock, random, deadlineMs, poolSize }: Needs): D
       return (servers.packetBytesMax() ?? 1024 * 1024) - packetRestBytes;
     },
     figures: () => servers.figures(),
+    care: {
+      obstacles: () =>
+        aside({ operation: 'looking for', subject: 'what holds up the store' }, () =>
+          servers.aside((query) =>
+            lookForObstacles({ ask: async (sql) => (await query(sql)) as Result['rows'], longMs: deadlineMs, own: servers.own() }),
+          ),
+        ),
+      async reset() {
+        const closedCount = await aside({ operation: 'opening anew', subject: 'the connections of the store' }, () => servers.reset());
+        return `${closedCount} ${closedCount === 1 ? 'connection' : 'connections'} closed, one opened anew`;
+      },
+      optimize: (tables) =>
+        aside({ operation: 'renewing', subject: 'the statistics of the store' }, () =>
+          servers.aside(async (query) => {
+            // Whoever waits behind us in the line for a table waits no longer than this.
+            await query('SET SESSION lock_wait_timeout = 1');
+            return analyzed((await query(`ANALYZE NO_WRITE_TO_BINLOG TABLE ${tables.join(', ')}`)) as readonly Analyzed[], tables.length);
+          }),
+        ),
+    },
     async close() {
       await servers.close(clock);
       closed.resolve('closed');
+      await onClose?.();
     },
   };
+}
+
+type Analyzed = { readonly Table: string; readonly Msg_type: string; readonly Msg_text: string };
+
+function analyzed(rows: readonly Analyzed[], asked: number): string {
+  const failed = rows.filter(({ Msg_type }) => Msg_type === 'Error');
+  const why = failed.map(({ Table, Msg_text }) => `${Table}: ${Msg_text}`).slice(0, 3);
+  return `statistics of ${asked - failed.length} of ${asked} tables renewed${why.length > 0 ? ` (${why.join('; ')})` : ''}`;
 }
 
 /** What else a statement with one long value carries. */
@@ -145,8 +208,9 @@ function abandon(trip: Trip): void {
 const hadDied = ({ line, sent }: Trip, kind: Kind, error: unknown): boolean =>
   line !== null && !line.fresh && isLostConnection(error) && (sent === 'nothing' || kind === 'read');
 
-async function giveUp(line: Line, kind: Kind, error: unknown): Promise<void> {
-  if (isLostConnection(error)) return line.destroy();
+async function giveUp(line: Line, kind: Kind, sent: Sent, error: unknown): Promise<void> {
+  // Whether it committed is found out over a connection that has nothing to do with it.
+  if (isLostConnection(error) || judge(error, sent) === 'STORE_IN_DOUBT') return line.destroy();
   try {
     if (kind === 'write') await line.query('ROLLBACK');
     line.release();

@@ -4,7 +4,7 @@ import type { Clock, Store } from '../world.ts';
 import { sqliteDialect } from './dialect.ts';
 import type { About, Driver } from './driver.ts';
 import { createStore, type StoreNeeds } from './store.ts';
-import { type Result, runNow, type Statement, Undo, type Work } from './work.ts';
+import { affectedBy, type Result, runNow, type Statement, Undo, type Work } from './work.ts';
 
 /** What this driver uses of `platform/sqlite.ts`, which it may not import: journal and store share one connection and its commits. */
 export type SqliteDatabase = { prepare(sql: string): StatementSync };
@@ -57,10 +57,27 @@ function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, cloc
     },
     valueBytesMax: async () => valueBytesMax,
     figures: () => ({ active: 0, idle: 1, limit: 1, busy }),
+    care: {
+      async obstacles() {
+        if (busy === 0) return { found: [], blind: null };
+        const text = `another process had the file for so long that we gave up, ${busy} times since this process began`;
+        return { found: [{ kind: 'busy', holder: null, heldMs: 0, text }], blind: null };
+      },
+      reset: async () => 'nothing to close: SQLite has one connection, which the journal needs too',
+      async optimize(tables) {
+        const about = { operation: 'renewing', subject: 'the statistics of the store' };
+        await write(about, () => analyze(tables));
+        return `statistics of ${tables.length} tables renewed`;
+      },
+    },
     async close() {
       committer.flush();
     },
   };
+}
+
+function* analyze(tables: readonly string[]): Work<void> {
+  for (const table of tables) yield* affectedBy(`ANALYZE ${table}`);
 }
 
 /** SQLite holds 1,000,000,000 bytes in one row; a record has three long values. */

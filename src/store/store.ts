@@ -10,6 +10,7 @@ import { note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
 import { parcelOf, readBack, record, settle } from './records.ts';
 import { deadLetter, expired, giveBack, mark, renew, requeue, rescue } from './runs.ts';
+import { tableNames } from './schema.ts';
 import { type TimingNeeds, timed } from './timing.ts';
 import { add, blockDependents, change, dependentsToBlock, find, inProgress, list, runById, runsOf, waiting } from './todos.ts';
 import { rowOf, type Work } from './work.ts';
@@ -142,6 +143,11 @@ export function createStore({ driver: untimed, prefix, random, digest, log, keep
     ended: (range) => read('counting', 'ended todos', () => endedFigures(names, range)),
 
     figures: () => driver.figures(),
+    care: {
+      obstacles: () => driver.care.obstacles(),
+      reset: () => driver.care.reset(),
+      optimize: () => driver.care.optimize(tableNames.map((table) => names[table])),
+    },
   };
 }
 

@@ -37,6 +37,7 @@ type Taken = {
 export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
   const kinds: Record<Kind, Kept> = { read: none(), write: none(), define: none() };
   const line = bounded();
+  const underWay = new Set<{ readonly fromMs: number }>();
   let slow = 0;
   let verySlow = 0;
   let slowSinceMs: number | null = null;
@@ -54,7 +55,7 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
       slow += 1;
       slowSinceMs ??= performance.now() - ms;
     }
-    const isEvent = ms >= verySlowMs;
+    const isEvent = ms >= verySlowMs || taken.error === 'STORE_TIMEOUT';
     if (isEvent) {
       verySlow += 1;
       lastSlow = `${about.operation} ${about.subject} took ${Math.round(ms)} ms`;
@@ -62,7 +63,8 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
       untold.count += 1;
       untold.longestMs = Math.max(untold.longestMs, ms);
     }
-    if (ms > slowMs) line((leftOut) => log.warn('monitor', isEvent ? 'slow_query' : 'slow query', { ...fieldsOf(taken), leftOut }));
+    if (isEvent || ms > slowMs)
+      line((leftOut) => log.warn('monitor', isEvent ? 'slow_query' : 'slow query', { ...fieldsOf(taken), leftOut }));
     // Whoever answers has time for a row about how long others took.
     if (untold !== null && taken.error === null) void keep();
   }
@@ -88,17 +90,21 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
     (kind: Kind) =>
     async <T>(about: About, work: () => Work<T>): Promise<T> => {
       const fromMs = performance.now();
-      const slowest = { sql: null as string | null, ms: 0, sinceMs: fromMs };
+      const slowest = { sql: null as string | null, ms: 0, last: null as string | null, sinceMs: fromMs };
       let error: string | null = null;
+      const here = { fromMs };
+      underWay.add(here);
       try {
         return await driver[kind](about, () => watched(work(), slowest));
       } catch (cause) {
         error = (cause as { code?: string }).code ?? 'defect';
         throw cause;
       } finally {
+        underWay.delete(here);
         const nowMs = performance.now();
         // Where no answer came, the last statement is the one that was waited for.
-        if (error !== null && nowMs - slowest.sinceMs > slowest.ms) slowest.ms = nowMs - slowest.sinceMs;
+        if (error !== null && nowMs - slowest.sinceMs > slowest.ms)
+          Object.assign(slowest, { sql: slowest.last, ms: nowMs - slowest.sinceMs });
         over({ about, kind, ms: nowMs - fromMs, error, statement: slowest.sql, statementMs: slowest.ms });
       }
     };
@@ -108,16 +114,22 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
     read: around('read'),
     write: around('write'),
     define: around('define'),
-    figures: () => ({ ...driver.figures(), queries: { boundsMs, kinds: copyOf(kinds), slow, verySlow, slowSinceMs, lastSlow } }),
+    figures() {
+      // A set keeps the order in which they began.
+      const [oldest] = underWay;
+      const waitingSinceMs = oldest?.fromMs ?? null;
+      return { ...driver.figures(), queries: { boundsMs, kinds: copyOf(kinds), slow, verySlow, slowSinceMs, waitingSinceMs, lastSlow } };
+    },
   };
 }
 
 /** The same work, with an eye on its slowest statement. */
-function* watched<T>(work: Work<T>, slowest: { sql: string | null; ms: number; sinceMs: number }): Work<T> {
+function* watched<T>(work: Work<T>, slowest: { sql: string | null; ms: number; last: string | null; sinceMs: number }): Work<T> {
   let step = work.next();
   while (!step.done) {
     const { sql } = step.value;
     slowest.sql ??= sql;
+    slowest.last = sql;
     slowest.sinceMs = performance.now();
     const result = yield step.value;
     const ms = performance.now() - slowest.sinceMs;

@@ -31,6 +31,11 @@ function atPace(t: { mock: { method: typeof import('node:test').mock.method } })
     },
     valueBytesMax: async () => 1,
     figures: () => ({ active: 1, idle: 2, limit: 3 }),
+    care: {
+      obstacles: async () => ({ found: [], blind: null }),
+      reset: async () => '',
+      optimize: async () => '',
+    },
     close: async () => {},
   };
   return { driver, turn: (ms: number) => (nowMs += ms) };
@@ -53,13 +58,13 @@ test('each operation is counted by how long it took, and the slow ones are told 
   await it.read(about, () => of('SELECT 100 ms'));
   await it.write(about, () => of('UPDATE a 20 ms', 'UPDATE  b\n 90 ms', 'UPDATE c 1 ms'));
   await it.write(about, () => of('UPDATE 1000 ms'));
-  await assert.rejects(it.read(about, () => of('SELECT FAIL 30000 ms')));
+  await assert.rejects(it.read(about, () => of('SELECT 1 ms', 'SELECT FAIL 29999 ms')));
   assert.deepEqual(
     lines.map(({ event, fields }) => [event, fields['durationMs'], fields['statement'], fields['statementMs'], fields['error']]),
     [
       ['slow query', 111, 'UPDATE b 90 ms', 90, null],
       ['slow_query', 1000, 'UPDATE 1000 ms', 1000, null],
-      ['slow_query', 30000, 'SELECT FAIL 30000 ms', 30000, 'STORE_TIMEOUT'],
+      ['slow_query', 30000, 'SELECT FAIL 29999 ms', 29999, 'STORE_TIMEOUT'],
     ],
   );
   const { queries, active } = it.figures();

@@ -1,0 +1,144 @@
+import { inMs } from '../core/config.ts';
+import type { StoreTrouble } from '../core/control.ts';
+import { isOperational, messageOf } from '../core/errors.ts';
+import { type Care, type CareStep, careNext } from '../core/store-care.ts';
+import type { Obstacles, QueryFigures, StoreCare } from '../world.ts';
+import type { Context } from './context.ts';
+
+/** More often than this the loop's passes would see nothing new. */
+const lookEveryMs = 250;
+/** An operation that has been waited for so long is trouble, before it ends. */
+const longMs = 1000;
+const rowsMax = 20;
+/** Who waits gives up now and then, and comes again: between the two nothing is seen. */
+const looksMax = 3;
+const lookAgainMs = 300;
+
+type Row = { readonly atMs: number; readonly what: string; readonly detail: string };
+type Kept = {
+  care: Care;
+  sinceMs: number;
+  dueMs: number;
+  /** Operations that were too slow, at the last look. */
+  verySlow: number;
+  obstacles: Obstacles | null;
+  did: string[];
+  /** What the store hears when it listens again. */
+  rows: Row[];
+};
+const keptOf = new WeakMap<Context, Kept>();
+
+/** What is known of a store that is slow, for status and health. Null: it is well. */
+export function troubleOf(context: Context): StoreTrouble | null {
+  const kept = keptOf.get(context);
+  if (kept === undefined || kept.care.state === 'well') return null;
+  return {
+    sinceMs: kept.sinceMs,
+    obstacles: kept.obstacles?.found.map(({ text }) => text) ?? [],
+    blind: kept.obstacles?.blind ?? null,
+    did: [...kept.did],
+  };
+}
+
+/** A store that is slow is looked into at once; while it stays so its connections are opened anew, then its statistics renewed, then a restart is advised. */
+export function careForStore(context: Context): void {
+  const { world, config, tasks, scope } = context;
+  const { care } = world.store;
+  if (care === undefined || scope.kind !== 'daemon' || tasks.busy('care')) return;
+  const nowMs = world.clock.monotonicMs();
+  const { queries } = world.store.figures();
+  if (queries === undefined) return;
+  const kept = keptOf.get(context) ?? { care: { state: 'well' }, sinceMs: 0, dueMs: 0, verySlow: 0, obstacles: null, did: [], rows: [] };
+  keptOf.set(context, kept);
+  if (nowMs < kept.dueMs) return;
+  kept.dueMs = nowMs + lookEveryMs;
+  const trouble = isTrouble(queries, kept.verySlow, nowMs);
+  kept.verySlow = queries.verySlow;
+  const move = careNext(kept.care, { nowMs, trouble, graceMs: Math.max(1000, inMs(config.behavior.database_timeout) / 3) });
+  kept.care = move.care;
+  if (move.begins) begin(context, kept, care, queries);
+  if (move.step !== null) act(context, kept, care, move.step);
+  if (move.ends) end(context, kept);
+}
+
+const isTrouble = ({ verySlow, waitingSinceMs }: QueryFigures, before: number, nowMs: number): boolean =>
+  verySlow > before || (waitingSinceMs !== null && nowMs - waitingSinceMs >= longMs);
+
+function begin(context: Context, kept: Kept, care: StoreCare, queries: QueryFigures): void {
+  Object.assign(kept, { sinceMs: context.world.clock.nowMs(), obstacles: null, did: [] } satisfies Partial<Kept>);
+  const reason = queries.lastSlow ?? 'an operation has been waiting for more than a second';
+  beside(context, async () => {
+    await look(context, kept, care);
+    context.world.log.warn('monitor', 'the store is slow', { reason, ...toldOf(kept) });
+    keep(context, kept, 'store-slow', { reason, ...toldOf(kept) });
+  });
+}
+
+function act(context: Context, kept: Kept, care: StoreCare, step: CareStep): void {
+  const { log } = context.world;
+  beside(context, async () => {
+    // Before it changes anything, so that the row tells what was there.
+    await look(context, kept, care);
+    if (step === 'restart') {
+      const whatToDo = 'end what holds it, or restart the database; todo store check';
+      const result = 'advised, not done: a controlled restart is not part of this version';
+      kept.did.push(`restart ${result}`);
+      log.critical('monitor', 'restart advised: the store stays slow', { result, ...toldOf(kept), whatToDo });
+      keep(context, kept, 'store-restart-advised', { result, ...toldOf(kept) });
+      return;
+    }
+    const result = await said(() => care[step]());
+    kept.did.push(result);
+    log.warn('monitor', step === 'reset' ? 'store connections opened anew' : 'store statistics renewed', { result, ...toldOf(kept) });
+    keep(context, kept, step === 'reset' ? 'store-reset' : 'store-optimize', { result, ...toldOf(kept) });
+  });
+}
+
+function end(context: Context, kept: Kept): void {
+  const { world } = context;
+  const slowMs = world.clock.nowMs() - kept.sinceMs;
+  world.log.info('monitor', 'the store is quick again', { slowMs, did: kept.did });
+  keep(context, kept, 'store-quick-again', { slowMs });
+  kept.obstacles = null;
+  // Only now: rows about a slow store are work for it. What it does not take is told with the next.
+  beside(context, async () => {
+    for (let row = kept.rows[0]; row !== undefined; row = kept.rows[0]) {
+      await world.store.note({ kind: 'healing', todoId: null, runId: null, ...row });
+      kept.rows.shift();
+    }
+  });
+}
+
+async function look({ world, stop }: Context, kept: Kept, care: StoreCare): Promise<void> {
+  try {
+    for (let looks = 1; ; looks++) {
+      kept.obstacles = await care.obstacles();
+      if (kept.obstacles.found.length > 0 || looks === looksMax) return;
+      await world.clock.sleep(lookAgainMs, stop);
+    }
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    // Could not look is an answer of its own: nothing is known, not "nothing holds it".
+    kept.obstacles = { found: kept.obstacles?.found ?? [], blind: error.message };
+    world.log.debug('monitor', 'could not look what holds up the store', { reason: error.message });
+  }
+}
+
+const toldOf = ({ obstacles }: Kept) => ({ heldBy: obstacles?.found.map(({ text }) => text) ?? [], blind: obstacles?.blind ?? null });
+
+async function said(work: () => Promise<string>): Promise<string> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    return `it did not work: ${error.message}`;
+  }
+}
+
+function keep({ world }: Context, kept: Kept, what: string, detail: object): void {
+  if (kept.rows.length < rowsMax) kept.rows.push({ atMs: world.clock.nowMs(), what, detail: JSON.stringify(detail) });
+}
+
+function beside(context: Context, work: () => Promise<void>): void {
+  context.tasks.start('care', work, (error) => context.world.log.warn('monitor', 'care of the store failed', { reason: messageOf(error) }));
+}

@@ -189,7 +189,11 @@ async function storeOf(config: Config, log: Log, local: () => Local, opened: Asy
       }),
     );
   }
-  const [{ createMysqlStore }, { parseStoreUrl }] = await Promise.all([import('../store/mysql.ts'), import('../store/url.ts')]);
+  const [{ createMysqlStore }, { parseStoreUrl }, { storeMapOf }] = await Promise.all([
+    import('../store/mysql.ts'),
+    import('../store/url.ts'),
+    import('../core/store-map.ts'),
+  ]);
   const address = parseStoreUrl(url, config.store.password_file);
   if (address.kind !== 'mysql') throw new Error(`${address.describe()} is no MySQL address`);
   const store = createMysqlStore({
@@ -200,6 +204,7 @@ async function storeOf(config: Config, log: Log, local: () => Local, opened: Asy
     log,
     keepsEvents,
     prefix: config.store.table_prefix,
+    map: config.store.map === null ? null : storeMapOf(config.store.map),
     deadlineMs: config.behavior.database_timeout * 1000,
     poolSize: config.store.pool,
   });

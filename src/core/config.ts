@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { isObject } from './shape.ts';
+import { storeMapProblems } from './store-map.ts';
+import { storeMapSchema } from './store-map-schema.ts';
 
 /** Seconds, as the keys of the earlier system are. Fractions are allowed so that tests need not wait. */
 const seconds = (max: number) => z.number().min(0.01).max(max);
@@ -118,6 +120,8 @@ export const configSchema = z.strictObject({
       resets: z.number().int().min(0).max(100).default(3),
     })
     .prefault({}),
+      /** An existing table as the table of todos; null = our own. */
+      map: storeMapSchema.nullable().default(null),
   monitoring: z
     .strictObject({
       /** Called on emergencies. */
@@ -154,8 +158,9 @@ export type ParsedConfig =
 export function parseConfig(raw: unknown): ParsedConfig {
   const { cleaned, warnings } = withoutRetired(raw);
   const result = configSchema.safeParse(cleaned);
-  if (!result.success) return { problems: result.error.issues.flatMap((issue) => problemsOf(issue, cleaned)) };
-  const orders = wrongOrders(result.data);
+  const mapping = wrongMapping(cleaned);
+  if (!result.success) return { problems: [...result.error.issues.flatMap((issue) => problemsOf(issue, cleaned)), ...mapping] };
+  const orders = [...wrongOrders(result.data), ...mapping];
   return orders.length > 0 ? { problems: orders } : { config: result.data, warnings };
 }
 
@@ -256,6 +261,13 @@ function nearestKey(key: string): string | null {
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
+/** Told beside what is wrong elsewhere: each mistake that is found late costs a start. */
+function wrongMapping(cleaned: unknown): readonly ConfigProblem[] {
+  const store = isObject(cleaned) && isObject(cleaned['store']) ? cleaned['store'] : {};
+  const map = storeMapSchema.safeParse(store['map']);
+  return map.success ? storeMapProblems(map.data, typeof store['url'] === 'string' ? store['url'] : null) : [];
+}
+
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       next[j] = Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1));

@@ -116,9 +116,9 @@ function runDiffers({ record, run }: ReadBack): string | null {
 }
 
 /** A todo that went on (open, parked, blocked) may have been taken again since; a terminal one must show this record for ever. */
-function todoDiffers({ record, todo }: ReadBack): string | null {
+function todoDiffers({ record, todo, changedByOthers }: ReadBack): string | null {
   if (todo.id !== record.todoId) return `todo: id is ${todo.id}, recorded was ${record.todoId}`;
-  if (!isTerminal(record.todoStatus))
+  if (!isTerminal(record.todoStatus) || changedByOthers === true)
     return todo.fence < record.fence ? `todo: fence ${todo.fence} is older than the record's ${record.fence}` : null;
   return firstDifference('todo', [
     ['status', todo.status, record.todoStatus],

@@ -113,4 +113,6 @@ export type StoredRecord = {
   /** The todo row of now, not of then: a terminal todo must show the record's status. */
   readonly todo: Todo;
   readonly run: Run;
+  /** The todo stands in somebody else's table (`store.map`), and they changed or deleted it after this record: it need not show it any more. */
+  readonly changedByOthers?: boolean;
 };

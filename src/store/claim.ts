@@ -4,9 +4,10 @@ import { isInProgress, isTerminal } from '../core/words.ts';
 import type { ClaimRequest, ClaimResult } from '../world.ts';
 import type { Driver } from './driver.ts';
 import type { Names } from './names.ts';
-import { fieldsIn, runColumns, selected, todoColumns, valuesOf } from './rows.ts';
+import { fieldsIn, identified, runColumns, selected, todoColumns, valuesOf } from './rows.ts';
+import type { Condition, Sets } from './shape.ts';
 import { runById, todoById } from './todos.ts';
-import { affectedBy, marks, rowOf, rowsOf, type Value, type Work } from './work.ts';
+import { affectedBy, marks, type Row, rowOf, rowsOf, type Work } from './work.ts';
 
 /** Candidates that are looked at together: more than other hosts will take away between two statements. */
 const candidatesMax = 8;
@@ -76,18 +77,22 @@ function* choose(names: Names, request: ClaimRequest, nowMs: number): Work<Nothi
 
 /** Guarded by all that the choice rests on and that others may change meanwhile. */
 function* grant(names: Names, { runId, todoId, kind }: ClaimRequest, todo: Candidate, nowMs: number): Work<boolean> {
+  if (!(yield* names.todos.align(todo.id, nowMs, true))) return false;
   const from = todoId !== null && kind === 'external' ? "'open', 'parked', 'claimed', 'running', 'stalled'" : "'open', 'parked'";
   const inOrder = todoId === null ? ' AND held = 0 AND (not_before_ms IS NULL OR not_before_ms <= ?)' : '';
-  const taken = yield* affectedBy(
-    `UPDATE ${names.todo} SET status = 'claimed', fence = fence + 1, run_id = ?, reason = NULL, not_before_ms = NULL, updated_at_ms = ?
-     WHERE id = ? AND fence = ? AND run_id IS NULL AND status IN (${from})${inOrder}`,
-    runId,
-    nowMs,
-    todo.id,
-    todo.fence,
-    ...(todoId === null ? [nowMs] : []),
-  );
-  return taken === 1;
+  const sets: Sets = {
+    status: 'claimed',
+    fence: todo.fence + 1,
+    run_id: runId,
+    reason: null,
+    not_before_ms: null,
+    updated_at_ms: nowMs,
+  };
+  const guard: Condition = {
+    sql: `fence = ? AND run_id IS NULL AND status IN (${from})${inOrder}`,
+    values: [todo.fence, ...(todoId === null ? [nowMs] : [])],
+  };
+  return (yield* names.todos.update(todo.id, sets, guard, nowMs)) === 1;
 }
 
 function runFor({ runId, host, kind, tokenSha256, leaseMs, externalLeaseMs }: ClaimRequest, todo: Candidate, nowMs: number): Run {
@@ -135,8 +140,6 @@ function crowded(values: readonly string[], limit: number): readonly string[] {
   return [...counts].filter(([, count]) => count >= limit).map(([value]) => value);
 }
 
-type Condition = { readonly sql: string; readonly values: readonly Value[] };
-
 /** Each by itself, so that an index gives the first few in order without sorting all that wait. Parked without a time waits for a person. */
 const statuses = [`t.status = 'open'`, `t.status = 'parked' AND t.not_before_ms IS NOT NULL`];
 const startable = `t.held = 0 AND t.run_id IS NULL AND (t.after_id IS NULL OR (d.status = 'completed' AND d.proof <> 'forced'))`;
@@ -162,7 +165,8 @@ function* next(
   slots: Slots,
   nowMs: number,
 ): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
-  const from = `FROM ${names.todo} t LEFT JOIN ${names.todo} d ON d.id = t.after_id`;
+  const { waitingRows, rows: every, order } = names.todos;
+  const from = `FROM ${waitingRows} t LEFT JOIN ${every} d ON d.id = t.after_id`;
   const ours = (status: string): Condition =>
     all({ sql: status, values: [] }, { sql: startable, values: [] }, agents === null ? anything : among('t.agent', agents));
   const candidates: Candidate[] = [];
@@ -172,12 +176,12 @@ function* next(
     if (slots.full) break;
     const fitting = all(ours(status), isDue(nowMs), notAmong('t.agent', slots.fullAgents), notAmong('t.project', slots.fullProjects));
     const rows = yield* rowsOf(
-      `SELECT ${selected('t', candidateColumns)} ${from} WHERE ${fitting.sql} ORDER BY t.priority, t.created_at_ms, t.number LIMIT ${candidatesMax}`,
+      `SELECT ${selected('t', candidateColumns)} ${from} WHERE ${fitting.sql} ORDER BY ${order.sql} LIMIT ${candidatesMax}`,
       ...fitting.values,
     );
-    candidates.push(...rows.map((row) => fieldsIn(row, 't', candidateColumns) as unknown as Candidate));
+    candidates.push(...rows.map((row) => candidateIn(row)));
   }
-  if (candidates.length > 0) return { candidates: candidates.sort(byPriorityThenAge) };
+  if (candidates.length > 0) return { candidates: candidates.sort(order.compare) };
   for (const status of statuses) {
     const ready = all(ours(status), isDue(nowMs));
     due ||= (yield* rowOf(`SELECT t.id AS id ${from} WHERE ${ready.sql} LIMIT 1`, ...ready.values)) !== null;
@@ -190,8 +194,7 @@ function* next(
 
 const { id, fence, agent, session, priority, createdAtMs, number } = todoColumns;
 const candidateColumns = { id, fence, agent, session, priority, createdAtMs, number };
-const byPriorityThenAge = (a: Candidate, b: Candidate): number =>
-  a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
+const candidateIn = (row: Row): Candidate => identified(fieldsIn(row, 't', candidateColumns)) as unknown as Candidate;
 
 /**
  * Whatever its flag, time and order; never one that runs or has ended, and not before what it waits for. By hand also one that is in

@@ -1,13 +1,16 @@
 import { OperationalError } from '../core/errors.ts';
 import type { Dialect } from './dialect.ts';
 import { type TableName, tableNames } from './schema.ts';
+import type { Shape } from './shape.ts';
 
 /** Quoted names of our tables, prefix included: what SQL texts are built with. */
-export type Names = Readonly<Record<TableName, string>>;
+export type Tables = Readonly<Record<TableName, string>>;
+/** Our tables, and where the todos are. */
+export type Names = Tables & { readonly todos: Shape };
 
-export function quotedNames(dialect: Dialect, prefix: string): Names {
+export function quotedNames(dialect: Dialect, prefix: string): Tables {
   const quoted = tableNames.map((table) => [table, dialect.quote(checked(`${prefix}${table}`))]);
-  return Object.fromEntries(quoted) as Names;
+  return Object.fromEntries(quoted) as Tables;
 }
 
 /** An identifier is letters, digits and underscores, never longer than every database takes. */

@@ -2,7 +2,7 @@ import { OperationalError } from '../core/errors.ts';
 import type { Log } from '../world.ts';
 import type { Driver } from './driver.ts';
 import { checked, type Names } from './names.ts';
-import { applicationId, type Change, migrations, schemaVersion, type Table, tableNames, tablesNow } from './schema.ts';
+import { applicationId, type Change, indexName, migrations, schemaVersion, type Table, tableNames, tablesNow } from './schema.ts';
 import { affectedBy, rowOf, rowsOf, type Work } from './work.ts';
 
 type Needs = { readonly driver: Driver; readonly names: Names; readonly prefix: string; readonly log: Pick<Log, 'info'> };
@@ -13,8 +13,11 @@ export async function openSchema({ driver, names, prefix, log }: Needs): Promise
   log.info('monitor', 'store schema check starting…', { driver: driver.name });
   const seen = await driver.read(about, () => inspect(driver, names, prefix));
   refuseForeign(seen, prefix);
+  const { todos } = names;
+  refuseAnothers(seen, todos.signature);
+  if (todos.signature !== null) refuseMismatch(await driver.read(about, () => todos.problems()), todos.table);
   log.info('monitor', 'store schema check completed', { driver: driver.name, version: seen.version, missing: missingTables(seen, prefix) });
-  const created = needsWork(seen, prefix) ? await driver.define(about, () => bringUp(driver, names, prefix)) : [];
+  const created = needsWork(seen, prefix, todos.signature) ? await driver.define(about, () => bringUp(driver, names, prefix)) : [];
   log.info('monitor', 'store initialized', { driver: driver.name, version: schemaVersion, created });
   log.info('monitor', 'store ready', { driver: driver.name });
 }
@@ -27,6 +30,8 @@ type Seen = {
   readonly version: number;
   readonly lastNumber: number | null;
   readonly highestNumber: number;
+  /** Of the table that these todos are tied to; null where they are our own. */
+  readonly mapped: number | null;
 };
 
 function* inspect(driver: Driver, names: Names, prefix: string): Work<Seen> {
@@ -49,6 +54,7 @@ function* inspect(driver: Driver, names: Names, prefix: string): Work<Seen> {
     // Where only store_meta was lost the tables speak for themselves.
     version: meta.get('version') ?? (whole ? schemaVersion : 0),
     lastNumber: meta.get('number') ?? null,
+    mapped: meta.get('mapped') ?? null,
     highestNumber: Number(highest?.['highest'] ?? 0),
   };
 }
@@ -79,13 +85,40 @@ function refuseForeign(seen: Seen, prefix: string): void {
   }
 }
 
+/** Our numbers are their ids in a mapped store and our own in another: the two are never mixed. */
+function refuseAnothers({ mapped, highestNumber }: Seen, signature: number | null): void {
+  if (mapped === signature || (mapped === null && highestNumber === 0)) return;
+  throw new OperationalError('STORE_SCHEMA', {
+    operation: 'opening',
+    subject: 'the store',
+    why:
+      signature === null
+        ? "its todos stand in somebody's table, and store.map is not set"
+        : mapped === null
+          ? 'it has todos of its own, and store.map is set'
+          : 'it belongs to another table than store.map.table',
+    hint: 'Choose another store.table_prefix, or mend store.map.',
+  });
+}
+
+function refuseMismatch(problems: readonly string[], table: string): void {
+  if (problems.length === 0) return;
+  throw new OperationalError('STORE_SCHEMA', {
+    operation: 'opening',
+    subject: `table ${table}`,
+    why: problems.join('; '),
+    hint: 'See: todo store map --check',
+  });
+}
+
 /** As tables stood at a version; where nothing of ours is there yet, nobody else's may have our names either. */
 const tablesAt = (version: number): readonly Table[] => (version === 0 ? tablesNow() : tablesNow(version));
 
 const missingTables = (seen: Seen, prefix: string): readonly string[] =>
   tablesNow().flatMap(({ name }) => (seen.columns.has(`${prefix}${name}`.toLowerCase()) ? [] : [name]));
 
-const needsWork = (seen: Seen, prefix: string): boolean =>
+const needsWork = (seen: Seen, prefix: string, signature: number | null): boolean =>
+  seen.mapped !== signature ||
   seen.application === null ||
   seen.version < schemaVersion ||
   seen.lastNumber === null ||
@@ -105,6 +138,7 @@ function* bringUp(driver: Driver, names: Names, prefix: string): Work<readonly s
     ['application', applicationId],
     ['version', 0],
     ['number', 0],
+    ...(names.todos.signature === null ? [] : [['mapped', names.todos.signature] as const]),
   ];
   for (const [name, value] of remembered)
     yield* affectedBy(`${driver.dialect.insertIgnore} INTO ${names.store_meta} (name, value) VALUES (?, ?)`, name, value);
@@ -121,9 +155,22 @@ function* make(driver: Driver, prefix: string, change: Change): Work<void> {
   const table = checked(`${prefix}${change.table}`);
   const asked = driver.dialect.columnsOf([table]);
   const there = yield* rowsOf(asked.sql, ...asked.values);
+  if ('addIndex' in change) {
+    yield* addIndex(driver, table, change);
+    return;
+  }
   const name = change.addColumn.name;
   if (!there.some((row) => String(row['column_name']).toLowerCase() === name))
     yield* affectedBy(driver.dialect.addColumn(table, change.addColumn));
+}
+
+function* addIndex(driver: Driver, table: string, change: Extract<Change, { addIndex: unknown }>): Work<void> {
+  const all = tablesNow().find(({ name }) => name === change.table)?.indexes ?? [];
+  const name = checked(indexName(table, all.indexOf(change.addIndex) + 1));
+  const asked = driver.dialect.indexesOf(table);
+  const there = yield* rowsOf(asked.sql, ...asked.values);
+  if (!there.some((row) => String(row['index_name']).toLowerCase() === name.toLowerCase()))
+    yield* affectedBy(driver.dialect.addIndex(table, name, change.addIndex));
 }
 
 function* create(driver: Driver, prefix: string, table: Table): Work<void> {

@@ -1,8 +1,10 @@
 import { type LongField, longFields, type Measured, measure, type ReadBack, storable } from '../core/record.ts';
 import type { TerminalRecord } from '../core/todo.ts';
 import { isTerminal } from '../core/words.ts';
+import { headOf } from './fit.ts';
 import type { Names } from './names.ts';
 import { recordColumns, recordIn, runColumns, runIn, selected, todoColumns, todoIn, valuesOf } from './rows.ts';
+import type { Condition, Sets } from './shape.ts';
 import { affectedBy, marks, rowOf, Undo, type Work } from './work.ts';
 
 type Recorded = 'recorded' | 'already' | 'superseded';
@@ -21,8 +23,6 @@ export function parcelOf(given: TerminalRecord, valueBytesMax: number, sha256: S
   const parts: Partial<Record<LongField, string>> = {};
   const truncated: Record<string, Measured & { whole: Measured }> = {};
   for (const field of longFields) {
-    // A character of JavaScript is at most three bytes of UTF-8: most values need no counting.
-    if (record[field].length * 3 <= valueBytesMax) continue;
     const part = headOf(record[field], valueBytesMax);
     if (part === record[field]) continue;
     parts[field] = part;
@@ -32,20 +32,12 @@ export function parcelOf(given: TerminalRecord, valueBytesMax: number, sha256: S
   return { record: whole, truncated, inOne: longFields.reduce((sum, field) => sum + whole[field].length * 3, 0) <= valueBytesMax };
 }
 
-/** The first bytes of a text, never ending inside a character. */
-function headOf(text: string, bytesMax: number): string {
-  const bytes = new TextEncoder().encode(text);
-  if (bytes.length <= bytesMax) return text;
-  let end = bytesMax;
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(0, end));
-}
-
 /**
  * Run, todo and record in one transaction, or none of them. Where long values are too large together each travels in a
  * statement of its own, so that a server's bound on one packet bounds one value and not their sum.
  */
 export function* record(names: Names, { record: sent, truncated, inOne }: Parcel, nowMs: number): Work<Recorded> {
+  yield* names.todos.align(sent.todoId, nowMs);
   const ended = yield* affectedBy(
     `UPDATE ${names.run} SET outcome = ?, ended_at_ms = ?, said_by = ?, round = ?, token_sha256 = '' WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
     sent.outcome,
@@ -57,23 +49,21 @@ export function* record(names: Names, { record: sent, truncated, inOne }: Parcel
     sent.fence,
   );
   if (ended !== 1) return (yield* hasRecord(names, sent.runId)) ? 'already' : 'superseded';
-  const changed = yield* affectedBy(
-    `UPDATE ${names.todo} SET status = ?, proof = ?, reason = ?, not_before_ms = ?, attempts = ?, resets = ?, summary = ?, report = ?, run_id = NULL, ended_at_ms = ?, updated_at_ms = ?
-     WHERE id = ? AND fence = ? AND run_id = ?`,
-    sent.todoStatus,
-    sent.proof,
-    sent.reason,
-    sent.notBeforeMs,
-    sent.attempts,
-    sent.resets,
-    sent.summary,
-    sent.reportPath,
-    isTerminal(sent.todoStatus) ? sent.endedAtMs : null,
-    nowMs,
-    sent.todoId,
-    sent.fence,
-    sent.runId,
-  );
+  const sets: Sets = {
+    status: sent.todoStatus,
+    proof: sent.proof,
+    reason: sent.reason,
+    not_before_ms: sent.notBeforeMs,
+    attempts: sent.attempts,
+    resets: sent.resets,
+    summary: sent.summary,
+    report: sent.reportPath,
+    run_id: null,
+    ended_at_ms: isTerminal(sent.todoStatus) ? sent.endedAtMs : null,
+    updated_at_ms: nowMs,
+  };
+  const guard: Condition = { sql: 'fence = ? AND run_id = ?', values: [sent.fence, sent.runId] };
+  const changed = yield* names.todos.update(sent.todoId, sets, guard, nowMs);
   if (changed !== 1) throw new Undo('superseded' satisfies Recorded);
   const row = inOne ? sent : { ...sent, reportHtml: '', output: '', evidence: '' };
   const columns = [...Object.values(recordColumns), 'truncated', 'recorded_at_ms'];
@@ -85,6 +75,7 @@ export function* record(names: Names, { record: sent, truncated, inOne }: Parcel
   );
   for (const field of inOne ? [] : longFields)
     yield* affectedBy(`UPDATE ${names.completion} SET ${recordColumns[field]} = ? WHERE run_id = ?`, sent[field], sent.runId);
+  yield* names.todos.show(sent, nowMs);
   return 'recorded';
 }
 
@@ -93,18 +84,26 @@ function* hasRecord(names: Names, runId: string): Work<boolean> {
 }
 
 export function* readBack(names: Names, runId: string): Work<ReadBack | null> {
-  const row = yield* rowOf(
-    `SELECT ${selected('c', recordColumns)}, c.truncated AS truncated, ${selected('t', todoColumns)}, ${selected('r', runColumns)}
-     FROM ${names.completion} c JOIN ${names.todo} t ON t.id = c.todo_id JOIN ${names.run} r ON r.id = c.run_id WHERE c.run_id = ?`,
-    runId,
-  );
-  if (row === null) return null;
-  return {
-    record: recordIn(row),
-    truncated: JSON.parse(String(row['truncated'])) as ReadBack['truncated'],
-    todo: todoIn(row),
-    run: runIn(row),
-  };
+  const { kept, isShared } = names.todos;
+  for (const [at, todos] of kept.entries()) {
+    const row = yield* rowOf(
+      `SELECT ${selected('c', recordColumns)}, c.truncated AS truncated, ${selected('t', todoColumns)}, ${selected('r', runColumns)}
+       FROM ${names.completion} c JOIN ${todos} t ON t.id = c.todo_id JOIN ${names.run} r ON r.id = c.run_id WHERE c.run_id = ?`,
+      runId,
+    );
+    if (row === null) continue;
+    const record = recordIn(row);
+    const todo = todoIn(row);
+    const changed = isShared && (at > 0 || todo.status !== record.todoStatus || todo.fence !== record.fence);
+    return {
+      record,
+      truncated: JSON.parse(String(row['truncated'])) as ReadBack['truncated'],
+      todo,
+      run: runIn(row),
+      ...(changed ? { changedByOthers: true } : {}),
+    };
+  }
+  return null;
 }
 
 /** Waits until nobody is writing this run's row: a commit whose answer was lost may still be on its way. Then "not there" is certain. */

@@ -78,11 +78,17 @@ export const selected = (alias: string, columns: Readonly<Record<string, string>
     .join(', ');
 
 export const todoIn = (row: Row, alias = 't'): Todo => {
-  const fields = fieldsIn(row, alias, todoColumns);
+  const fields = identified(fieldsIn(row, alias, todoColumns));
   return { ...fields, held: fields['held'] === 1, checks: JSON.parse(String(fields['checks'])) } as unknown as Todo;
 };
 
 export const runIn = (row: Row, alias = 'r'): Run => fieldsIn(row, alias, runColumns) as unknown as Run;
+
+/** In somebody's table a todo that we never wrote to has no id of ours: it is its number. */
+export const identified = (fields: Record<string, unknown>): Record<string, unknown> => ({
+  ...fields,
+  id: fields['id'] ?? String(fields['number']),
+});
 
 /** Null where an outer join found no run. */
 export const runOrNullIn = (row: Row, alias = 'r'): Run | null => (row[`${alias}_id`] === null ? null : runIn(row, alias));

@@ -3,6 +3,7 @@ import type { Store } from '../world.ts';
 import type { Names } from './names.ts';
 import { noteChange, statusOf } from './notes.ts';
 import { runColumns, runIn, selected, todoColumns, todoIn } from './rows.ts';
+import type { Sets as AnySets } from './shape.ts';
 import { affectedBy, rowsOf, Undo, type Value, type Work } from './work.ts';
 
 /**
@@ -28,19 +29,13 @@ function* endRun(
   return ended === 1;
 }
 
-type Sets = Readonly<Record<string, Value>> & { readonly status: string; readonly reason: string | null; readonly updated_at_ms: number };
+type Sets = AnySets & { readonly status: string; readonly reason: string | null; readonly updated_at_ms: number };
 
 /** One row or everything is taken back and the answer is false. */
 function* changeTodo(names: Names, by: By, { todoId, runId, fence }: RunRef, sets: Sets, condition = ''): Work<true> {
-  const columns = Object.keys(sets);
   const from = yield* statusOf(names, todoId);
-  const changed = yield* affectedBy(
-    `UPDATE ${names.todo} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE id = ? AND fence = ? AND run_id = ?${condition}`,
-    ...Object.values(sets),
-    todoId,
-    fence,
-    runId,
-  );
+  const guard = { sql: `fence = ? AND run_id = ?${condition}`, values: [fence, runId] };
+  const changed = yield* names.todos.update(todoId, sets, guard, sets.updated_at_ms);
   if (changed !== 1) throw new Undo(false);
   yield* noteChange(
     names,
@@ -65,6 +60,7 @@ export function* mark(
   reason: string | null,
   nowMs: number,
 ): Work<boolean> {
+  yield* names.todos.align(ref.todoId, nowMs);
   const found = yield* affectedBy(
     `UPDATE ${names.run} SET round = ? WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
     round,
@@ -86,6 +82,7 @@ export function* renew(
   const held = new Set<RunRef>();
   // In one order for all, so that two who renew cannot wait for each other.
   for (const ref of [...refs].sort((a, b) => (a.runId < b.runId ? -1 : 1))) {
+    yield* names.todos.align(ref.todoId, nowMs);
     const prolonged = yield* affectedBy(
       `UPDATE ${names.run} SET lease_until_ms = ? WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
       nowMs + leaseMs,
@@ -105,6 +102,7 @@ export function* giveBack(
   back: { readonly outcome: 'released' | 'lost'; readonly reason: string; readonly notBeforeMs: number | null; readonly attempts: number },
   nowMs: number,
 ): Work<boolean> {
+  yield* names.todos.align(ref.todoId, nowMs);
   if (!(yield* endRun(names, ref, { outcome: back.outcome, atMs: nowMs }))) return false;
   return yield* changeTodo(names, by, ref, {
     status: 'open',
@@ -127,6 +125,7 @@ export function* expired(names: Names, nowMs: number): Work<readonly { readonly 
 
 /** Guarded by the expired lease on the very row that renewing writes: of the two, one is first and the other sees it. */
 export function* rescue(names: Names, by: By, ref: RunRef, to: Parameters<Store['rescue']>[1], nowMs: number): Work<boolean> {
+  yield* names.todos.align(ref.todoId, nowMs);
   if (!(yield* endRun(names, ref, { outcome: to.outcome, atMs: nowMs }, ' AND lease_until_ms <= ?', nowMs))) return false;
   const { status, reason, attempts, resets } = to;
   return yield* changeTodo(
@@ -139,6 +138,7 @@ export function* rescue(names: Names, by: By, ref: RunRef, to: Parameters<Store[
 }
 
 export function* deadLetter(names: Names, by: By, ref: RunRef, reason: string, nowMs: number): Work<boolean> {
+  yield* names.todos.align(ref.todoId, nowMs);
   const again = ` AND status IN ('claimed', 'running', 'stalled', 'dead-lettered')`;
   return yield* changeTodo(names, by, ref, { status: 'dead-lettered', held: 1, reason, updated_at_ms: nowMs }, again);
 }
@@ -147,6 +147,7 @@ export function* deadLetter(names: Names, by: By, ref: RunRef, reason: string, n
 const requeuedLeaseMs = 60_000;
 
 export function* requeue(names: Names, by: By, ref: RunRef, nowMs: number): Work<boolean> {
+  yield* names.todos.align(ref.todoId, nowMs);
   const prolonged = yield* affectedBy(
     `UPDATE ${names.run} SET lease_until_ms = CASE WHEN lease_until_ms > ? THEN lease_until_ms ELSE ? END WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
     nowMs + requeuedLeaseMs,

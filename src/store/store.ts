@@ -1,16 +1,19 @@
 import { attachmentBytesMax } from '../core/discussion.ts';
 import { OperationalError } from '../core/errors.ts';
+import type { StoreMap } from '../core/store-map.ts';
 import type { Digest, Log, Random, Store } from '../world.ts';
 import { look, take } from './claim.ts';
 import { attach, attached, attachmentsOf, comment, commentsOf } from './discussion.ts';
 import type { Driver } from './driver.ts';
 import { endedFigures } from './ended-figures.ts';
-import { quotedNames } from './names.ts';
+import { mappedShape } from './mapped.ts';
+import { checked, type Names, quotedNames } from './names.ts';
 import { note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
 import { parcelOf, readBack, record, settle } from './records.ts';
 import { deadLetter, expired, giveBack, mark, renew, requeue, rescue } from './runs.ts';
 import { tableNames } from './schema.ts';
+import { ownShape, type Shape } from './shape.ts';
 import { type TimingNeeds, timed } from './timing.ts';
 import { add, blockDependents, change, dependentsToBlock, find, inProgress, list, runById, runsOf, waiting } from './todos.ts';
 import { rowOf, type Work } from './work.ts';
@@ -19,6 +22,8 @@ export type StoreNeeds = {
   readonly driver: Driver;
   /** `store.table_prefix`; '' for none. */
   readonly prefix: string;
+  /** `store.map`: somebody's existing table as the table of todos. Only where the driver shares it with them. */
+  readonly map?: StoreMap | null;
   readonly random: Pick<Random, 'uuidv7'>;
   readonly digest: Pick<Digest, 'sha256'>;
   readonly log: Pick<Log, 'info' | 'warn'>;
@@ -27,8 +32,11 @@ export type StoreNeeds = {
 };
 
 /** The system of record over any driver: all its logic, once. What differs between databases is in `dialect.ts` and in the drivers. */
-export function createStore({ driver: untimed, prefix, random, digest, log, keepsEvents = false }: StoreNeeds): Store {
-  const names = quotedNames(untimed.dialect, prefix);
+export function createStore({ driver: plain, prefix, map = null, random, digest, log, keepsEvents = false }: StoreNeeds): Store {
+  const tables = quotedNames(plain.dialect, prefix);
+  const todos = map === null ? ownShape(tables) : mappedShape({ map, tables, quote: (name) => plain.dialect.quote(checked(name)) });
+  const names: Names = { ...tables, todos };
+  const untimed = map === null ? plain : prepared(plain, todos);
   const keep: TimingNeeds['note'] = (row) => {
     const id = random.uuidv7();
     return untimed.write({ operation: 'noting', subject: row.what }, () => note(names, id, row));
@@ -153,6 +161,20 @@ export function createStore({ driver: untimed, prefix, random, digest, log, keep
 
 function* atNow<T>(driver: Driver, work: (nowMs: number) => Work<T>): Work<T> {
   return yield* work(yield* driver.now());
+}
+
+/** Their table is looked at before the first operation that needs it, over the same connection. */
+function prepared(driver: Driver, { prepare }: Pick<Shape, 'prepare'>): Driver {
+  const after = <T>(work: () => Work<T>) =>
+    function* (): Work<T> {
+      yield* prepare();
+      return yield* work();
+    };
+  return {
+    ...driver,
+    read: (about, work) => driver.read(about, after(work)),
+    write: (about, work) => driver.write(about, after(work)),
+  };
 }
 
 function* ping(): Work<void> {

@@ -4,7 +4,8 @@ import { isTerminal, type TodoStatus } from '../core/words.ts';
 import type { ListFilter, Store } from '../world.ts';
 import type { Names } from './names.ts';
 import { noteChange } from './notes.ts';
-import { runColumns, runIn, runOrNullIn, selected, todoColumns, todoIn, valuesOf } from './rows.ts';
+import { runColumns, runIn, runOrNullIn, selected, todoColumns, todoIn } from './rows.ts';
+import type { Sets } from './shape.ts';
 import { affectedBy, marks, rowOf, rowsOf, Undo, type Work } from './work.ts';
 
 const todoSelected = selected('t', todoColumns);
@@ -34,13 +35,13 @@ export function* add(names: Names, given: NewTodo, nowMs: number): Work<Todo> {
     updatedAtMs: nowMs,
     endedAtMs: null,
   };
-  const values = valuesOf(todoColumns, todo);
-  yield* affectedBy(`INSERT INTO ${names.todo} (${Object.values(todoColumns).join(', ')}) VALUES (${marks(values)})`, ...values);
+  yield* names.todos.insert(todo);
   return (yield* todoById(names, given.id)) ?? todo;
 }
 
 export function* todoById(names: Names, id: string): Work<Todo | null> {
-  const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todo} t WHERE t.id = ?`, id);
+  const { sql, values } = names.todos.byId(id);
+  const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todos.rows} t WHERE ${sql}`, ...values);
   return row === null ? null : todoIn(row);
 }
 
@@ -50,14 +51,14 @@ const prefixMin = 4;
 export function* find(names: Names, ref: string): Work<Todo | null> {
   // Numbers are shown without a leading zero, and ids of our time begin with one: no text is both.
   if (/^[1-9][0-9]{0,14}$/.test(ref)) {
-    const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todo} t WHERE t.number = ?`, Number(ref));
+    const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todos.rows} t WHERE t.number = ?`, Number(ref));
     if (row !== null) return todoIn(row);
   }
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(ref)) return null;
   const exact = yield* todoById(names, ref);
   if (exact !== null || ref.length < prefixMin) return exact;
   // '~' sorts behind all that an id is made of.
-  const fitting = yield* rowsOf(`SELECT ${todoSelected} FROM ${names.todo} t WHERE t.id >= ? AND t.id < ? LIMIT 2`, ref, `${ref}~`);
+  const fitting = yield* rowsOf(`SELECT ${todoSelected} FROM ${names.todos.rows} t WHERE t.id >= ? AND t.id < ? LIMIT 2`, ref, `${ref}~`);
   if (fitting.length > 1)
     throw new OperationalError('AMBIGUOUS', { operation: 'finding', subject: `todo ${ref}`, why: 'more than one id begins so' });
   return fitting[0] === undefined ? null : todoIn(fitting[0]);
@@ -71,14 +72,16 @@ export function* list(
   const where = statuses === null ? '' : `WHERE t.status IN (${marks(statuses)})`;
   const bounded = Math.max(0, Math.trunc(limit));
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected} FROM ${names.todo} t ${where} ORDER BY t.created_at_ms DESC, t.number DESC LIMIT ${bounded + 1}`,
+    `SELECT ${todoSelected} FROM ${names.todos.rows} t ${where} ORDER BY t.created_at_ms DESC, t.number DESC LIMIT ${bounded + 1}`,
     ...(statuses ?? []),
   );
   return { todos: rows.slice(0, bounded).map((row) => todoIn(row)), truncated: rows.length > bounded };
 }
 
 export function* waiting(names: Names): Work<number> {
-  const row = yield* rowOf(`SELECT COUNT(*) AS waiting FROM ${names.todo} WHERE status IN ('open', 'parked') AND held = 0`);
+  const row = yield* rowOf(
+    `SELECT COUNT(*) AS waiting FROM ${names.todos.waitingRows} t WHERE t.status IN ('open', 'parked') AND t.held = 0`,
+  );
   return Number(row?.['waiting']);
 }
 
@@ -94,7 +97,7 @@ export function* runById(names: Names, id: string): Work<Run | null> {
 
 export function* inProgress(names: Names): Work<readonly { readonly todo: Todo; readonly run: Run | null }[]> {
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected}, ${runSelected} FROM ${names.todo} t LEFT JOIN ${names.run} r ON r.id = t.run_id WHERE t.status IN ('claimed', 'running', 'stalled') ORDER BY t.number`,
+    `SELECT ${todoSelected}, ${runSelected} FROM ${names.todos.rows} t LEFT JOIN ${names.run} r ON r.id = t.run_id WHERE t.status IN ('claimed', 'running', 'stalled') ORDER BY t.number`,
   );
   return rows.map((row) => ({ todo: todoIn(row), run: runOrNullIn(row) }));
 }
@@ -117,26 +120,25 @@ export function* change(
   if (to.status !== undefined && !changedTo.has(to.status)) throw new Error(`a todo is never changed to ${to.status} without a run`);
   const movable = from.filter((status) => !isTerminal(status));
   if (movable.length === 0) return false;
+  yield* names.todos.align(todoId, nowMs);
   const before = yield* todoById(names, todoId);
   if (before === null) return false;
   const givesUpRun = before.status === 'dead-lettered' && before.runId !== null && to.status !== undefined;
-  const sets: [column: string, value: string | number | null][] = [['updated_at_ms', nowMs]];
-  if (to.status !== undefined) sets.push(['status', to.status]);
-  if (to.status !== undefined && isTerminal(to.status)) sets.push(['ended_at_ms', nowMs]);
-  if (to.held !== undefined) sets.push(['held', Number(to.held)]);
-  if (to.reason !== undefined) sets.push(['reason', to.reason]);
-  if (to.notBeforeMs !== undefined) sets.push(['not_before_ms', to.notBeforeMs]);
-  if (givesUpRun) sets.push(['run_id', null]);
+  const sets: Sets = {
+    updated_at_ms: nowMs,
+    ...(to.status !== undefined && { status: to.status }),
+    ...(to.status !== undefined && isTerminal(to.status) && { ended_at_ms: nowMs }),
+    ...(to.held !== undefined && { held: Number(to.held) }),
+    ...(to.reason !== undefined && { reason: to.reason }),
+    ...(to.notBeforeMs !== undefined && { not_before_ms: to.notBeforeMs }),
+    ...(givesUpRun && { run_id: null }),
+  };
   // Guarded by what was just read: whoever came between finds or makes another fence, status or run.
-  const changed = yield* affectedBy(
-    `UPDATE ${names.todo} SET ${sets.map(([column]) => `${column} = ?`).join(', ')} WHERE id = ? AND fence = ? AND status = ? AND status IN (${marks(movable)}) AND (run_id IS NULL OR status = 'dead-lettered')`,
-    ...sets.map(([, value]) => value),
-    todoId,
-    before.fence,
-    before.status,
-    ...movable,
-  );
-  if (changed !== 1) return false;
+  const guard = {
+    sql: `fence = ? AND status = ? AND status IN (${marks(movable)}) AND (run_id IS NULL OR status = 'dead-lettered')`,
+    values: [before.fence, before.status, ...movable],
+  };
+  if ((yield* names.todos.update(before.id, sets, guard, nowMs)) !== 1) return false;
   const by = to.by ?? 'signoff';
   const about = { todoId, runId: null, atMs: nowMs };
   const reason = to.reason ?? null;
@@ -161,7 +163,7 @@ const endedBadly = `(d.status IN ('failed', 'cancelled') OR (d.status = 'complet
 
 export function* dependentsToBlock(names: Names): Work<readonly { readonly todo: Todo; readonly reason: string }[]> {
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todo} t JOIN ${names.todo} d ON d.id = t.after_id WHERE t.status IN ('open', 'parked') AND t.run_id IS NULL AND ${endedBadly} ORDER BY t.number`,
+    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todos.rows} t JOIN ${names.todos.rows} d ON d.id = t.after_id WHERE t.status IN ('open', 'parked') AND t.run_id IS NULL AND ${endedBadly} ORDER BY t.number`,
   );
   return rows.map((row) => ({
     todo: todoIn(row),
@@ -173,12 +175,9 @@ export function* dependentsToBlock(names: Names): Work<readonly { readonly todo:
 export function* blockDependents(names: Names, nowMs: number, newId: () => string): Work<readonly Todo[]> {
   const blocked: Todo[] = [];
   for (const { todo, reason } of yield* dependentsToBlock(names)) {
-    const changed = yield* affectedBy(
-      `UPDATE ${names.todo} SET status = 'blocked', reason = ?, updated_at_ms = ? WHERE id = ? AND status IN ('open', 'parked') AND run_id IS NULL`,
-      reason,
-      nowMs,
-      todo.id,
-    );
+    yield* names.todos.align(todo.id, nowMs);
+    const guard = { sql: `status IN ('open', 'parked') AND run_id IS NULL`, values: [] };
+    const changed = yield* names.todos.update(todo.id, { status: 'blocked', reason, updated_at_ms: nowMs }, guard, nowMs);
     if (changed === 1)
       yield* noteChange(
         names,

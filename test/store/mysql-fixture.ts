@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
+import type { StoreMap } from '../../src/core/store-map.ts';
 import { random } from '../../src/platform/random.ts';
 import { createMysqlStore } from '../../src/store/mysql.ts';
 import { type MysqlAddress, parseStoreUrl } from '../../src/store/url.ts';
@@ -14,6 +15,7 @@ export function mysqlAddress(url: string): MysqlAddress {
 
 export type MysqlStoreChoices = {
   prefix?: string;
+  map?: StoreMap;
   deadlineMs?: number;
   poolSize?: number;
   logged?: Logged[];
@@ -43,6 +45,7 @@ export function mysqlStore(url: string, choices: MysqlStoreChoices = {}): Store 
   return createMysqlStore({
     address: mysqlAddress(url),
     prefix: choices.prefix ?? '',
+    map: choices.map ?? null,
     deadlineMs: choices.deadlineMs ?? 30_000,
     poolSize: choices.poolSize ?? 4,
     clock: choices.clock ?? realClock,

@@ -95,6 +95,8 @@ export const configSchema = z.strictObject({
         .or(z.literal(''))
         .default(''),
       pool: z.number().int().min(1).max(100).default(4),
+      /** An existing table as the table of todos; null = our own. */
+      map: storeMapSchema.nullable().default(null),
     })
     .prefault({}),
   slots: z
@@ -120,8 +122,6 @@ export const configSchema = z.strictObject({
       resets: z.number().int().min(0).max(100).default(3),
     })
     .prefault({}),
-      /** An existing table as the table of todos; null = our own. */
-      map: storeMapSchema.nullable().default(null),
   monitoring: z
     .strictObject({
       /** Called on emergencies. */

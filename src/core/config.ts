@@ -215,6 +215,13 @@ function wrongOrders({ behavior }: Config): ConfigProblem[] {
   ];
 }
 
+/** Told beside what is wrong elsewhere: each mistake that is found late costs a start. */
+function wrongMapping(cleaned: unknown): readonly ConfigProblem[] {
+  const store = isObject(cleaned) && isObject(cleaned['store']) ? cleaned['store'] : {};
+  const map = storeMapSchema.safeParse(store['map']);
+  return map.success ? storeMapProblems(map.data, typeof store['url'] === 'string' ? store['url'] : null) : [];
+}
+
 function problemsOf(issue: z.core.$ZodIssue, raw: unknown): ConfigProblem[] {
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
@@ -261,13 +268,6 @@ function nearestKey(key: string): string | null {
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
-/** Told beside what is wrong elsewhere: each mistake that is found late costs a start. */
-function wrongMapping(cleaned: unknown): readonly ConfigProblem[] {
-  const store = isObject(cleaned) && isObject(cleaned['store']) ? cleaned['store'] : {};
-  const map = storeMapSchema.safeParse(store['map']);
-  return map.success ? storeMapProblems(map.data, typeof store['url'] === 'string' ? store['url'] : null) : [];
-}
-
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       next[j] = Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1));

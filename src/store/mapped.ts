@@ -147,7 +147,9 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
       `(SELECT ${columns.join(', ')} FROM ${theirs} w LEFT JOIN ${tables.todo} s ON s.number = ${idOf} WHERE ${statusOf} IN (${[...new Set(some)].map(literal).join(', ')})${more})`;
     rows = from(words.map(({ word }) => word));
     const released = map.release === null ? '' : ` AND ${column(map.release.column)} = ${literal(map.release.value)}`;
-    waitingRows = from([map.statuses.open, map.statuses.parked], released);
+    // Set back by hand while an agent works on it: not before that agent's host has heard of it, or its lease is over.
+    const untold = `EXISTS (SELECT 1 FROM ${tables.run} r WHERE r.id = s.run_id AND r.ended_at_ms IS NULL AND r.kind IN ('child', 'tmux') AND r.lease_until_ms > ${nowSql})`;
+    waitingRows = from([map.statuses.open, map.statuses.parked], `${released} AND (s.run_id IS NULL OR NOT ${untold})`);
   }
 
   const isTheirId = (id: string): boolean => /^[0-9]{1,15}$/.test(id);
@@ -378,6 +380,9 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
     },
   };
 }
+
+/** The database's clock, as leases are compared with it. */
+const nowSql = 'CAST(ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED)';
 
 /** Whoever reads only their table must see first that nobody reported this success, or why it stands where it stands. */
 const summaryOf = ({ reason, summary }: TerminalRecord): string =>

@@ -2,7 +2,7 @@
 
 /** Each of another kind, so that nothing can pass by chance. */
 const kinds: readonly (readonly [type: string, value: string])[] = [
-  ['VARCHAR(120)', "'Über „alles“ 🙂'"],
+  ['VARCHAR(120) CHARACTER SET utf8mb4', "'Über „alles“ 🙂'"],
   ['TEXT', "'line one\\nline two\\t'"],
   ['INT', '-7'],
   ['BIGINT UNSIGNED', '18446744073709551615'],
@@ -10,7 +10,7 @@ const kinds: readonly (readonly [type: string, value: string])[] = [
   ['DOUBLE', '0.1'],
   ['DATETIME', "'2021-03-28 02:30:00'"],
   ['DATETIME(3) NULL ON UPDATE CURRENT_TIMESTAMP(3)', "'2020-02-29 23:59:59.999'"],
-  ["ENUM('a','b','ü')", "'ü'"],
+  ["ENUM('a','b','ü') CHARACTER SET utf8mb4", "'ü'"],
   ['VARBINARY(64)', "X'00FF10'"],
 ];
 

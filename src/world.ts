@@ -2,6 +2,7 @@ import type { EndedFigures, MetricsRange } from './core/completion-metrics.ts';
 import type { Attachment, Comment } from './core/discussion.ts';
 import type { Entry, Owner, ProcessId } from './core/entry.ts';
 import type { SystemState } from './core/evidence.ts';
+import type { FailedTry } from './core/failed-try.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
 import type { Answer, TodoStatus } from './core/words.ts';
 
@@ -179,6 +180,9 @@ export type Journal = {
   /** Small durable values of this home (last sweep, notices given). */
   getNote(key: string): string | null;
   setNote(key: string, value: string): Promise<void>;
+  /** Those whose key begins so, by key. */
+  notes(prefix: string): readonly { readonly key: string; readonly value: string }[];
+  dropNotes(keys: readonly string[]): Promise<void>;
 };
 
 export type ClaimRequest = {
@@ -289,6 +293,10 @@ export type Store = {
     readonly atMs: number;
     readonly what: string;
     readonly detail: string;
+    /** Given where the row may be sent more than once: the same id is the same row. */
+    readonly id?: string;
+    /** Of a try that failed (kind `retry`). */
+    readonly failed?: FailedTry;
   }): Promise<void>;
   notesOf(todoId: string): Promise<
     readonly {

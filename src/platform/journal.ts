@@ -99,6 +99,19 @@ export function openJournal(db: Database, committer: Committer, clock: Pick<Cloc
           value,
         );
       }),
+    notes: (prefix) =>
+      guarded(
+        'reading',
+        () =>
+          db.prepare('SELECT key, value FROM journal_note WHERE key >= ? AND key < ? ORDER BY key').all(prefix, `${prefix}\u{10ffff}`) as {
+            key: string;
+            value: string;
+          }[],
+      ),
+    dropNotes: (keys) =>
+      committed(committer, () => {
+        for (const key of keys) db.prepare('DELETE FROM journal_note WHERE key = ?').run(key);
+      }),
   };
 }
 

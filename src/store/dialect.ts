@@ -12,6 +12,10 @@ export type Dialect = {
     readonly indexes: readonly Index[];
   }): readonly string[];
   addColumn(table: string, column: Column): string;
+  /** Names are checked. */
+  addIndex(table: string, name: string, index: Index): string;
+  /** Rows `index_name` of a table. */
+  indexesOf(table: string): { readonly sql: string; readonly values: readonly string[] };
   /** INSERT that does nothing where the key is taken. */
   readonly insertIgnore: string;
   /** Ends a SELECT that must wait for everybody who is writing these rows. */
@@ -35,6 +39,8 @@ export const sqliteDialect: Dialect = {
     ),
   ],
   addColumn: (table, column) => `ALTER TABLE "${table}" ADD COLUMN ${define(column, sqliteTypes, '"')}`,
+  addIndex: (table, name, { unique, columns }) => `CREATE ${unique ? 'UNIQUE ' : ''}INDEX "${name}" ON "${table}" (${list(columns, '"')})`,
+  indexesOf: (table) => ({ sql: `SELECT name AS index_name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?`, values: [table] }),
   insertIgnore: 'INSERT OR IGNORE',
   // One writer at a time: who reads inside a transaction has waited already.
   forUpdate: '',
@@ -62,6 +68,12 @@ export const mysqlDialect: Dialect = {
     ];
   },
   addColumn: (table, column) => `ALTER TABLE \`${table}\` ADD COLUMN ${define(column, mysqlTypes, '`')}`,
+  addIndex: (table, name, { unique, columns }) =>
+    `ALTER TABLE \`${table}\` ADD ${unique ? 'UNIQUE ' : ''}KEY \`${name}\` (${list(columns, '`')})`,
+  indexesOf: (table) => ({
+    sql: 'SELECT DISTINCT index_name AS index_name FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = ?',
+    values: [table],
+  }),
   insertIgnore: 'INSERT IGNORE',
   forUpdate: ' FOR UPDATE',
   columnsOf: (tables) => ({

@@ -1,6 +1,6 @@
 import type { Store } from '../world.ts';
 import type { Names } from './names.ts';
-import { affectedBy, rowOf, rowsOf, type Work } from './work.ts';
+import { affectedBy, marks, rowOf, rowsOf, type Work } from './work.ts';
 
 type Note = Parameters<Store['note']>[0];
 
@@ -9,17 +9,38 @@ const tableOf = { audit: 'audit', retry: 'retry_attempts', healing: 'self_healin
   keyof Names
 >;
 
-export function* note(names: Names, id: string, { kind, todoId, runId, atMs, what, detail }: Note): Work<void> {
-  yield* affectedBy(
-    `INSERT INTO ${names[tableOf[kind]]} (id, todo_id, run_id, at_ms, what, detail) VALUES (?, ?, ?, ?, ?, ?)`,
-    id,
-    todoId,
-    runId,
-    atMs,
-    what,
-    detail,
-  );
+export function* note(names: Names, newId: string, row: Note): Work<void> {
+  const table = names[tableOf[row.kind]];
+  const values: Record<string, string | number | null> = {
+    id: row.id ?? newId,
+    todo_id: row.todoId,
+    run_id: row.runId,
+    at_ms: row.atMs,
+    what: row.what,
+    detail: row.detail,
+    ...moreOf(row),
+  };
+  if (row.id !== undefined && (yield* rowOf(`SELECT id FROM ${table} WHERE id = ?`, row.id)) !== null) return;
+  const columns = Object.keys(values);
+  yield* affectedBy(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks(columns)})`, ...Object.values(values));
 }
+
+/** What only one of the tables has: that by which its rows are found quickly. */
+function moreOf({ kind, what, failed }: Note): Record<string, string | number | null> {
+  if (kind === 'healing') return { type: what.slice(0, typeCharsMax) };
+  if (kind !== 'retry' || failed === undefined) return {};
+  return {
+    kind: failed.of,
+    class: failed.errorClass,
+    attempt: failed.attempt,
+    attempts_max: failed.attemptsMax,
+    status: failed.nextAtMs === null ? 'given-up' : 'waiting',
+    next_at_ms: failed.nextAtMs,
+  };
+}
+
+/** Of a column that every database can index whole. */
+const typeCharsMax = 255;
 
 /** What an audit row says of a change: `{"from":…,"to":…,"by":…,"reason":…}`. */
 export type ChangeOfTodo = {

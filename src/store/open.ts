@@ -153,24 +153,32 @@ function* make(driver: Driver, prefix: string, change: Change): Work<void> {
     return;
   }
   const table = checked(`${prefix}${change.table}`);
-  const asked = driver.dialect.columnsOf([table]);
-  const there = yield* rowsOf(asked.sql, ...asked.values);
   if ('addIndex' in change) {
     yield* addIndex(driver, table, change);
     return;
   }
-  const name = change.addColumn.name;
-  if (!there.some((row) => String(row['column_name']).toLowerCase() === name))
-    yield* affectedBy(driver.dialect.addColumn(table, change.addColumn));
+  const columns = driver.dialect.columnsOf([table]);
+  yield* unlessThere(columns, 'column_name', change.addColumn.name, driver.dialect.addColumn(table, change.addColumn));
+}
+
+/** Another host may make it between our look and our change. */
+function* unlessThere(asked: ReturnType<Driver['dialect']['columnsOf']>, column: string, name: string, sql: string): Work<void> {
+  const isThere = function* (): Work<boolean> {
+    const rows = yield* rowsOf(asked.sql, ...asked.values);
+    return rows.some((row) => String(row[column]).toLowerCase() === name.toLowerCase());
+  };
+  if (yield* isThere()) return;
+  try {
+    yield* affectedBy(sql);
+  } catch (error) {
+    if (!(yield* isThere())) throw error;
+  }
 }
 
 function* addIndex(driver: Driver, table: string, change: Extract<Change, { addIndex: unknown }>): Work<void> {
   const all = tablesNow().find(({ name }) => name === change.table)?.indexes ?? [];
   const name = checked(indexName(table, all.indexOf(change.addIndex) + 1));
-  const asked = driver.dialect.indexesOf(table);
-  const there = yield* rowsOf(asked.sql, ...asked.values);
-  if (!there.some((row) => String(row['index_name']).toLowerCase() === name.toLowerCase()))
-    yield* affectedBy(driver.dialect.addIndex(table, name, change.addIndex));
+  yield* unlessThere(driver.dialect.indexesOf(table), 'index_name', name, driver.dialect.addIndex(table, name, change.addIndex));
 }
 
 function* create(driver: Driver, prefix: string, table: Table): Work<void> {

@@ -31,7 +31,10 @@ export type Table = {
   readonly columns: readonly Column[];
   readonly indexes: readonly Index[];
 };
-export type Change = { readonly create: Table } | { readonly table: TableName; readonly addColumn: Column };
+export type Change =
+  | { readonly create: Table }
+  | { readonly table: TableName; readonly addColumn: Column }
+  | { readonly table: TableName; readonly addIndex: Index };
 export type Migration = { readonly version: number; readonly changes: readonly Change[] };
 
 const column = (name: string, type: ColumnType): Column => ({ name, type, nullable: false });
@@ -269,6 +272,21 @@ export const migrations: readonly Migration[] = [
       },
     ],
   },
+  {
+    version: 3,
+    changes: [
+      // What was tried, and when it will be again: `todo retry status`, and what other hosts wait for.
+      { table: 'retry_attempts', addColumn: maybe('kind', 'word') },
+      { table: 'retry_attempts', addColumn: maybe('class', 'word') },
+      { table: 'retry_attempts', addColumn: maybe('attempt', 'number') },
+      { table: 'retry_attempts', addColumn: maybe('attempts_max', 'number') },
+      { table: 'retry_attempts', addColumn: maybe('status', 'word') },
+      { table: 'retry_attempts', addColumn: maybe('next_at_ms', 'number') },
+      { table: 'retry_attempts', addIndex: index('status', 'next_at_ms') },
+      { table: 'self_healing_events', addColumn: maybe('type', 'name') },
+      { table: 'self_healing_events', addIndex: index('type', 'at_ms') },
+    ],
+  },
 ];
 
 export const schemaVersion = migrations.at(-1)!.version;
@@ -283,8 +301,16 @@ export function tablesNow(version: number = schemaVersion): readonly Table[] {
     if ('create' in change) tables.set(change.create.name, change.create);
     else {
       const table = tables.get(change.table)!;
-      tables.set(change.table, { ...table, columns: [...table.columns, change.addColumn] });
+      tables.set(
+        change.table,
+        'addColumn' in change
+          ? { ...table, columns: [...table.columns, change.addColumn] }
+          : { ...table, indexes: [...table.indexes, change.addIndex] },
+      );
     }
   }
   return [...tables.values()];
 }
+
+/** Counted as they were added to their table, from 1. */
+export const indexName = (table: string, at: number): string => `${table}_i${at}`;

@@ -1,6 +1,6 @@
 import type { Log, QueryFigures, Store } from '../world.ts';
 import type { About, Driver } from './driver.ts';
-import type { Work } from './work.ts';
+import type { Result, Work } from './work.ts';
 
 type Note = Parameters<Store['note']>[0];
 
@@ -131,7 +131,13 @@ function* watched<T>(work: Work<T>, slowest: { sql: string | null; ms: number; l
     slowest.sql ??= sql;
     slowest.last = sql;
     slowest.sinceMs = performance.now();
-    const result = yield step.value;
+    let result: Result;
+    try {
+      result = yield step.value;
+    } catch (error) {
+      step = work.throw(error);
+      continue;
+    }
     const ms = performance.now() - slowest.sinceMs;
     if (ms > slowest.ms) Object.assign(slowest, { sql, ms });
     step = work.next(result);

@@ -34,15 +34,34 @@ export class Undo extends Error {
   }
 }
 
+/** What a statement fails with is thrown where the work stands, which seldom has a use for it: then it goes on to whoever asked. */
 export function runNow<T>(work: Work<T>, execute: (statement: Statement) => Result): T {
   let step = work.next();
-  while (!step.done) step = work.next(execute(step.value));
+  while (!step.done) {
+    let result: Result;
+    try {
+      result = execute(step.value);
+    } catch (error) {
+      step = work.throw(error);
+      continue;
+    }
+    step = work.next(result);
+  }
   return step.value;
 }
 
 export async function runWith<T>(work: Work<T>, execute: (statement: Statement) => Promise<Result>): Promise<T> {
   let step = work.next();
-  while (!step.done) step = work.next(await execute(step.value));
+  while (!step.done) {
+    let result: Result;
+    try {
+      result = await execute(step.value);
+    } catch (error) {
+      step = work.throw(error);
+      continue;
+    }
+    step = work.next(result);
+  }
   return step.value;
 }
 

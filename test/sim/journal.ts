@@ -118,5 +118,14 @@ export function journalOf(
     forget: (closedBeforeMs) => rows.forget(closedBeforeMs),
     getNote: (key) => rows.notes.get(key) ?? null,
     setNote: (key, value) => write(() => void rows.notes.set(key, value)),
+    notes: (prefix) =>
+      [...rows.notes]
+        .filter(([key]) => key.startsWith(prefix))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, value]) => ({ key, value })),
+    dropNotes: (keys) =>
+      write(() => {
+        for (const key of keys) rows.notes.delete(key);
+      }),
   };
 }

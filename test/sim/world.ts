@@ -304,6 +304,8 @@ export class ProcessWorld {
       forget: (beforeMs) => this.#sync('journal.forget', true, () => port.forget(beforeMs)),
       getNote: (key) => this.#sync('journal.getNote', false, () => port.getNote(key)),
       setNote: (key, value) => (this.dead ? never() : port.setNote(key, value)),
+      notes: (prefix) => this.#sync('journal.notes', false, () => port.notes(prefix)),
+      dropNotes: (keys) => (this.dead ? never() : port.dropNotes(keys)),
     };
   }
   #dying: Crash = { kind: 'process', at: '' };

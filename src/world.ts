@@ -183,6 +183,8 @@ export type Journal = {
   /** Those whose key begins so, by key. */
   notes(prefix: string): readonly { readonly key: string; readonly value: string }[];
   dropNotes(keys: readonly string[]): Promise<void>;
+  /** False when it has another value by now, or is gone. */
+  removeNote(key: string, value: string): Promise<boolean>;
 };
 
 export type ClaimRequest = {

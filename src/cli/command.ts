@@ -149,6 +149,12 @@ export const commands: readonly CommandEntry[] = [
   { name: 'park', operands: '[ID...]', about: 'put it off; it comes back by itself', load: () => import('./commands/park.ts') },
   { name: 'release', operands: '[ID...]', about: 'give it back: open again', load: () => import('./commands/release.ts') },
   { name: 'cancel', operands: '[ID...]', about: 'end it for good, undone', load: () => import('./commands/cancel.ts') },
+  {
+    name: 'unschedule',
+    operands: '[ID]',
+    about: 'take back what done, fail … --in put off',
+    load: () => import('./commands/unschedule.ts'),
+  },
   { name: 'emergency', operands: '<ID>', about: 'end a run now, whatever state it is in', load: () => import('./commands/emergency.ts') },
   {
     name: 'comment',

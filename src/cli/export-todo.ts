@@ -8,6 +8,7 @@ import type { Opened } from './command.ts';
 import { storyOf } from './commands/why.ts';
 import { contentOf, discussionOf } from './discussion.ts';
 import { historyOf } from './history.ts';
+import { scheduledJson, scheduledOf } from './schedule.ts';
 import { shownStatus, todoJson } from './todos.ts';
 
 type Content = { readonly encoding: 'utf8' | 'base64'; readonly content: string };
@@ -35,9 +36,10 @@ export async function exportTodo(todo: Todo, opened: Opened) {
       why: broken.join('; '),
       hint: 'What the manifest names is not what lies there. See: todo health',
     });
+  const status = shownStatus(todo, world.journal);
   const { comments, attachments } = await discussionOf(todo.id, world.store);
   return {
-    todo: todoJson(todo, shownStatus(todo, world.journal), runs),
+    todo: { ...todoJson(todo, status, runs), scheduled: scheduledJson(scheduledOf(todo.id, world.journal), status) },
     story: await storyOf(todo, opened),
     history: await historyOf(todo, world),
     records: records.map(({ reportHtml: _html, output: _output, evidence: _evidence, ...record }) => record),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { facts, hasEnded, isCompletion } from '../core/entry.ts';
+import { parseScheduled, scheduleKeys } from '../core/schedule.ts';
 import type { ShownStatus } from '../core/words.ts';
 import { homeRoot } from '../platform/home.ts';
 import { listJson } from '../store/list-json.ts';
@@ -38,10 +39,20 @@ export async function listDocument(
     const finishing = database
       .prepare(`SELECT todo_id AS id FROM journal WHERE fact IN (${finishingFacts.map((fact) => `'${fact}'`).join(', ')})`)
       .all() as { id: string }[];
-    return listJson(database, limit, { statuses, finishing: finishing.map(({ id }) => id), prefix });
+    const later = database
+      .prepare(`SELECT key, value FROM journal_note WHERE key >= '${scheduleKeys}' AND key < '${scheduleKeys}~'`)
+      .all() as { key: string; value: string }[];
+    return listJson(database, limit, { statuses, finishing: finishing.map(({ id }) => id), scheduled: scheduledIn(later), prefix });
   } finally {
     database.close();
   }
+}
+
+/** What was put off, as the whole list shows it. */
+function scheduledIn(notes: readonly { readonly value: string }[]): string | null {
+  if (notes.length === 0) return null;
+  const items = notes.flatMap(({ value }) => parseScheduled(value) ?? []);
+  return JSON.stringify(Object.fromEntries(items.map(({ todoId, id, verb, atMs }) => [todoId, { id, verb, atMs }])));
 }
 
 /** As platform/sqlite.ts opens a file to look at it: where nobody writes, no write-ahead log is laid beside it. */

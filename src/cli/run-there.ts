@@ -6,9 +6,9 @@ import { followTodo, goesOn, lastOf } from './follow-todo.ts';
 import { onInterrupt } from './interrupt.ts';
 import { nothingToRun } from './nothing.ts';
 import { progressOf } from './progress.ts';
+import { refusal } from './say.ts';
 import { plain } from './text/plain.ts';
 import { findTodo } from './todos.ts';
-import { refusal } from './verbs.ts';
 
 /** With a live daemon the todo is handed over, and followed. */
 export async function runThere(named: Todo | null, call: Call, opened: Opened): Promise<Todo> {

@@ -1,14 +1,15 @@
-import type { ControlReply, ControlRequest } from '../core/control.ts';
-import { type ErrorCode, errorTable, isOperational, OperationalError } from '../core/errors.ts';
+import { OperationalError } from '../core/errors.ts';
+import type { ScheduledVerb } from '../core/schedule.ts';
 import { isTerminal, type Says } from '../core/words.ts';
-import type { Call, CommandModule, Opened } from './command.ts';
-import { exit, exitCodeOf } from './exit-codes.ts';
+import type { Call, CommandModule } from './command.ts';
+import { exit } from './exit-codes.ts';
 import { duration, moment } from './options.ts';
+import { gerund, type Said, sayAll, scheduleAll, type Verb, type Words } from './say.ts';
+import { scheduledJson, scheduledText } from './schedule.ts';
 import { plain } from './text/plain.ts';
 import { endText } from './text/status.ts';
-import { findTodo, todoJson, usage } from './todos.ts';
-
-export type Verb = Extract<ControlRequest, { op: 'verb' }>['verb'];
+import { momentText } from './text/times.ts';
+import { todoJson, usage } from './todos.ts';
 
 const saysOf: Readonly<Record<Verb, Says>> = {
   done: 'done',
@@ -19,27 +20,18 @@ const saysOf: Readonly<Record<Verb, Says>> = {
   cancel: 'cancelled',
 };
 
-/** How a verb is told of: "todo 7 is …". */
-const gerundOf: Readonly<Record<Verb, string>> = {
-  done: 'completing',
-  fail: 'failing',
-  block: 'blocking',
-  park: 'parking',
-  release: 'releasing',
-  cancel: 'cancelling',
-};
-
 type Options = {
   readonly summary?: string;
   readonly reason?: string;
   readonly force?: true;
   readonly in?: number;
   readonly until?: number;
+  readonly at?: number;
 };
 
 /**
  * Inside a run a verb is the agent's word about its own todo: a durable marker. Outside it is a person's: asked of the daemon,
- * or done by an engine in this process where none lives.
+ * or done by an engine in this process where none lives. A person may put it off.
  */
 export const verbCommand = (verb: Verb): CommandModule => ({
   declare(commander) {
@@ -51,20 +43,28 @@ export const verbCommand = (verb: Verb): CommandModule => ({
       commander
         .option('--in <time>', 'comes back after: 60s, 5m, 2h, 1d', duration)
         .option('--until <time>', 'comes back at: 2030-01-31T08:00', moment('ahead'));
+    } else {
+      commander
+        .option('--in <time>', 'not now but after: 60s, 5m, 2h, 1d (a daemon says it then; take it back with: todo unschedule)', duration)
+        .option('--at <time>', 'not now but at: 2030-01-31T08:00', moment('ahead'));
     }
   },
   async run(call) {
     const options = call.options as Options;
-    const words = {
+    const later = options.until ?? options.at ?? (options.in === undefined ? null : Date.now() + options.in);
+    const words: Words = {
       summary: options.summary ?? null,
       reason: options.reason ?? null,
-      notBeforeMs: options.until ?? (options.in === undefined ? null : Date.now() + options.in),
+      notBeforeMs: verb === 'park' ? later : null,
+      force: options.force ?? false,
     };
     const own = ownRun(call);
+    if (own !== null && verb !== 'park' && later !== null)
+      throw usage(verb, "inside a run a word counts at once, and this is the run's own", `Without --in: todo ${verb}`);
     if (own !== null && isOwn(call.args, own)) return sayInRun(verb, words, own, call);
     if (own !== null) {
       throw new OperationalError('REFUSED', {
-        operation: gerundOf[verb],
+        operation: gerund(verb),
         subject: `todo ${call.args.join(' ')}`,
         why: `this is the run of todo ${own.number ?? own.todoId}, and a run speaks for its own todo only`,
         hint: `Without an ID it is your own: todo ${verb}`,
@@ -72,7 +72,7 @@ export const verbCommand = (verb: Verb): CommandModule => ({
     }
     if (call.args.length === 0)
       throw usage(verb, 'which todo? no ID given, and this is not inside a run', `Give a number or id: todo ${verb} ID. See: todo list`);
-    return sayAsPerson(verb, { ...words, force: options.force ?? false }, call);
+    return verb === 'park' || later === null ? sayAsPerson(verb, words, call) : sayLater(verb, { ...words, atMs: later }, call);
   },
 });
 
@@ -95,88 +95,80 @@ function ownRun({ env }: Call): OwnRun | null {
 const isOwn = (args: readonly string[], { todoId, number }: OwnRun): boolean =>
   args.every((ref) => ref === todoId || ref === number || (ref.length >= 4 && todoId.startsWith(ref)));
 
-type Words = { readonly summary: string | null; readonly reason: string | null; readonly notBeforeMs: number | null };
-
-async function sayInRun(verb: Verb, words: Words, own: OwnRun, { out }: Call): Promise<number> {
+async function sayInRun(verb: Verb, { summary, reason, notBeforeMs }: Words, own: OwnRun, { out }: Call): Promise<number> {
   const [{ writeMarker }, { wake }] = await Promise.all([import('../platform/marker-writer.ts'), import('./hook-socket.ts')]);
-  writeMarker(own, { says: saysOf[verb], ...words });
+  writeMarker(own, { says: saysOf[verb], summary, reason, notBeforeMs });
   await wake(own.home);
   out.json('signal', { todo: own.todoId, run: own.runId, says: saysOf[verb] });
   out.line(`Noted: ${saysOf[verb]}. ${verb === 'done' ? 'The checks decide.' : 'This run ends here.'}`);
   return exit.yes;
 }
 
-type Said = { readonly ref: string; readonly error: OperationalError | null; readonly id: string | null };
-
-async function sayAsPerson(verb: Verb, words: Words & { force: boolean }, call: Call): Promise<number> {
+async function sayAsPerson(verb: Verb, words: Words, call: Call): Promise<number> {
   const { out } = call;
   await using opened = await call.open();
-  const said: Said[] = [];
-  // One after the other, so that each has its own result and a bad one stops none of the others.
-  for (const ref of call.args) said.push(await sayOne(verb, ref, words, opened));
-  const only = said.length === 1 ? said[0] : undefined;
-  if (only?.error) throw only.error;
-  const todos = await Promise.all(said.map(async ({ id }) => (id === null ? null : await opened.world.store.find(id))));
-  const shown = await Promise.all(
-    todos.map(async (todo) => (todo === null ? null : todoJson(todo, todo.status, await opened.world.store.runsOf(todo.id)))),
-  );
-  if (only) out.json('todo', { todo: shown[0] });
-  else
-    out.json('todos', {
-      todos: shown.filter((todo) => todo !== null),
-      results: said.map(({ ref, id, error }) => ({
-        ref,
-        id,
-        ok: error === null,
-        code: error?.code ?? null,
-        message: error?.message ?? null,
-      })),
-    });
-  said.forEach(({ error }, index) => {
-    const todo = todos[index];
-    if (error) out.note(`todo: ${error.message}\n${error.hint}`);
-    else if (todo)
+  const { store } = opened.world;
+  const said = await sayAll(verb, call.args, words, opened);
+  throwOnly(said);
+  const done = said.filter((it) => it.ok);
+  const shown = await Promise.all(done.map(async ({ todo }) => todoJson(todo, todo.status, await store.runsOf(todo.id))));
+  if (said.length === 1) out.json('todo', { todo: shown[0] });
+  else out.json('todos', { todos: shown, results: said.map(resultJson) });
+  for (const it of said) {
+    if (!it.ok) out.note(`todo: ${it.error.message}\n${it.error.hint}`);
+    else {
+      const { number, title, status, proof, reason } = it.todo;
       out.line(
-        `Todo ${todo.number} is ${endText(todo.status, todo.proof)}${isTerminal(todo.status) || todo.reason === null ? '' : ` (${plain(todo.reason)})`}: ${plain(todo.title)}`,
+        `Todo ${number} is ${endText(status, proof)}${isTerminal(status) || reason === null ? '' : ` (${plain(reason)})`}: ${plain(title)}`,
       );
-  });
-  return said.reduce<number>((worst, { error }) => (error && worst === exit.yes ? exitCodeOf[error.code] : worst), exit.yes);
-}
-
-async function sayOne(
-  verb: Verb,
-  ref: string,
-  { summary, reason, notBeforeMs, force }: Words & { force: boolean },
-  opened: Opened,
-): Promise<Said> {
-  try {
-    const todo = await findTodo(opened.world.store, ref, gerundOf[verb]);
-    const reply = await askOrDo({ op: 'verb', verb, todoId: todo.id, summary, reason, force, notBeforeMs }, todo.id, opened);
-    if (!reply.ok) throw refusal(reply, gerundOf[verb], `todo ${todo.number}`);
-    return { ref, error: null, id: todo.id };
-  } catch (error) {
-    if (!isOperational(error)) throw error;
-    return { ref, error, id: null };
+    }
   }
+  return codeOf(said);
 }
 
-/** Verbs wait for the end of what they began, up to a minute; the daemon says so by then. */
-const verbWaitMs = 90_000;
-
-export async function askOrDo(request: ControlRequest, todoId: string, opened: Opened): Promise<ControlReply> {
-  const asked = await opened.ask(request, verbWaitMs);
-  if (asked !== null) return asked;
-  const { inProcess } = await import('./engine.ts');
-  return inProcess(opened, todoId, (engine) => engine.serve(request));
+async function sayLater(verb: ScheduledVerb, words: Words & { readonly atMs: number }, call: Call): Promise<number> {
+  const { out } = call;
+  await using opened = await call.open();
+  const said = await scheduleAll(verb, call.args, words, opened);
+  throwOnly(said);
+  const daemon = await opened.wake();
+  out.json('scheduled', { results: said.map(resultJson), daemon });
+  const nowMs = Date.now();
+  for (const it of said) {
+    if (!it.ok) out.note(`todo: ${it.error.message}\n${it.error.hint}`);
+    else if (it.scheduled)
+      out.line(`Todo ${it.todo.number} ${scheduledText(it.scheduled, nowMs)} (${momentText(it.scheduled.atMs)}): ${plain(it.todo.title)}`);
+  }
+  if (!daemon) out.note('No daemon runs in this home, and only one can say it then. Start it with: todo daemon start');
+  return codeOf(said);
 }
 
-/** What an engine refused, as an error of ours: what was tried and on what stands in front, as everywhere. */
-export function refusal(
-  { code, message, hint }: Extract<ControlReply, { ok: false }>,
-  operation = 'recovering',
-  subject = 'this home',
-): OperationalError {
-  const known: ErrorCode = code in errorTable ? (code as ErrorCode) : 'REFUSED';
-  const why = message.replace(new RegExp(`^${code} while [^:]*: `), '').replace(`${subject} `, 'it ');
-  return new OperationalError(known, { operation, subject, why, hint: hint.replace(/\bID\b/, subject.replace(/^todo /, '')) });
+/** One todo that could not be had is an error as anywhere. */
+function throwOnly(said: readonly Said[]): void {
+  const [only, ...more] = said;
+  if (only?.ok === false && more.length === 0) throw only.error;
 }
+
+const codeOf = (said: readonly Said[]): number => (said.every(({ ok }) => ok) ? exit.yes : exit.no);
+
+/** One line of `results`. */
+export const resultJson = (said: Said) =>
+  said.ok
+    ? {
+        ref: said.ref,
+        ok: true,
+        id: said.todo.id,
+        number: said.todo.number,
+        status: said.todo.status,
+        proof: said.todo.proof,
+        scheduled: scheduledJson(said.scheduled, said.todo.status),
+        code: null,
+        message: null,
+        hint: null,
+      }
+    : {
+        ref: said.ref,
+        ok: false,
+        ...{ id: null, number: null, status: null, proof: null, scheduled: null },
+        ...{ code: said.error.code, message: said.error.message, hint: said.error.hint },
+      };

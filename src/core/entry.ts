@@ -62,7 +62,8 @@ export type Signal = {
     | { readonly kind: 'hook'; readonly event: string; readonly path: string }
     | { readonly kind: 'exit'; readonly code: number | null; readonly osSignal: string | null }
     | { readonly kind: 'deadline'; readonly which: 'completion' | 'emergency' | 'run-max' | 'timeout' | 'output' }
-    | { readonly kind: 'person'; readonly verb: string };
+    /** `scheduled`: which word that was put off (core/schedule.ts). */
+    | { readonly kind: 'person'; readonly verb: string; readonly scheduled?: string };
   /** For park: when it comes back. */
   readonly notBeforeMs: number | null;
 };

@@ -19,6 +19,7 @@ import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
 import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
+import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
 import { bringToEnd } from './settle.ts';
 import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
@@ -66,6 +67,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
   const lookAtAll = (): void => {
     adoptDueMs = 0;
     context.state.claimDueMs = 0;
+    lookAtSchedules(context);
   };
   let claimedOnce = false;
   return {
@@ -84,6 +86,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
         if (adopted.size > 0) await hearClaimed(context, (runId) => adopted.has(runId));
       }
       launchWork(context);
+      if (needs.scope.kind === 'daemon') actOnSchedules(context);
       chores(context);
       sweepWhenDue(context, () => look(context));
       if (wantsMore(context, claimedOnce)) claimNext(context, () => (claimedOnce = true));
@@ -491,6 +494,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   let next = Math.min(nowMs + inMs(config.monitoring.rescan), nextDeadlineAtMs(ledger.all(), config));
   // While nothing can be claimed (a claim is under way, the store is away) the end of that wakes us, not the time.
   if (context.scope.kind === 'daemon' && mayClaim(context, claimedOnce)) next = Math.min(next, nowMs + leftUntil(context.state.claimDueMs));
+  if (context.scope.kind === 'daemon') next = Math.min(next, nextScheduleAtMs(context));
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   // Where all places are taken, the end of one of them wakes us.

@@ -3,8 +3,9 @@ import { deadlinesOf } from '../core/deadlines.ts';
 import type { Entry, Signal } from '../core/entry.ts';
 import { hasEnded, isCompletion } from '../core/entry.ts';
 import type { ErrorCode } from '../core/errors.ts';
-import { errorTable, isOperational, OperationalError } from '../core/errors.ts';
+import { errorTable, isOperational, OperationalError, retryOf } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
+import { bySchedule, type Scheduled } from '../core/schedule.ts';
 import { stamp } from '../core/signal.ts';
 import type { Todo } from '../core/todo.ts';
 import { checksOfRound, maySendBack } from '../core/verdict.ts';
@@ -176,8 +177,26 @@ function passesSince({ state, wakeup }: Context): () => number {
 
 const saysOf = { done: 'done', fail: 'failed', block: 'blocked', park: 'parked', release: 'released', cancel: 'cancelled' } as const;
 
+/** A word that was put off, now that its time has come: as if it were said now. */
+export async function sayScheduled(context: Context, item: Scheduled, stop: AbortSignal): Promise<ControlReply> {
+  const { verb: said, todoId, summary, reason, force } = item;
+  const request = { op: 'verb', verb: said, todoId, summary, reason, force, notBeforeMs: null, scheduled: item } as const;
+  try {
+    if (liveRunOf(context, todoId) === null && isInProgress((await mustFind(context, todoId)).status))
+      throw new OperationalError('STORE_CONFLICT', { operation: 'saying', subject: `todo ${todoId}`, why: 'another process works on it' });
+    return await verb(context, request, stop);
+  } catch (error) {
+    // What passes is tried again by whoever asked; what a person must decide is the answer.
+    if (!isOperational(error) || retryOf(error.code) !== 'never') throw error;
+    return { ok: false, code: error.code, message: error.message, hint: error.hint };
+  }
+}
+
+/** `scheduled` comes from the journal, never over the socket. */
+type Verb = Extract<ControlRequest, { op: 'verb' }> & { readonly scheduled?: Scheduled };
+
 /** A person's word about a todo. It ends a live run only where that is what the verb means, or with force. */
-async function verb(context: Context, request: Extract<ControlRequest, { op: 'verb' }>, stop: AbortSignal): Promise<ControlReply> {
+async function verb(context: Context, request: Verb, stop: AbortSignal): Promise<ControlReply> {
   const live = liveRunOf(context, request.todoId);
   if (live !== null) return verbOnLive(context, request, live, stop);
   const todo = await mustFind(context, request.todoId);
@@ -194,12 +213,7 @@ async function verb(context: Context, request: Extract<ControlRequest, { op: 've
   return changeWaiting(context, request, todo);
 }
 
-async function verbOnLive(
-  context: Context,
-  request: Extract<ControlRequest, { op: 'verb' }>,
-  live: Entry,
-  stop: AbortSignal,
-): Promise<ControlReply> {
+async function verbOnLive(context: Context, request: Verb, live: Entry, stop: AbortSignal): Promise<ControlReply> {
   const { number } = live.todo;
   if (isCompletion(live.fact)) return refusal('REFUSED', `todo ${number} is finishing (${live.fact}); the first word stands`);
   if ((request.verb === 'done' || request.verb === 'fail') && live.kind !== 'external' && !request.force) {
@@ -209,19 +223,19 @@ async function verbOnLive(
   return ended(context, live.todo.id, live.ref.runId, stop);
 }
 
-const personSignal = (context: Context, request: Extract<ControlRequest, { op: 'verb' }>, entry: Entry): Signal => ({
+const personSignal = (context: Context, request: Verb, entry: Entry): Signal => ({
   says: saysOf[request.verb],
   saidBy: 'person',
   summary: request.summary,
   reason: request.reason,
   atMs: context.world.clock.nowMs(),
   round: entry.round,
-  from: { kind: 'person', verb: request.verb },
+  from: { kind: 'person', verb: request.verb, ...(request.scheduled ? { scheduled: request.scheduled.id } : {}) },
   notBeforeMs: request.notBeforeMs,
 });
 
 /** No run lives: one guarded change of the todo itself. */
-async function changeWaiting(context: Context, request: Extract<ControlRequest, { op: 'verb' }>, todo: Todo): Promise<ControlReply> {
+async function changeWaiting(context: Context, request: Verb, todo: Todo): Promise<ControlReply> {
   const { store } = context.world;
   const reason = request.reason ?? null;
   const to = {
@@ -231,8 +245,9 @@ async function changeWaiting(context: Context, request: Extract<ControlRequest, 
     cancel: { status: 'cancelled', reason: reason ?? 'cancelled by a person' },
   } as const;
   const change = to[request.verb as keyof typeof to];
+  const by = request.scheduled ? bySchedule(request.scheduled) : 'person';
   const changed = await withStore(context, () =>
-    store.change(todo.id, ['open', 'parked', 'blocked', 'stalled', 'dead-lettered'], { ...change, by: 'person' }),
+    store.change(todo.id, ['open', 'parked', 'blocked', 'stalled', 'dead-lettered'], { ...change, by }),
   );
   if (!changed) return refusal('REFUSED', `todo ${todo.number} changed meanwhile`);
   context.wakeup.ring();

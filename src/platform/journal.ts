@@ -112,6 +112,8 @@ export function openJournal(db: Database, committer: Committer, clock: Pick<Cloc
       committed(committer, () => {
         for (const key of keys) db.prepare('DELETE FROM journal_note WHERE key = ?').run(key);
       }),
+    removeNote: (key, value) =>
+      committed(committer, () => db.prepare('DELETE FROM journal_note WHERE key = ? AND value = ?').run(key, value).changes === 1),
   };
 }
 

@@ -8,6 +8,8 @@ export type ListJsonOptions = {
   readonly statuses?: readonly string[] | null;
   /** Ids of todos whose completion stands in the journal: those in progress are shown as finishing. */
   readonly finishing?: readonly string[];
+  /** What was put off, by todo: `{"<id>":{…}}` as it is to be shown; null = nothing. */
+  readonly scheduled?: string | null;
   /** `store.table_prefix`. */
   readonly prefix?: string;
 };
@@ -16,16 +18,21 @@ export type ListJsonOptions = {
 export function listJson(
   database: Database,
   limit: number,
-  { statuses = null, finishing = [], prefix = '' }: ListJsonOptions = {},
+  { statuses = null, finishing = [], scheduled = null, prefix = '' }: ListJsonOptions = {},
 ): string {
   if (!/^([A-Za-z_][A-Za-z0-9_]*)?$/.test(prefix)) throw new Error(`not a table prefix: ${JSON.stringify(prefix)}`);
   const row = database
-    .prepare(textOf(prefix))
-    .get(JSON.stringify(finishing), statuses === null ? null : JSON.stringify(statuses), Math.max(0, Math.trunc(limit)));
+    .prepare(textOf(prefix, scheduled !== null))
+    .get(
+      JSON.stringify(finishing),
+      statuses === null ? null : JSON.stringify(statuses),
+      Math.max(0, Math.trunc(limit)),
+      ...(scheduled === null ? [] : [scheduled]),
+    );
   return (row as { document: string }).document;
 }
 
-const textOf = (prefix: string): string => `
+const textOf = (prefix: string, scheduled: boolean): string => `
 WITH shown AS (
   SELECT rowid AS place FROM "${prefix}todo" WHERE ?2 IS NULL OR status IN (SELECT value FROM json_each(?2))
   ORDER BY created_at_ms DESC, number DESC LIMIT ?3
@@ -43,7 +50,8 @@ SELECT json_object(
     'project', t.project, 'session', t.session, 'timeoutMs', t.timeout_ms, 'rounds', t.rounds, 'after', t.after_id,
     'held', json(CASE t.held WHEN 0 THEN 'false' ELSE 'true' END), 'reason', t.reason, 'fence', t.fence, 'runId', t.run_id,
     'notBeforeMs', t.not_before_ms, 'attempts', t.attempts, 'resets', t.resets,
-    'createdAtMs', t.created_at_ms, 'updatedAtMs', t.updated_at_ms, 'endedAtMs', t.ended_at_ms
+    'createdAtMs', t.created_at_ms, 'updatedAtMs', t.updated_at_ms, 'endedAtMs', t.ended_at_ms,
+    'scheduled', ${scheduled ? `json(CASE WHEN t.ended_at_ms IS NULL THEN json_extract(?4, '$."' || t.id || '"') END)` : 'NULL'}
   ) ORDER BY t.created_at_ms DESC, t.number DESC) FROM shown JOIN "${prefix}todo" t ON t.rowid = shown.place),
   'truncated', json(CASE WHEN (SELECT COUNT(*) FROM "${prefix}todo" WHERE ?2 IS NULL OR status IN (SELECT value FROM json_each(?2))) > ?3 THEN 'true' ELSE 'false' END)
 ) AS document`;

@@ -127,5 +127,12 @@ export function journalOf(
       write(() => {
         for (const key of keys) rows.notes.delete(key);
       }),
+    async removeNote(key, value) {
+      let done = false;
+      await write(() => {
+        done = rows.notes.get(key) === value && rows.notes.delete(key);
+      });
+      return done;
+    },
   };
 }

@@ -306,6 +306,7 @@ export class ProcessWorld {
       setNote: (key, value) => (this.dead ? never() : port.setNote(key, value)),
       notes: (prefix) => this.#sync('journal.notes', false, () => port.notes(prefix)),
       dropNotes: (keys) => (this.dead ? never() : port.dropNotes(keys)),
+      removeNote: (key, value) => (this.dead ? never() : port.removeNote(key, value)),
     };
   }
   #dying: Crash = { kind: 'process', at: '' };

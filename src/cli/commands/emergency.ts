@@ -2,10 +2,10 @@ import { OperationalError } from '../../core/errors.ts';
 import type { CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { oneOf } from '../options.ts';
+import { askOrDo, refusal } from '../say.ts';
 import { plain } from '../text/plain.ts';
 import { endText } from '../text/status.ts';
 import { findTodo, todoJson } from '../todos.ts';
-import { askOrDo, refusal } from '../verbs.ts';
 
 type Action = 'complete' | 'reset' | 'stall';
 

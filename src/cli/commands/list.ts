@@ -36,7 +36,11 @@ export const command: CommandModule = {
 };
 
 async function show(call: Call, limit: number, statuses: readonly ShownStatus[] | null): Promise<number> {
-  const [{ shownStatus, todoJson }, { todoTable }] = await Promise.all([import('../todos.ts'), import('../text/todos.ts')]);
+  const [{ shownStatus, todoJson }, { todoTable }, { allScheduled, scheduledJson }] = await Promise.all([
+    import('../todos.ts'),
+    import('../text/todos.ts'),
+    import('../schedule.ts'),
+  ]);
   await using opened = await call.open({ readOnly: true });
   const { store, journal, clock } = opened.world;
   // Finishing is never stored: it is looked for among those in progress.
@@ -44,11 +48,17 @@ async function show(call: Call, limit: number, statuses: readonly ShownStatus[] 
     ? [...new Set([...statuses.filter((it) => it !== 'finishing'), 'claimed', 'running', 'stalled'] as const)]
     : statuses;
   const { todos, truncated } = await store.list({ statuses: asked as never, limit });
+  const scheduled = allScheduled(journal);
   const shown = todos
-    .map((todo) => ({ ...todo, status: shownStatus(todo, journal) }))
+    .map((todo) => ({ ...todo, status: shownStatus(todo, journal), scheduled: scheduled.get(todo.id) ?? null }))
     .filter(({ status }) => statuses === null || statuses.includes(status));
   if (call.json) {
-    const documents = await Promise.all(shown.map(async (todo) => todoJson(todo, todo.status, await store.runsOf(todo.id))));
+    const documents = await Promise.all(
+      shown.map(async (todo) => ({
+        ...todoJson(todo, todo.status, await store.runsOf(todo.id)),
+        scheduled: scheduledJson(todo.scheduled, todo.status),
+      })),
+    );
     call.out.json('todos', { todos: documents, truncated });
     return exit.yes;
   }

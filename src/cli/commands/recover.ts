@@ -7,8 +7,8 @@ import type { Call, CommandModule, Opened } from '../command.ts';
 import { inProcess } from '../engine.ts';
 import { exit } from '../exit-codes.ts';
 import { healthNeeds, looking } from '../health-look.ts';
+import { refusal } from '../say.ts';
 import { plain } from '../text/plain.ts';
-import { refusal } from '../verbs.ts';
 
 type Options = { readonly apply?: true; readonly dryRun?: true };
 type Found = { readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[]; readonly notSeen: readonly string[] };

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { Attachment, Comment } from '../../core/discussion.ts';
+import type { Scheduled } from '../../core/schedule.ts';
 import type { Run, Todo } from '../../core/todo.ts';
 import { isTerminal, type ShownStatus } from '../../core/words.ts';
 import type { Call, CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
+import { scheduledJson, scheduledOf, scheduledText } from '../schedule.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
 import { endText, statusText } from '../text/status.ts';
@@ -31,20 +33,30 @@ export const command: CommandModule = {
     const runs = await opened.world.store.runsOf(todo.id);
     const status = shownStatus(todo, opened.world.journal);
     const after = todo.after === null ? null : await opened.world.store.find(todo.after);
+    const scheduled = isTerminal(status) ? null : scheduledOf(todo.id, opened.world.journal);
     const said = await (await import('../discussion.ts')).discussionOf(todo.id, opened.world.store);
-    call.out.json('todo', { todo: todoJson(todo, status, runs), comments: said.comments.length, attachments: said.attachments.length });
-    for (const line of describe(todo, status, runs, { after, ...said }, call)) call.out.line(line);
+    call.out.json('todo', {
+      todo: { ...todoJson(todo, status, runs), scheduled: scheduledJson(scheduled, status) },
+      comments: said.comments.length,
+      attachments: said.attachments.length,
+    });
+    for (const line of describe(todo, status, runs, { after, scheduled, ...said }, call)) call.out.line(line);
     return exit.yes;
   },
 };
 
-type Beside = { readonly after: Todo | null; readonly comments: readonly Comment[]; readonly attachments: readonly Attachment[] };
+type Beside = {
+  readonly after: Todo | null;
+  readonly scheduled: Scheduled | null;
+  readonly comments: readonly Comment[];
+  readonly attachments: readonly Attachment[];
+};
 
 function describe(
   todo: Todo,
   status: ShownStatus,
   runs: readonly Run[],
-  { after, comments, attachments }: Beside,
+  { after, scheduled, comments, attachments }: Beside,
   { out }: Call,
 ): string[] {
   const nowMs = Date.now();
@@ -75,6 +87,7 @@ function describe(
       ['cap', todo.timeoutMs === null ? null : `${spanText(todo.timeoutMs)} a run`],
       ['after', after === null ? null : `todo ${after.number} (${endText(after.status, after.proof)}): ${plain(after.title)}`],
       ['not before', todo.notBeforeMs === null ? null : `${momentText(todo.notBeforeMs)} (in ${spanText(todo.notBeforeMs - nowMs)})`],
+      ['scheduled', scheduled === null ? null : `${scheduledText(scheduled, nowMs)} (${momentText(scheduled.atMs)})`],
       ['added', `${momentText(todo.createdAtMs)} (${spanText(nowMs - todo.createdAtMs)} ago)`],
       ['ended', todo.endedAtMs === null ? null : `${momentText(todo.endedAtMs)} (${spanText(nowMs - todo.endedAtMs)} ago)`],
       [

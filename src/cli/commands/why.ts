@@ -1,12 +1,14 @@
 import { isObject } from '../../core/shape.ts';
 import type { Todo } from '../../core/todo.ts';
+import { isTerminal } from '../../core/words.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { changeOfTodo, type HistoryNote } from '../history.ts';
+import { scheduledJson, scheduledOf, scheduledText } from '../schedule.ts';
 import { plain } from '../text/plain.ts';
 import { statusText } from '../text/status.ts';
 import { type Cell, table } from '../text/table.ts';
-import { clockText, tookText } from '../text/times.ts';
+import { clockText, momentText, tookText } from '../text/times.ts';
 import { findTodo, refOf, shownStatus } from '../todos.ts';
 
 /** One line of the story of a todo. */
@@ -28,8 +30,11 @@ export const command: CommandModule = {
     const todo = await findTodo(opened.world.store, ref, 'looking up');
     const status = shownStatus(todo, opened.world.journal);
     const events = await storyOf(todo, opened);
-    call.out.json('why', { todo: todo.id, number: todo.number, status, proof: todo.proof, reason: todo.reason, events });
+    const scheduled = isTerminal(status) ? null : scheduledOf(todo.id, opened.world.journal);
+    const fields = { todo: todo.id, number: todo.number, status, proof: todo.proof, reason: todo.reason };
+    call.out.json('why', { ...fields, scheduled: scheduledJson(scheduled, status), events });
     tell(todo, status, events, call);
+    if (scheduled !== null) call.out.line(`\nIt ${scheduledText(scheduled, Date.now())} (${momentText(scheduled.atMs)}).`);
     return exit.yes;
   },
 };

@@ -1,3 +1,4 @@
+import type { Scheduled } from '../../core/schedule.ts';
 import type { Todo } from '../../core/todo.ts';
 import { isTerminal, type ShownStatus } from '../../core/words.ts';
 import type { Paint } from '../command.ts';
@@ -8,6 +9,7 @@ import { spanText } from './times.ts';
 
 export type ListedTodo = Pick<Todo, 'number' | 'title' | 'proof' | 'agent' | 'priority' | 'held' | 'createdAtMs' | 'endedAtMs'> & {
   readonly status: ShownStatus;
+  readonly scheduled?: Pick<Scheduled, 'verb' | 'atMs'> | null;
 };
 
 /** The list as people see it: fits 80 columns, the title takes what is left. */
@@ -25,7 +27,7 @@ export function todoTable(todos: readonly ListedTodo[], nowMs: number, width: nu
   const rows = todos.map((todo): Cell[] => [
     String(todo.number),
     {
-      text: `${symbolOf(todo.status)} ${todo.status}${todo.held && !isTerminal(todo.status) ? ' held' : ''}`,
+      text: `${symbolOf(todo.status)} ${todo.status}${isTerminal(todo.status) ? '' : `${todo.held ? ' held' : ''}${laterText(todo.scheduled ?? null, nowMs)}`}`,
       colour: colourOf(todo.status, todo.proof),
     },
     ...(proofs ? [todo.proof === null ? '' : { text: todo.proof, colour: colourOf(todo.status, todo.proof) }] : []),
@@ -36,3 +38,11 @@ export function todoTable(todos: readonly ListedTodo[], nowMs: number, width: nu
   ]);
   return table(columns, rows, width, paint);
 }
+
+/** What `done ID --in 60s` put off, in few columns. */
+const laterText = (scheduled: Pick<Scheduled, 'verb' | 'atMs'> | null, nowMs: number): string =>
+  scheduled === null
+    ? ''
+    : scheduled.atMs > nowMs
+      ? `, ${scheduled.verb} in ${spanText(scheduled.atMs - nowMs)}`
+      : `, ${scheduled.verb} is due`;

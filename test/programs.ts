@@ -1,7 +1,20 @@
 // Where the programs are that tests run. `npm test` finds or installs them first (test/setup.ts).
 import { readFileSync } from 'node:fs';
 
-type Program = 'tmux' | 'strace' | 'mariadbd' | 'mariadb-install-db' | 'mariadb' | 'chromium' | 'git' | 'ps' | 'dash' | 'claude';
+type Program =
+  | 'tmux'
+  | 'strace'
+  | 'mariadbd'
+  | 'mariadb-install-db'
+  | 'mariadb'
+  | 'ssh'
+  | 'ssh-keygen'
+  | 'sshd'
+  | 'chromium'
+  | 'git'
+  | 'ps'
+  | 'dash'
+  | 'claude';
 
 /** Absolute paths: `programs().chromium`. */
 export function programs(): Readonly<Record<Program, string>> {

@@ -196,8 +196,19 @@ async function storeOf(config: Config, log: Log, local: () => Local, opened: Asy
   ]);
   const address = parseStoreUrl(url, config.store.password_file);
   if (address.kind !== 'mysql') throw new Error(`${address.describe()} is no MySQL address`);
+  const { ssh } = config.store;
+  const tunnel =
+    ssh === null
+      ? null
+      : (await import('../store/tunnel.ts')).openTunnel({
+          settings: ssh,
+          timeoutMs: config.behavior.ssh_timeout * 1000,
+          hosts: address.hosts,
+          log,
+        });
   const store = createMysqlStore({
     address,
+    ...(tunnel && { reach: tunnel.reach, onClose: tunnel.close }),
     clock,
     random,
     digest,

@@ -33,6 +33,8 @@ export const configSchema = z.strictObject({
         .default(null),
       /** Per store operation; destroys the connection. */
       database_timeout: seconds(3600).default(30),
+      /** Until the tunnel of store.ssh stands. */
+      ssh_timeout: seconds(3600).default(30),
       /** Tries of one round of a step that fails. */
       max_retries: z.number().int().min(1).max(100).default(3),
       /** true: 2^attempt seconds between tries; false: always 2 seconds. */
@@ -97,6 +99,22 @@ export const configSchema = z.strictObject({
       pool: z.number().int().min(1).max(100).default(4),
       /** An existing table as the table of todos; null = our own. */
       map: storeMapSchema.nullable().default(null),
+      /** The database is reached through this SSH server (`ssh -N -L`); the hosts of store.url are as it knows them. */
+      ssh: z
+        .strictObject({
+          host: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/),
+          port: z.number().int().min(1).max(65_535).nullable().default(null),
+          user: z
+            .string()
+            .regex(/^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}$/)
+            .nullable()
+            .default(null),
+          /** The path of a private key; null: what ssh itself finds. */
+          key: z.string().min(1).nullable().default(null),
+          known_hosts: z.string().min(1).nullable().default(null),
+        })
+        .nullable()
+        .default(null),
     })
     .prefault({}),
   slots: z
@@ -144,7 +162,6 @@ export const settingsOf = (config: Config, agent: string): z.infer<typeof agentS
 
 /** Keys of the earlier system's file that have no function here: one warning each, never an error. */
 export const retiredKeys: Readonly<Record<string, string>> = {
-  'behavior.ssh_timeout': 'no managed SSH tunnel in this version; the key is kept and ignored',
   'database.charset': 'the store always talks utf8mb4',
   'database.port': 'give the port in store.url',
 };

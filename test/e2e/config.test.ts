@@ -2,19 +2,27 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { defaultConfig, knownKeys } from '../../src/core/config.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
+import { type Sshd, startSshd } from '../fixtures/sshd.ts';
 import { ageTree, rowsOf } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
 
 let server: Mariadb;
+let sshd: Sshd;
+let silentSsh: TcpServer;
 before(async () => {
-  server = await startMariadb();
+  [server, sshd] = await Promise.all([startMariadb(), startSshd()]);
+  silentSsh = createTcpServer().listen(0, '127.0.0.1');
 });
-after(() => server?.stop());
+after(async () => {
+  silentSsh?.close();
+  await sshd?.stop();
+  await server?.stop();
+});
 
 type See = (home: TestHome, t: TestContext) => Promise<void>;
 /** Values for the file, and what must be seen with them. The key's own value is the one that makes the difference. */
@@ -387,6 +395,28 @@ const cases: readonly Case[] = [
     },
   },
   {
+    key: 'behavior.ssh_timeout',
+    // Somebody who takes the connection and never says a word.
+    config: () => ({
+      behavior: { ssh_timeout: 0.7 },
+      store: { url: server.url(), ssh: { host: '127.0.0.1', port: (silentSsh.address() as AddressInfo).port } },
+    }),
+    async see(home) {
+      const { code, stderr } = await home.todo(['list']);
+      assert.equal(code, 69);
+      assert.match(stderr, /STORE_UNREACHABLE .* ssh to 127\.0\.0\.1: no tunnel within 700 ms/);
+    },
+  },
+  {
+    key: 'store.ssh',
+    config: () => ({ store: { url: server.url(), table_prefix: 'ssh_', ssh: sshd.settings } }),
+    async see(home) {
+      await home.add('through the tunnel', '--hold');
+      assert.equal(await tableCount('ssh_'), 1);
+      assert.ok(sshd.logins() > 0);
+    },
+  },
+  {
     key: 'store.pool',
     config: () => ({
       store: { url: server.url(), table_prefix: 'pool_', pool: 2 },
@@ -620,10 +650,13 @@ test('[C-39] each key, seen in the running program', { concurrency: 3 }, async (
 test('[C-39] the file may have comments, the environment says over it, and a key of the earlier system without a function is one warning', async (t) => {
   const home = await testHome(t);
   const path = join(home.folder, 'hooks', 'config.json');
-  writeFileSync(path, '// as it was\n{\n  "behavior": { "completion_timeout": 7, /* seconds */ "ssh_timeout": 30, },\n}\n');
+  writeFileSync(
+    path,
+    '// as it was\n{\n  "behavior": { "completion_timeout": 7, /* seconds */ },\n  "database": { "charset": "utf8mb4" },\n}\n',
+  );
   const health = await home.json(['health']);
   const reason = health.components.find((it: Json) => it.name === 'configuration').reason;
-  assert.equal(reason.match(/ssh_timeout/g).length, 1);
+  assert.equal(reason.match(/database.charset/g).length, 1);
 
   await home.daemon({ TODO_BEHAVIOR_COMPLETION_TIMEOUT: '0.4' });
   const { number } = await home.add(silent);

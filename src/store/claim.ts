@@ -40,6 +40,11 @@ export function* take(driver: Driver, names: Names, request: ClaimRequest): Work
     const chosen = yield* choose(names, request, nowMs);
     if ('kind' in chosen) return chosen;
     for (const todo of chosen.candidates) {
+      // Somebody set it back by hand, and the agent that works on it has not heard of it yet.
+      if (!(yield* names.todos.align(todo.id, nowMs, true))) {
+        if (request.todoId !== null) return { kind: 'refused', why: 'it was set back by hand; the agent that works on it is ended first' };
+        continue;
+      }
       if (!(yield* grant(names, request, todo, nowMs))) continue;
       const run = runFor(request, todo, nowMs);
       const values = valuesOf(runColumns, run);
@@ -77,7 +82,6 @@ function* choose(names: Names, request: ClaimRequest, nowMs: number): Work<Nothi
 
 /** Guarded by all that the choice rests on and that others may change meanwhile. */
 function* grant(names: Names, { runId, todoId, kind }: ClaimRequest, todo: Candidate, nowMs: number): Work<boolean> {
-  if (!(yield* names.todos.align(todo.id, nowMs, true))) return false;
   const from = todoId !== null && kind === 'external' ? "'open', 'parked', 'claimed', 'running', 'stalled'" : "'open', 'parked'";
   const inOrder = todoId === null ? ' AND held = 0 AND (not_before_ms IS NULL OR not_before_ms <= ?)' : '';
   const sets: Sets = {

@@ -59,7 +59,8 @@ async function place(
 
 test('only released and open rows are taken, by priority and then by id, and a word that means nothing here is left alone', async (t) => {
   const { store, put, row } = await place(t);
-  const low = await put({ priority: 'niedrig' });
+  const low: number[] = [];
+  for (let i = 0; i < 9; i++) low.push(await put({ priority: 'niedrig' }));
   const second = await put({ priority: 'hoch' });
   const third = await put({ priority: 'hoch', created_at: '2001-01-01 00:00:00' });
   const first = await put({ priority: 'kritisch' });
@@ -67,10 +68,10 @@ test('only released and open rows are taken, by priority and then by id, and a w
   const nobodys = await put({ priority: 'kritisch', bearbeiten: null });
   const cron = await put({ priority: 'kritisch', status: 'cron' });
   for (const status of ['in_progress', 'completed', 'blocked', 'cancelled']) await put({ priority: 'kritisch', status });
-  assert.equal(await store.waiting(), 4);
+  assert.equal(await store.waiting(), 12);
   const order: number[] = [];
-  for (let i = 0; i < 4; i++) order.push((await claimed(store)).todo.number);
-  assert.deepEqual(order, [first, second, third, low]);
+  for (let i = 0; i < 12; i++) order.push((await claimed(store)).todo.number);
+  assert.deepEqual(order, [first, second, third, ...low]);
   assert.equal((await store.claim(aClaim())).kind, 'nothing');
   for (const [id, status] of [
     [held, 'offen'],
@@ -185,6 +186,7 @@ test('a row that somebody sets back while an agent works: its run ends supersede
   await store.mark(first.ref, 'running', 1, null);
   await set(id, "status = 'offen'");
   assert.equal((await store.claim(aClaim())).kind, 'nothing', 'nobody starts a second agent before the first was told');
+  assert.equal((await store.claim(aClaim({ todoId: String(id) }))).kind, 'refused', 'nor by its name');
   assert.deepEqual(
     (await store.renew([first.ref], 60_000)).map(({ held }) => held),
     [false],

@@ -4,7 +4,7 @@ import type { Entry, Owner, ProcessId } from './core/entry.ts';
 import type { SystemState } from './core/evidence.ts';
 import type { FailedTry } from './core/failed-try.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
-import type { Answer, TodoStatus } from './core/words.ts';
+import type { Answer, HealthStatus, TodoStatus } from './core/words.ts';
 
 /**
  * The door: all that we do not control. Everything below `cli/` and above `platform/` and `store/` sees only this,
@@ -334,6 +334,18 @@ export type StoreCare = {
   reset(): Promise<string>;
   /** New statistics of our tables for the server's planner. Says what came of it. */
   optimize(): Promise<string>;
+  /** What makes it a safe system of record, each server of it by itself. Changes nothing. */
+  conditions(): Promise<readonly Condition[]>;
+};
+
+export type Condition = {
+  readonly name: string;
+  /** Of several servers; null where there is only the home's own file. */
+  readonly server: string | null;
+  readonly status: HealthStatus;
+  readonly found: string;
+  /** What to do about it; null where it is as it should be. */
+  readonly change: string | null;
 };
 
 export type Obstacle = {

@@ -172,6 +172,12 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'health', about: 'does it work? 0 healthy, 1 degraded, 2 unhealthy, 3 unknown', load: () => import('./commands/health.ts') },
   { name: 'monitor', about: 'the complete system check', load: () => import('./commands/monitor.ts') },
+  {
+    name: 'store',
+    operands: '<ACTION>',
+    about: 'check: is the store a safe system of record, and what to change',
+    load: () => import('./commands/store.ts'),
+  },
   { name: 'recover', about: 'what could be mended; --apply mends it', load: () => import('./commands/recover.ts') },
   { name: 'test', about: 'self-test of the basic functions in a store of its own', load: () => import('./commands/test.ts') },
   {

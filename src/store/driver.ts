@@ -1,4 +1,4 @@
-import type { Obstacles, StoreFigures } from '../world.ts';
+import type { Condition, Obstacles, StoreFigures } from '../world.ts';
 import type { Dialect } from './dialect.ts';
 import type { Work } from './work.ts';
 
@@ -25,6 +25,7 @@ export type Driver = {
     obstacles(): Promise<Obstacles>;
     reset(): Promise<string>;
     optimize(tables: readonly string[]): Promise<string>;
+    conditions(tables: readonly string[]): Promise<readonly Condition[]>;
   };
   close(): Promise<void>;
 };

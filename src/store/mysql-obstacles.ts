@@ -1,4 +1,5 @@
 import type { Obstacle, Obstacles } from '../world.ts';
+import { span } from './span.ts';
 
 type Ask = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
@@ -130,8 +131,6 @@ const shortOf = (text: unknown): string => {
     .trim();
   return line.length > textMax ? `${line.slice(0, textMax)}…` : line;
 };
-
-const span = (ms: number): string => (ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`);
 
 /** Not allowed, or not there in this version. */
 const isRefused = (error: unknown): boolean => [1044, 1045, 1142, 1143, 1227, 1109, 1146].includes(numberOf(error) ?? 0);

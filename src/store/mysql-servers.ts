@@ -234,12 +234,13 @@ export function connectServers({ address, poolSize, deadlineMs, reach, onSwitch 
       waiting,
       server: hosts.length > 1 ? nameOf(current) : null,
     }),
+    nameOf,
     /** The server's numbers of our connections. */
     own: (): ReadonlySet<number> => new Set(open.values()),
     /** One connection beside the pool, which may be waiting as a whole. */
-    async aside<T>(work: (query: (sql: string) => Promise<unknown>) => Promise<T>): Promise<T> {
+    async aside<T>(work: (query: (sql: string) => Promise<unknown>) => Promise<T>, server = current): Promise<T> {
       const { createConnection } = await mysql2();
-      const connection = await createConnection(await optionsOf(current));
+      const connection = await createConnection(await optionsOf(server));
       // A connection that is lost tells whoever waits for an answer.
       connection.on('error', () => {});
       try {

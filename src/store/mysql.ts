@@ -1,7 +1,8 @@
 import { type ErrorCode, OperationalError } from '../core/errors.ts';
-import type { Clock, Random, Store } from '../world.ts';
+import type { Clock, Condition, Random, Store } from '../world.ts';
 import { mysqlDialect } from './dialect.ts';
 import type { About, Driver } from './driver.ts';
+import { mysqlConditions } from './mysql-conditions.ts';
 import { isAboutThisServer, isLostConnection, judge, type Sent } from './mysql-errors.ts';
 import { lookForObstacles } from './mysql-obstacles.ts';
 import { connectServers, type Line, type Reach } from './mysql-servers.ts';
@@ -169,6 +170,28 @@ function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize, reach,
             return analyzed((await query(`ANALYZE NO_WRITE_TO_BINLOG TABLE ${tables.join(', ')}`)) as readonly Analyzed[], tables.length);
           }),
         ),
+      async conditions(tables) {
+        const of = (server: number): Promise<readonly Condition[]> =>
+          aside({ operation: 'checking', subject: servers.nameOf(server) }, () =>
+            servers.aside(
+              (query) =>
+                mysqlConditions({
+                  server: servers.nameOf(server),
+                  ask: async (sql) => (await query(sql)) as Result['rows'],
+                  tables,
+                  servers: address.hosts.length,
+                  isEncrypted: address.tls !== 'off',
+                  isLocal: reach !== undefined || /^(localhost|127\..*|::1)$/.test(address.hosts[server]!.host),
+                }),
+              server,
+            ),
+          ).catch((error: unknown) => {
+            if (!(error instanceof OperationalError)) throw error;
+            const change = address.hosts.length > 1 ? 'start it, or take it out of store.url' : error.hint;
+            return [{ name: 'reachable', server: servers.nameOf(server), status: 'unknown', found: error.message, change }];
+          });
+        return (await Promise.all(address.hosts.map((_, server) => of(server)))).flat();
+      },
     },
     async close() {
       await servers.close(clock);

@@ -3,11 +3,12 @@ import { type ErrorCode, isOperational, OperationalError } from '../core/errors.
 import type { Clock, Store } from '../world.ts';
 import { sqliteDialect } from './dialect.ts';
 import type { About, Driver } from './driver.ts';
+import { sqliteConditions } from './sqlite-conditions.ts';
 import { createStore, type StoreNeeds } from './store.ts';
 import { affectedBy, type Result, runNow, type Statement, Undo, type Work } from './work.ts';
 
 /** What this driver uses of `platform/sqlite.ts`, which it may not import: journal and store share one connection and its commits. */
-export type SqliteDatabase = { prepare(sql: string): StatementSync };
+export type SqliteDatabase = { prepare(sql: string): StatementSync; readonly path?: string };
 export type SqliteCommitter = { write<T>(work: () => T): Promise<T>; flush(): void };
 
 export type SqliteStoreOptions = Omit<StoreNeeds, 'driver'> & {
@@ -69,6 +70,7 @@ function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, cloc
         await write(about, () => analyze(tables));
         return `statistics of ${tables.length} tables renewed`;
       },
+      conditions: async () => sqliteConditions(database),
     },
     async close() {
       committer.flush();

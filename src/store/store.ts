@@ -155,6 +155,7 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
       obstacles: () => driver.care.obstacles(),
       reset: () => driver.care.reset(),
       optimize: () => driver.care.optimize(tableNames.map((table) => names[table])),
+      conditions: () => driver.care.conditions(tableNames.map((table) => names[table])),
     },
   };
 }

@@ -35,6 +35,7 @@ function atPace(t: { mock: { method: typeof import('node:test').mock.method } })
       obstacles: async () => ({ found: [], blind: null }),
       reset: async () => '',
       optimize: async () => '',
+      conditions: async () => [],
     },
     close: async () => {},
   };

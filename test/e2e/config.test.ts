@@ -8,6 +8,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import { defaultConfig, knownKeys } from '../../src/core/config.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
 import { type Sshd, startSshd } from '../fixtures/sshd.ts';
+import { createWordpressTable } from '../store/wordpress-table.ts';
 import { ageTree, rowsOf } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
 
@@ -414,6 +415,22 @@ const cases: readonly Case[] = [
       await home.add('through the tunnel', '--hold');
       assert.equal(await tableCount('ssh_'), 1);
       assert.ok(sshd.logins() > 0);
+    },
+  },
+  {
+    key: 'store.map',
+    async config() {
+      const connection = await server.connect();
+      await connection.query(createWordpressTable('wp_todos'));
+      await connection.end();
+      return { store: { url: server.url(), table_prefix: 'map_', map: { preset: 'wordpress', table: 'wp_todos' } } };
+    },
+    async see(home) {
+      const { number } = await home.add('into their table', '--hold');
+      const connection = await server.connect();
+      const [rows] = await connection.query('SELECT title, status, bearbeiten FROM wp_todos WHERE id = ?', [number]);
+      await connection.end();
+      assert.deepEqual((rows as Json[])[0], { title: 'into their table', status: 'offen', bearbeiten: 0 });
     },
   },
   {

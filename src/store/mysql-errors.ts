@@ -19,6 +19,9 @@ const rules: Readonly<Record<number, Rule>> = {
   1020: { means: 'again', atCommit: 'again' }, // record has changed since last read (snapshot isolation)
   3101: { means: 'again', atCommit: 'again' }, // group replication: rolled back by certification
   1205: { means: 'again' }, // lock wait timeout: InnoDB keeps the transaction, so it is rolled back first
+  9007: { means: 'again', atCommit: 'again' }, // TiDB: write conflict
+  8022: { means: 'again', atCommit: 'again' }, // TiDB: the commit failed, safe to try again
+  1206: { means: 'again' }, // more locks than fit
   1062: { means: 'again' }, // somebody made this row meanwhile: the next look sees it
 
   // Not executed.
@@ -37,6 +40,32 @@ const rules: Readonly<Record<number, Rule>> = {
   1153: { means: 'STORE_UNREACHABLE' }, // packet too large: this server takes less than the one before; its bound is known now
   1180: { means: 'STORE_UNREACHABLE' }, // error during COMMIT: without ours it was none
   3100: { means: 'STORE_UNREACHABLE' },
+  3032: { means: 'STORE_UNREACHABLE' }, // offline mode
+  3168: { means: 'STORE_UNREACHABLE' }, // not available yet
+  1037: { means: 'STORE_UNREACHABLE' }, // out of memory
+  1038: { means: 'STORE_UNREACHABLE' },
+  1041: { means: 'STORE_UNREACHABLE' },
+  1637: { means: 'STORE_UNREACHABLE' }, // too many transactions at once
+  1105: { means: 'STORE_UNREACHABLE' }, // unknown error: of proxies (Vitess, ProxySQL) about the server behind them
+  9001: { means: 'STORE_UNREACHABLE' }, // ProxySQL: no server in time; TiDB: its placement driver
+  9002: { means: 'STORE_UNREACHABLE' }, // TiDB
+  9005: { means: 'STORE_UNREACHABLE' },
+  // The way to it, as the server or a proxy tells it.
+  1152: { means: 'STORE_UNREACHABLE' },
+  1156: { means: 'STORE_UNREACHABLE' },
+  1157: { means: 'STORE_UNREACHABLE' },
+  1158: { means: 'STORE_UNREACHABLE' },
+  1159: { means: 'STORE_UNREACHABLE' },
+  1160: { means: 'STORE_UNREACHABLE' },
+  1161: { means: 'STORE_UNREACHABLE' },
+  1184: { means: 'STORE_UNREACHABLE' },
+  // A table that is damaged: nothing is lost here while a person mends it.
+  1034: { means: 'STORE_UNREACHABLE' },
+  1194: { means: 'STORE_UNREACHABLE' },
+  1195: { means: 'STORE_UNREACHABLE' },
+  1712: { means: 'STORE_UNREACHABLE' },
+  1877: { means: 'STORE_UNREACHABLE' },
+  1932: { means: 'STORE_UNREACHABLE' },
   1969: { means: 'STORE_TIMEOUT' }, // max_statement_time
   3024: { means: 'STORE_TIMEOUT' },
 
@@ -49,6 +78,10 @@ const rules: Readonly<Record<number, Rule>> = {
   1143: { means: 'STORE_ACCESS' },
   1227: { means: 'STORE_ACCESS' },
   1698: { means: 'STORE_ACCESS' },
+  1820: { means: 'STORE_ACCESS' }, // the password has expired
+  1862: { means: 'STORE_ACCESS' },
+  3118: { means: 'STORE_ACCESS' }, // the account is locked
+  4151: { means: 'STORE_ACCESS' },
   1021: { means: 'STORE_FULL' },
   1114: { means: 'STORE_FULL' },
 
@@ -79,7 +112,7 @@ export function judge(error: unknown, sent: Sent): Judgement {
   if (sent === 'commit') return rule?.atCommit ?? 'STORE_IN_DOUBT';
   if (rule !== undefined) return rule.means;
   // "Got error 28 from storage engine": no space left on the server's disk.
-  if (number === 1030 || number === 3)
+  if (number === 1030 || number === 1026 || number === 3)
     return /\b28\b|no space/i.test(String((error as Error).message)) ? 'STORE_FULL' : 'STORE_UNREACHABLE';
   return isLostConnection(error) ? 'STORE_UNREACHABLE' : null;
 }
@@ -107,5 +140,5 @@ const numberOf = (error: unknown): number | null => {
 /** Whether another server of the same store may take what this one did not. */
 export const isAboutThisServer = (error: unknown): boolean => {
   const judgement = judge(error, 'nothing');
-  return judgement === 'STORE_READ_ONLY' || judgement === 'STORE_UNREACHABLE';
+  return judgement === 'STORE_READ_ONLY' || judgement === 'STORE_UNREACHABLE' || judgement === 'STORE_ACCESS';
 };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type Judgement, judge, type Sent } from '../../src/store/mysql-errors.ts';
+import { isAboutThisServer, type Judgement, judge, type Sent } from '../../src/store/mysql-errors.ts';
 
 const server = (errno: number, message = 'said the server') =>
   Object.assign(new Error(message), { errno, code: 'ER_X', sqlState: 'HY000' });
@@ -18,6 +18,16 @@ test('each error of the table means what it says, before and after COMMIT was se
     [server(1047), 'STORE_READ_ONLY', 'STORE_READ_ONLY'],
     [server(1290), 'STORE_READ_ONLY', 'STORE_READ_ONLY'],
     [server(1836), 'STORE_READ_ONLY', 'STORE_READ_ONLY'],
+    [server(9007), 'again', 'again'],
+    [server(8022), 'again', 'again'],
+    [server(1206), 'again', 'STORE_IN_DOUBT'],
+    [server(1105), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
+    [server(9005), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
+    [server(1159), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
+    [server(1194), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
+    [server(3032), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
+    [server(3118), 'STORE_ACCESS', 'STORE_IN_DOUBT'],
+    [server(1026, 'Error writing file (Errcode: 28 "No space left on device")'), 'STORE_FULL', 'STORE_IN_DOUBT'],
     [server(1040), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
     [server(1129), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
     [server(1180), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
@@ -51,6 +61,13 @@ test('each error of the table means what it says, before and after COMMIT was se
     for (const sent of ['nothing', 'statements'] satisfies Sent[]) assert.equal(judge(error, sent), before, about);
     assert.equal(judge(error, 'commit'), atCommit, `${about} at COMMIT`);
   }
+});
+
+test('what was not executed is tried on the next server; what was, or never will be, is not', () => {
+  const elsewhere = [1047, 1290, 1836, 1040, 1129, 1045, 1180, 1053].filter((errno) => isAboutThisServer(server(errno)));
+  assert.deepEqual(elsewhere, [1047, 1290, 1836, 1040, 1129, 1045, 1180, 1053]);
+  for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT']) assert.ok(isAboutThisServer(client(code)), code);
+  for (const errno of [1213, 1205, 1062, 1406, 1146, 1114, 1064]) assert.ok(!isAboutThisServer(server(errno)), String(errno));
 });
 
 test('mysql2 is loaded by the first operation, not before', () => {

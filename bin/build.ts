@@ -4,8 +4,9 @@
 // not before. There is no list of lazy parts to keep. Modules that both sides of a seam use exist once (esbuild splits the program first, as
 // modules; each piece is then turned into CommonJS), so `instanceof` and module state hold across seams.
 //
-// All pieces that a start needs anyway are joined in dist/main.cjs; dist/todo.cjs is a stub that switches the compile cache on before.
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+// All pieces that a start needs anyway are joined in dist/start.cjs; dist/todo.cjs is a stub that switches the compile cache on before, and runs it.
+// What a program imports (`import { completionApi } from 'signoff'`) is dist/api.cjs over the same pieces, with its types beside it.
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile, transform } from 'esbuild';
@@ -34,10 +35,11 @@ const lazy = [...pieces.keys()].filter((name) => !eager.includes(name));
 
 mkdirSync(dist, { recursive: true });
 for (const name of lazy) put(cjs(name), await asFile(name));
-put('main.cjs', await joined());
+put('start.cjs', await joined());
+for (const [name, text] of apiFiles()) put(name, text);
 // Last: bin/todo takes it as the sign that the build is whole.
 put('todo.cjs', stub());
-sweep(new Set(['main.cjs', 'todo.cjs', ...lazy.map(cjs)]));
+sweep(new Set(['start.cjs', 'todo.cjs', ...lazy.map(cjs), ...apiFiles().keys()]));
 
 const sizeKb = (names: string[]) => Math.round(names.reduce((sum, name) => sum + (pieces.get(name)?.text.length ?? 0), 0) / 1024);
 process.stderr.write(`built dist: ${sizeKb(eager)} KB at start, ${sizeKb(lazy)} KB in ${lazy.length} lazy pieces\n`);
@@ -46,7 +48,7 @@ async function split(): Promise<Map<string, Piece>> {
   const result = await build({
     ...shape,
     absWorkingDir: root,
-    entryPoints: ['src/cli/main.ts'],
+    entryPoints: ['src/cli/main.ts', 'src/cli/api.ts'],
     bundle: true,
     splitting: true,
     write: false,
@@ -89,7 +91,7 @@ function cjs(name: string): string {
   return name.replace(/\.js$/, '.cjs');
 }
 
-/** A piece as the body of a CommonJS module. What it needs of the pieces joined in main.cjs it asks of main.cjs. */
+/** A piece as the body of a CommonJS module. What it needs of the pieces joined in start.cjs it asks of start.cjs. */
 async function body(name: string): Promise<string> {
   const { code } = await transform(pieces.get(name)?.text ?? '', {
     ...shape,
@@ -101,7 +103,7 @@ async function body(name: string): Promise<string> {
   const linked = late(code.replace('"use strict";', '')).replace(/\brequire\("\.\/([\w.-]+\.js)"\)/g, (call, needed: string) => {
     if (!pieces.has(needed)) return call;
     if (!eager.includes(needed)) return `require("./${cjs(needed)}")`;
-    return eager.includes(name) ? `__piece("${needed}")` : `require("./main.cjs")("${needed}")`;
+    return eager.includes(name) ? `__piece("${needed}")` : `require("./start.cjs")("${needed}")`;
   });
   return linked.includes('__url') ? `const __url=require("node:url").pathToFileURL(__filename).href;${linked}` : linked;
 }
@@ -127,8 +129,23 @@ async function joined(): Promise<string> {
   const bodies = await Promise.all(eager.map(async (name) => `"${name}"(module,exports){${await body(name)}}`));
   return `"use strict";const __made={},__pieces={${bodies.join(',\n')}};
 function __piece(name){let module=__made[name];if(!module){module=__made[name]={exports:{}};__pieces[name](module,module.exports)}return module.exports}
-module.exports=__piece;__piece("${main}");
+module.exports=__piece;
 `;
+}
+
+/** What the package's `exports` name beside dist/api.cjs: the same for `import`, and the types for both. */
+function apiFiles(): Map<string, string> {
+  const types = `${readFileSync(join(root, 'src', 'cli', 'api-types.ts'), 'utf8')}
+export declare const completionApi: CompletionApi;
+/** Whether an error is one with a code; anything else is a defect. */
+export declare const isOperationalError: IsOperationalError;
+`;
+  const module = `import api from './api.cjs';\nexport const { completionApi, isOperationalError } = api;\n`;
+  return new Map([
+    ['api.mjs', module],
+    ['api.d.mts', types],
+    ['api.d.cts', types],
+  ]);
 }
 
 /**
@@ -140,7 +157,7 @@ function stub(): string {
   return `"use strict";var v=process.versions.node.split(".");
 if(v[0]<${major}||(v[0]==${major}&&v[1]<${minor})){process.stderr.write("todo: cannot start: "+process.execPath+" is Node.js "+process.versions.node+", ${nodeNeeded} or newer is needed\\nInstall it (https://nodejs.org) or set TODO_NODE to one. In a checkout, \\"npm ci\\" brings its own.\\n");process.exit(69)}
 try{var e=process.env,c=e.XDG_CACHE_HOME||(e.HOME&&e.HOME+"/.cache");if(c)require("node:module").enableCompileCache(c+"/signoff")}catch(_){}
-require("./main.cjs");
+require("./start.cjs")("${main}");
 `;
 }
 

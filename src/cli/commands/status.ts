@@ -5,6 +5,7 @@ import { isOperational } from '../../core/errors.ts';
 import type { CommandModule, Opened, Out, Paint } from '../command.ts';
 import { silentHolder } from '../daemon-control.ts';
 import { exit } from '../exit-codes.ts';
+import { moment } from '../options.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
 import { type Cell, table } from '../text/table.ts';
@@ -12,10 +13,16 @@ import { spanText } from '../text/times.ts';
 
 type Live = DaemonStatus['live'];
 
-/** Daemon, live runs, next deadlines. */
+/** Daemon, live runs, next deadlines; or what ended, counted. */
 export const command: CommandModule = {
+  declare: (commander) =>
+    void commander
+      .option('--completions', 'what ended, counted: by status, proof and agent, how long it took, how many runs it needed')
+      .option('--since <time>', 'with --completions: only what ended since: 2030-01-31T08:00, or 7d back', moment('back')),
   async run(call) {
     const { out } = call;
+    const { completions, since } = call.options as { completions?: true; since?: number };
+    if (completions) return (await import('../completions.ts')).showCompletions(call, since ?? null);
     await using opened = await call.open({ readOnly: true });
     const { world } = opened;
     const daemon = await daemonStatus(opened);

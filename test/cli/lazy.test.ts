@@ -1,6 +1,6 @@
 // What a call loads: the quick ones nothing that is heavy. Proved by the files that Node really opened as modules.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type TestHome, testHome } from '../e2e/harness.ts';
@@ -14,6 +14,7 @@ const heavy: Readonly<Record<string, RegExp>> = {
   chokidar: /EV_RAW|ReaddirpStream/,
   ora: /cli-spinners|dots12/,
   xterm: /InputHandler|_inputHandler/,
+  hono: /HonoRequest|hono-base/,
   daemon: /completions wait in the journal/,
 };
 const slowOfNode = ['child_process', 'crypto', 'http', 'https', 'net', 'tls', 'worker_threads', 'zlib', 'stream'];
@@ -22,6 +23,7 @@ async function loadedBy(
   home: TestHome,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  expected = 0,
 ): Promise<{ packages: string[]; node: string[] }> {
   const list = join(home.work, 'loaded');
   const spy = join(home.work, 'spy.cjs');
@@ -32,7 +34,7 @@ m._load = function (id, parent, ...rest) { seen.add(m.isBuiltin(id) ? id : m._re
 process.on('exit', () => require('node:fs').writeFileSync(process.env.LOADED, [...seen].join('\\n')));`,
   );
   const { code, stderr } = await home.todo(args, { env: { ...env, NODE_OPTIONS: `--require ${spy}`, LOADED: list }, stdin: '{}' });
-  assert.equal(code, 0, stderr);
+  assert.equal(code, expected, stderr);
   const loaded = readFileSync(list, 'utf8').split('\n');
   const texts = loaded.filter((name) => name.startsWith('/')).map((path) => readFileSync(path, 'utf8'));
   return {
@@ -40,6 +42,81 @@ process.on('exit', () => require('node:fs').writeFileSync(process.env.LOADED, [.
     node: loaded.map((name) => name.replace(/^node:/, '')).filter((name) => slowOfNode.includes(name)),
   };
 }
+
+test('[C-80] list and health on SQLite load no mysql2, no hono and no terminal emulator; where they are needed they are loaded', async (t) => {
+  const home = await testHome(t);
+  await home.daemon();
+  const { number } = await home.add('true', '--hold');
+  for (const args of [
+    ['list'],
+    ['list', '--json'],
+    ['list', '--status', 'running', '--json'],
+    ['health'],
+    ['health', '--json'],
+    ['show', String(number)],
+  ]) {
+    const { packages } = await loadedBy(home, args);
+    assert.deepEqual(
+      packages.filter((name) => ['mysql2', 'hono', 'xterm'].includes(name)),
+      [],
+      args.join(' '),
+    );
+  }
+  const emulated = await loadedBy(home, ['run', '--', 'printf', '\\033[2J\\033[3;3Hmoved']);
+  assert.ok(!emulated.packages.includes('xterm'), 'the daemon renders what it ran, not the one who asks');
+  const alone = await testHome(t);
+  assert.ok(
+    (await loadedBy(alone, ['run', '--', 'printf', '\\033[2J\\033[3;3Hmoved'])).packages.includes('xterm'),
+    'a run without a daemon does',
+  );
+  const away = { TODO_STORE_URL: 'mysql://nobody@127.0.0.1:1/none' };
+  assert.ok((await loadedBy(alone, ['list', '--json'], away, 69)).packages.includes('mysql2'), 'a list on MySQL does');
+});
+
+/** Statements that a process executed, with their values, in order. */
+type Executed = { readonly sql: string; readonly values: readonly unknown[] };
+const statements = (file: string): Executed[] =>
+  readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+test('[C-80] from its signal to its end a completion reads the row of its todo once, in the running daemon', async (t) => {
+  const home = await testHome(t, { behavior: { quiet_after: 0.1 } });
+  const [spy, list] = [join(home.work, 'statements.cjs'), join(home.work, 'statements')];
+  writeFileSync(
+    spy,
+    `const { DatabaseSync, StatementSync } = require('node:sqlite'), { appendFileSync } = require('node:fs'), texts = new WeakMap();
+const prepare = DatabaseSync.prototype.prepare;
+DatabaseSync.prototype.prepare = function (sql) { const made = prepare.call(this, sql); texts.set(made, sql); return made; };
+for (const name of ['get', 'all', 'run', 'iterate']) {
+  const plain = StatementSync.prototype[name];
+  StatementSync.prototype[name] = function (...values) {
+    appendFileSync(process.env.STATEMENTS, JSON.stringify({ sql: texts.get(this), values: values.map(String) }) + '\\n');
+    return plain.apply(this, values);
+  };
+}`,
+  );
+  await home.daemon({ NODE_OPTIONS: `--require ${spy}`, STATEMENTS: list });
+  const { number, id } = await home.add('mkfifo go; read word < go; echo work', '--check', 'true');
+  const { runs } = await home.untilTodo(number, 'running', ({ status }) => status === 'running');
+  await home.until('it waits', () => existsSync(join(home.work, 'go')));
+  // Its agent waits, and says its word by its end: what is executed from here on belongs to the completion.
+  const from = statements(list).length;
+  writeFileSync(join(home.work, 'go'), 'on\n');
+  await home.until('closed', () => home.log('completion').find(({ event, todo }) => event === 'closed' && todo === number));
+  const executed = statements(list);
+  const to = executed.findIndex(
+    ({ sql, values }) => /INSERT INTO journal \(/.test(sql) && values.includes('closed') && values.includes(runs[0].id),
+  );
+  assert.ok(from > 0 && to > from, `${from} ${to}`);
+  const completion = executed.slice(from, to).filter(({ values }) => values.includes(id) || values.includes(runs[0].id));
+  const reads = completion.filter(({ sql }) => /^\s*SELECT/.test(sql) && /"todo"/.test(sql)).map(({ sql }) => sql.replaceAll(/\s+/g, ' '));
+  assert.equal(reads.length, 1, reads.join('\n'));
+  assert.match(reads[0]!, /FROM "completion" c JOIN "todo" t/, 'the look that shows the record by value');
+  assert.equal(completion.filter(({ sql }) => /UPDATE "todo"/.test(sql)).length, 1, 'and it is written once');
+  t.diagnostic(`${completion.length} statements about it between signal and end`);
+});
 
 test('list --json on SQLite loads node:sqlite and nothing heavy', async (t) => {
   const home = await testHome(t);

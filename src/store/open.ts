@@ -130,7 +130,9 @@ function* bringUp(driver: Driver, names: Names, prefix: string): Work<readonly s
   const seen = yield* inspect(driver, names, prefix);
   refuseForeign(seen, prefix);
   const created = missingTables(seen, prefix);
-  for (const table of tablesNow(Math.max(1, seen.version))) if (created.includes(table.name)) yield* create(driver, prefix, table);
+  // New tables are made as they are today: half a table would look like a foreign one to who opens it in between.
+  for (const table of tablesNow(seen.version === 0 ? schemaVersion : seen.version))
+    if (created.includes(table.name)) yield* create(driver, prefix, table);
   for (const migration of migrations.filter(({ version }) => version > seen.version)) {
     for (const change of migration.changes) yield* make(driver, prefix, change);
   }

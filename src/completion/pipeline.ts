@@ -1,10 +1,13 @@
 import type { StepResult } from '../core/advance.ts';
-import { advance } from '../core/advance.ts';
+import { advance, giveUp } from '../core/advance.ts';
+import { causesOf } from '../core/dead-letter.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded, layerOf } from '../core/entry.ts';
 import { isOperational, messageOf } from '../core/errors.ts';
 import { stamp } from '../core/signal.ts';
 import { wantsChecks } from '../core/verdict.ts';
+import { classOf, ofCode } from '../resilience/error-class.ts';
+import { Refused } from '../resilience/errors.ts';
 import { bury } from './bury.ts';
 import { check } from './check.ts';
 import { clean } from './clean.ts';
@@ -118,9 +121,12 @@ type Attempted = StepResult | { readonly kind: 'defect'; readonly error: unknown
 /** Only errors with a code in the table become results; a defect ends this attempt and is counted apart. */
 async function attempt(step: Step, entry: Entry, needs: StepNeeds, stop: AbortSignal): Promise<Attempted> {
   try {
-    return await step(entry, needs, stop);
+    const result = await step(entry, needs, stop);
+    return result.kind === 'failed' ? { errorClass: ofCode(result.code), ...result } : result;
   } catch (error) {
-    return isOperational(error) ? { kind: 'failed', code: error.code, reason: error.message } : { kind: 'defect', error };
+    if (error instanceof Refused) return { kind: 'refused', code: error.code, reason: error.message, retryAfterMs: error.retryAfterMs };
+    if (!isOperational(error)) return { kind: 'defect', error };
+    return { kind: 'failed', code: error.code, reason: error.message, errorClass: classOf(error), causes: causesOf(error) };
   }
 }
 
@@ -132,10 +138,10 @@ function afterDefect(entry: Entry, error: unknown, nowMs: number): Entry {
     ...entry,
     defects,
     nextAttemptAtMs: nowMs + 1000,
-    lastError: { code: 'DEFECT', message, atMs: nowMs },
+    lastError: { code: 'DEFECT', message, atMs: nowMs, errorClass: 'defect' },
     timeline: stamp(entry, { atMs: nowMs, fact: 'failed-attempt', reason: message }),
   };
-  if (defects >= 3) return { ...next, givenUp: message, nextAttemptAtMs: 0 };
+  if (defects >= 3) return giveUp(next, { reason: message, code: 'DEFECT', errorClass: 'defect', causes: causesOf(error), atMs: nowMs });
   const beforeRecord = entry.fact === 'signalled' || entry.fact === 'collected' || entry.fact === 'checked';
   return defects === 2 && beforeRecord ? { ...next, simple: true, fact: 'signalled', collected: null, reported: null } : next;
 }
@@ -165,6 +171,14 @@ function tell(entry: Entry, result: Attempted, durationMs: number, { world }: St
         nextAttemptAtMs: entry.nextAttemptAtMs,
       });
       heard.failed(entry);
+      return;
+    case 'refused':
+      world.log.debug('completion', 'step refused', {
+        ...fields,
+        code: result.code,
+        reason: result.reason,
+        nextAttemptAtMs: entry.nextAttemptAtMs,
+      });
       return;
     case 'defect':
       world.log.error('completion', 'defect', {

@@ -1,7 +1,9 @@
 import type { Backoff } from './backoff.ts';
 import { backoffMs, conflictBackoff, noJitter, recordBackoff } from './backoff.ts';
 import type { Config } from './config.ts';
-import type { Entry, Fact } from './entry.ts';
+import { inMs } from './config.ts';
+import { fingerprintOf } from './dead-letter.ts';
+import type { Death, Entry, Fact } from './entry.ts';
 import { hasEnded, layerOf } from './entry.ts';
 import type { ErrorCode, Retry } from './errors.ts';
 import { retryOf } from './errors.ts';
@@ -13,7 +15,15 @@ export type StepResult =
   | { readonly kind: 'done'; readonly fact: Fact; readonly changes?: Partial<Entry>; readonly reason?: string }
   /** A look showed that an earlier fact does not hold: back to the fact before it. */
   | { readonly kind: 'disproved'; readonly backTo: Fact; readonly reason: string; readonly changes?: Partial<Entry> }
-  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly reason: string };
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly reason: string;
+      readonly errorClass?: string;
+      readonly causes?: readonly string[];
+    }
+  /** A call that the step needs was never made (an open breaker): no attempt was spent. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string; readonly retryAfterMs: number | null };
 
 /** Looks may disprove this often before a person must look. Each disproof is followed by a whole new write. */
 const disprovedMax = 5;
@@ -65,36 +75,96 @@ export function advance(
           reason: result.reason,
         }),
       };
-      return moved.disproved > disprovedMax ? giveUp(moved, `disproved ${moved.disproved} times: ${result.reason}`) : moved;
+      const reason = `disproved ${moved.disproved} times: ${result.reason}`;
+      return moved.disproved > disprovedMax ? giveUp(moved, { reason, code: null, errorClass: 'permanent', atMs: at.nowMs }) : moved;
     }
     case 'failed': {
       const retry = retryOf(result.code);
       const failed: Entry = {
         ...entry,
         attempt: entry.attempt + 1,
-        lastError: { code: result.code, message: result.reason, atMs: at.nowMs },
+        lastError: {
+          code: result.code,
+          message: result.reason,
+          atMs: at.nowMs,
+          ...(result.causes === undefined ? {} : { causes: result.causes }),
+          ...(result.errorClass === undefined ? {} : { errorClass: result.errorClass }),
+        },
         nextAttemptAtMs: at.nowMs + backoffMs(backoffOf(retry, config), entry.attempt, at.random),
         timeline: stamp(entry, { atMs: at.nowMs, fact: 'failed-attempt', durationMs: at.durationMs, reason: result.reason }),
       };
-      if (retry === 'forever') return failed;
-      const tries = Math.max(boundedTriesMin, config.behavior.max_retries);
-      return retry === 'never' || entry.attempt >= tries ? giveUp(failed, result.reason) : failed;
+      const tries = triesOf(result.code, config);
+      if (tries === null) return failed;
+      const { code, reason, errorClass = 'permanent', causes = [] } = result;
+      return entry.attempt >= tries ? giveUp(failed, { reason, code, errorClass, causes, atMs: at.nowMs }) : failed;
     }
+    case 'refused':
+      return {
+        ...entry,
+        lastError: entry.lastError ?? { code: result.code, message: result.reason, atMs: at.nowMs, errorClass: 'refused' },
+        nextAttemptAtMs: at.nowMs + Math.max(refusedMinMs, result.retryAfterMs ?? refusedLookMs),
+      };
     default:
       return result satisfies never;
   }
 }
 
-const giveUp = (entry: Entry, reason: string): Entry => ({ ...entry, givenUp: reason, attempt: 1, nextAttemptAtMs: 0 });
+/** Until a breaker is asked again that only a command closes; whoever closes it wakes us. */
+const refusedLookMs = 30_000;
+const refusedMinMs = 100;
 
-/** 2^attempt seconds within a round of max_retries tries; after the round one try with each sweep, at the latest each minute. */
-function backoffOf(retry: Retry, { behavior }: Config): Backoff {
-  if (retry === 'soon') return conflictBackoff;
-  if (!behavior.exponential_backoff) return { firstMs: 2000, factor: 1, maxMs: 2000, jitter: noJitter };
-  const restMs = Math.min(recordBackoff.round.restMs, behavior.health_check_interval * 1000);
-  return { ...recordBackoff, round: { tries: behavior.max_retries, restMs } };
+/** Deaths kept: more often nobody should requeue the same. */
+const deathsMax = 20;
+
+export function giveUp(
+  entry: Entry,
+  why: {
+    readonly reason: string;
+    readonly code: string | null;
+    readonly errorClass: string;
+    readonly causes?: readonly string[];
+    readonly atMs: number;
+  },
+): Entry {
+  const { reason, code, errorClass, causes = [], atMs } = why;
+  const fingerprint = fingerprintOf(errorClass, entry.fact, reason);
+  const death: Death = { atMs, errorClass, code, message: reason, causes, at: entry.fact, fingerprint, attempts: attemptsOf(entry) };
+  return { ...entry, givenUp: reason, attempt: 1, nextAttemptAtMs: 0, deaths: [...(entry.deaths ?? []), death].slice(-deathsMax) };
 }
 
+/** The tries since the last fact, or the last requeue, as the timeline has them. */
+function attemptsOf({ timeline }: Pick<Entry, 'timeline'>): Death['attempts'] {
+  const since = timeline.findLastIndex(({ fact }) => fact !== 'failed-attempt' && fact !== 'late-signal' && fact !== 'adopted');
+  const failed = timeline.slice(since + 1).filter(({ fact }) => fact === 'failed-attempt');
+  return failed.map(({ atMs, reason }, index) => {
+    const next = failed[index + 1];
+    const delayMs = next === undefined ? null : Math.max(0, next.atMs - atMs - (next.durationMs ?? 0));
+    return { atMs, message: reason ?? '', delayMs };
+  });
+}
+
+/** 2^attempt seconds within a round of max_retries tries; after the round one try with each sweep, at the latest each minute. */
+function backoffOf(retry: Retry, config: Config): Backoff {
+  if (retry === 'soon') return conflictBackoff;
+  const { behavior } = config;
+  const { initial_delay, max_delay, backoff_factor } = config.policies.record;
+  if (!behavior.exponential_backoff) return { firstMs: 2000, factor: 1, maxMs: 2000, jitter: noJitter };
+  const maxMs = max_delay === undefined ? recordBackoff.maxMs : inMs(max_delay);
+  const firstMs = Math.min(maxMs, initial_delay === undefined ? recordBackoff.firstMs : inMs(initial_delay));
+  const restMs = Math.min(recordBackoff.round.restMs, behavior.health_check_interval * 1000);
+  return { firstMs, factor: backoff_factor ?? recordBackoff.factor, maxMs, jitter: noJitter, round: { tries: roundTries(config), restMs } };
+}
+
+/** Tries of a step that fails so, until it is given up; null where it never is. */
+export function triesOf(code: ErrorCode, config: Config): number | null {
+  const retry = retryOf(code);
+  if (retry === 'forever') return null;
+  return retry === 'never' ? 1 : Math.max(boundedTriesMin, roundTries(config));
+}
+
+/** Policy `record`: tries of one round. */
+export const roundTries = ({ behavior, policies: { record } }: Pick<Config, 'behavior' | 'policies'>): number =>
+  record.max_retries ?? behavior.max_retries;
+
 /** True at the moment a whole round of tries has failed for the first time: the one alarm. */
-export const firstRoundFailed = (entry: Pick<Entry, 'attempt'>, config: Config): boolean =>
-  entry.attempt === config.behavior.max_retries + 1;
+export const firstRoundFailed = (entry: Pick<Entry, 'attempt'>, config: Config): boolean => entry.attempt === roundTries(config) + 1;

@@ -7,6 +7,31 @@ import { storeMapSchema } from './store-map-schema.ts';
 const seconds = (max: number) => z.number().min(0.01).max(max);
 const day = 86_400;
 
+/** One policy's numbers; absent ones are those of its row (`resilience/policy.ts`). */
+const policySettings = z
+  .strictObject({
+    /** Tries after the first; 0 never tries again. */
+    max_retries: z.number().int().min(0).max(100).optional(),
+    initial_delay: seconds(3600).optional(),
+    max_delay: seconds(day).optional(),
+    backoff_factor: z.number().min(1).max(10).optional(),
+  })
+  .default({});
+
+/** One breaker's numbers; absent ones are those of its profile (`resilience/profiles.ts`). */
+const breakerSettings = z
+  .strictObject({
+    /** Failures in a row that open it. */
+    failure_threshold: z.number().int().min(1).max(1000).optional(),
+    /** Probes in a row that close it. */
+    success_threshold: z.number().int().min(1).max(1000).optional(),
+    /** From opening to the first probe. */
+    timeout: seconds(day).optional(),
+    /** What that wait grows to while probes fail. */
+    max_timeout: seconds(day).optional(),
+  })
+  .default({});
+
 const agentSettings = z.strictObject({
   command: z.string().min(1).nullable().default(null),
   args: z.array(z.string()).default([]),
@@ -149,10 +174,31 @@ export const configSchema = z.strictObject({
       rescan: seconds(day).default(2),
     })
     .prefault({}),
+  policies: z
+    .strictObject({
+      /** Deliveries: webhooks. */
+      default: policySettings,
+      /** Run attempts; `max_retries` and `initial_delay` win over run.attempts and run.retry_delay. */
+      job: policySettings,
+      /** Steps of a completion; `max_retries` wins over behavior.max_retries. */
+      record: policySettings,
+    })
+    .prefault({}),
+  breakers: z
+    .strictObject({
+      store: breakerSettings,
+      /** Child processes and tmux windows: a breaker each, the same numbers. */
+      runner: breakerSettings,
+      webhook: breakerSettings,
+    })
+    .prefault({}),
   agents: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), agentSettings).default({}),
 });
 
 export type Config = z.infer<typeof configSchema>;
+
+export type PolicyNumbers = z.infer<typeof policySettings>;
+export type BreakerNumbers = z.infer<typeof breakerSettings>;
 
 export const inMs = (secondsValue: number): number => Math.round(secondsValue * 1000);
 

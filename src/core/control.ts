@@ -25,7 +25,9 @@ export type ControlRequest =
     }
   | { readonly op: 'emergency'; readonly todoId: string; readonly action: 'complete' | 'reset' | 'stall'; readonly reason: string | null }
   /** Hand over dead-lettered work again. */
-  | { readonly op: 'requeue'; readonly todoId: string }
+  | { readonly op: 'requeue'; readonly id: string; readonly force: boolean }
+  /** Circuit breakers of the daemon: `name` is null for list. */
+  | { readonly op: 'breaker'; readonly action: 'list' | 'isolate' | 'reset'; readonly name: string | null; readonly why: string }
   | { readonly op: 'recover'; readonly apply: boolean }
   | { readonly op: 'status' }
   | { readonly op: 'stop'; readonly force: boolean };
@@ -55,7 +57,26 @@ export type ControlReply =
       readonly results: readonly { readonly plan: string; readonly done: boolean; readonly why: string }[];
     }
   | { readonly ok: true; readonly kind: 'status'; readonly status: DaemonStatus }
+  | { readonly ok: true; readonly kind: 'breakers'; readonly breakers: readonly ShownBreaker[] }
+  /** `already`: it had been requeued before. */
+  | { readonly ok: true; readonly kind: 'requeued'; readonly id: string; readonly already: boolean }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
+
+/** A circuit breaker as a person sees it. */
+export type ShownBreaker = {
+  readonly name: string;
+  readonly state: 'closed' | 'open' | 'half-open' | 'isolated';
+  readonly why: string;
+  readonly sinceMs: number;
+  /** Until a call may be made; null where only a command ends it. */
+  readonly retryAfterMs: number | null;
+  readonly failures: number;
+  readonly successes: number;
+  readonly reopenings: number;
+  readonly refused: number;
+  readonly late: number;
+  readonly profile: { readonly failureThreshold: number | null; readonly successThreshold: number; readonly timeoutMs: number };
+};
 
 /** What the daemon knows of itself that a look from outside cannot see. */
 export type DaemonStatus = {

@@ -119,6 +119,20 @@ export type EmergencyInfo = {
   readonly system: SystemState | null;
 };
 
+/** How a completion was given up. */
+export type Death = {
+  readonly atMs: number;
+  readonly errorClass: string;
+  readonly code: string | null;
+  readonly message: string;
+  readonly causes: readonly string[];
+  /** The fact at which it stood. */
+  readonly at: Fact;
+  /** The same for failures that read the same. */
+  readonly fingerprint: string;
+  readonly attempts: readonly { readonly atMs: number; readonly message: string; readonly delayMs: number | null }[];
+};
+
 /** One row of the journal: everything this host must know to bring one run to its end, though store and agent be away. */
 export type Entry = {
   readonly v: 1;
@@ -163,13 +177,23 @@ export type Entry = {
   readonly nextAttemptAtMs: number;
   /** Minimal completion: source 4 only, minimal report (enable_robust_completion=false, or the second defect). */
   readonly simple: boolean;
-  readonly lastError: { readonly code: string; readonly message: string; readonly atMs: number } | null;
+  readonly lastError: {
+    readonly code: string;
+    readonly message: string;
+    readonly atMs: number;
+    /** Messages behind it, outermost first. */
+    readonly causes?: readonly string[];
+    /** `resilience/error-class.ts`. */
+    readonly errorClass?: string;
+  } | null;
   readonly collected: Collected | null;
   readonly checks: readonly CheckResult[];
   readonly ending: Ending | null;
   readonly reported: Reported | null;
   /** Why the completion was given up: what remains is to bury it (dead letter). */
   readonly givenUp: string | null;
+  /** Each time that it was given up, oldest first (bounded); a requeue adds to none and removes none. Absent in older journals. */
+  readonly deaths?: readonly Death[];
   /** True when the store said that another run has the todo: output is archived, nothing is recorded. */
   readonly superseded: boolean;
   readonly timeline: readonly TimelineEntry[];

@@ -1,6 +1,7 @@
 import type { Adapter } from './agent.ts';
 import { backoffMs, jobBackoff } from './backoff.ts';
 import type { Config } from './config.ts';
+import { inMs } from './config.ts';
 import type { Ending, Entry } from './entry.ts';
 import type { CheckResult } from './evidence.ts';
 
@@ -79,14 +80,14 @@ function afterLoss(
 ): Ending {
   const attempts = entry.todo.attempts + 1;
   const why = entry.signal?.reason ?? lossOf(entry);
-  if (attempts >= config.run.attempts)
-    return { ...same, attempts, outcome: 'lost', todoStatus: 'failed', reason: `${why}; ${attempts} attempts used up` };
+  const most = jobAttempts(config);
+  if (attempts >= most) return { ...same, attempts, outcome: 'lost', todoStatus: 'failed', reason: `${why}; ${attempts} attempts used up` };
   return {
     ...same,
     attempts,
     outcome: 'lost',
     todoStatus: 'open',
-    reason: `${why}; attempt ${attempts} of ${config.run.attempts}`,
+    reason: `${why}; attempt ${attempts} of ${most}`,
     notBeforeMs: nowMs + jobDelayMs(attempts, config, random),
   };
 }
@@ -103,8 +104,15 @@ export const lossOf = ({ exit }: Pick<Entry, 'exit'>): string =>
           : 'the session was lost';
 
 /** Policy `job`: 1, 2, 4, 8 … s ± 25 %, at most 300 s. */
-export const jobDelayMs = (attempt: number, config: Config, random: () => number): number =>
-  backoffMs({ ...jobBackoff, firstMs: config.run.retry_delay * 1000 }, attempt, random);
+export function jobDelayMs(attempt: number, { run, policies: { job } }: Config, random: () => number): number {
+  const maxMs = job.max_delay === undefined ? jobBackoff.maxMs : inMs(job.max_delay);
+  const firstMs = Math.min(maxMs, inMs(job.initial_delay ?? run.retry_delay));
+  return backoffMs({ ...jobBackoff, firstMs, maxMs, factor: job.backoff_factor ?? jobBackoff.factor }, attempt, random);
+}
+
+/** Attempts of policy `job` in all, the first one included. */
+export const jobAttempts = ({ run, policies: { job } }: Config): number =>
+  job.max_retries === undefined ? run.attempts : job.max_retries + 1;
 
 function afterReset(resets: number, reason: string, same: Same, config: Config): Ending {
   if (resets > config.run.resets)

@@ -5,7 +5,6 @@ import { isInProgress } from '../core/words.ts';
 import type { FileStat } from '../world.ts';
 import type { Context } from './context.ts';
 import { externalLeaseMs } from './emergency.ts';
-import { withStore } from './store-link.ts';
 
 /** The store may be away, and a claim by hand under way: neither is asked about in every pass. */
 const askEveryMs = 5000;
@@ -23,7 +22,7 @@ export function adoptNamed(context: Context, ref: string, pointer: FileStat): vo
     'adopt pointer',
     async () => {
       const { world } = context;
-      const todo = await withStore(context, () => world.store.find(ref));
+      const todo = await world.store.find(ref);
       // A claim by hand writes the pointer a moment before its run is handed over to us.
       if (todo !== null && world.journal.ofTodo(todo.id).some((entry) => !hasEnded(entry.fact))) return;
       context.state.pointersSeen.add(key);
@@ -35,19 +34,17 @@ export function adoptNamed(context: Context, ref: string, pointer: FileStat): vo
         return;
       }
       const token = world.random.token();
-      const claimed = await withStore(context, () =>
-        world.store.claim({
-          runId: world.random.uuidv7(),
-          tokenSha256: world.digest.sha256(token),
-          host: world.host.id,
-          kind: 'external',
-          leaseMs: externalLeaseMs(context),
-          todoId: todo.id,
-          slots: null,
-          agents: null,
-          externalLeaseMs: externalLeaseMs(context),
-        }),
-      );
+      const claimed = await world.store.claim({
+        runId: world.random.uuidv7(),
+        tokenSha256: world.digest.sha256(token),
+        host: world.host.id,
+        kind: 'external',
+        leaseMs: externalLeaseMs(context),
+        todoId: todo.id,
+        slots: null,
+        agents: null,
+        externalLeaseMs: externalLeaseMs(context),
+      });
       if (claimed.kind !== 'claimed') return;
       const startedAtMs = Math.round(Math.min(pointer.mtimeMs, world.clock.nowMs()));
       const entry = newEntry({

@@ -4,7 +4,10 @@ import type { Config } from '../core/config.ts';
 import type { Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
 import type { World } from '../world.ts';
+import type { Deliveries } from './deliveries.ts';
 import type { LiveLedger } from './ledger.ts';
+import type { Notebook } from './notebook.ts';
+import type { Outside } from './outside.ts';
 import type { Tasks } from './tasks.ts';
 import type { createChanges, createWakeup } from './wakeup.ts';
 
@@ -36,6 +39,9 @@ export type Context = EngineNeeds & {
   /** Takes the registered secrets out of text that no run's own redactor has seen. */
   readonly redactAll: (text: string) => string;
   readonly stop: AbortSignal;
+  readonly outside: Outside;
+  readonly notebook: Notebook;
+  readonly deliveries: Deliveries;
   readonly state: {
     draining: boolean;
     lastPassAtMs: number;

@@ -4,14 +4,12 @@ import type { Deadline } from '../core/deadlines.ts';
 import { deadlinesOf } from '../core/deadlines.ts';
 import type { EmergencyInfo, Entry, Signal } from '../core/entry.ts';
 import { isCompletion } from '../core/entry.ts';
-import { isOperational, messageOf } from '../core/errors.ts';
+import { messageOf } from '../core/errors.ts';
 import type { SystemState } from '../core/evidence.ts';
 import { stamp } from '../core/signal.ts';
 import type { Context } from './context.ts';
+import { deliver } from './deliveries.ts';
 import { say, stall } from './words.ts';
-
-const webhookTimeoutMs = 10_000;
-const webhookTries = 3;
 
 /** Acts on every timer of a run that is due. Absolute times from the journal: a restart neither loses nor resets one. */
 export async function actOnDeadlines(context: Context, entry: Entry): Promise<void> {
@@ -139,29 +137,14 @@ function systemOf({ world, steps }: Context, entry: Entry): SystemState {
   return { ...system, processes: system.processes.map((found) => ({ ...found, command: redact(found.command) })) };
 }
 
-/** CRITICAL in emergency.log, and one POST where monitoring.webhook_url is set. Never stops what it reports. */
+/** CRITICAL in emergency.log, and a POST where monitoring.webhook_url is set. Never stops what it reports. */
 export async function alert(context: Context, entry: Entry, message: string): Promise<void> {
   const { world, config } = context;
   const fields = { todo: entry.todo.number, id: entry.todo.id, run: entry.ref.runId, message, hint: `todo why ${entry.todo.number}` };
   world.log.critical('emergency', 'alert', fields);
-  const url = config.monitoring.webhook_url;
-  if (url === null) return;
+  if (config.monitoring.webhook_url === null) return;
   const body = { schemaVersion: 1, kind: 'alert', severity: 'CRITICAL', atMs: world.clock.nowMs(), ...fields };
-  context.tasks.start(
-    `alert:${entry.ref.runId}:${world.clock.nowMs()}`,
-    async () => {
-      for (let attempt = 1; attempt <= webhookTries; attempt++) {
-        try {
-          return await world.network.post(url, body, webhookTimeoutMs);
-        } catch (error) {
-          if (!isOperational(error)) throw error;
-          world.log.warn('emergency', 'webhook failed', { attempt, reason: error.message });
-          if (attempt < webhookTries) await world.clock.sleep(1000 * 2 ** attempt, context.stop);
-        }
-      }
-    },
-    () => {},
-  );
+  deliver(context, { what: message, todoId: entry.ref.todoId, runId: entry.ref.runId, body });
 }
 
 /** What was done to a todo without being asked by its agent is kept in the store too; a store that is away misses only this note. */

@@ -14,9 +14,13 @@ import { lookForLegacy } from '../signals/legacy.ts';
 import { observe } from '../signals/observe.ts';
 import { rescanClaimed, scanSpool, type Taken } from '../signals/spool.ts';
 import { adoptNamed } from './adopt-named.ts';
+import { tellBreaker } from './breaker-events.ts';
 import type { Context, EngineNeeds } from './context.ts';
+import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
+import { newNotebook, readNotebook, tellRows, tellRowsEveryMs } from './notebook.ts';
+import { behindBreakers, breakerNames, type Outside } from './outside.ts';
 import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
@@ -25,7 +29,7 @@ import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
 import { careForStore } from './store-care.ts';
 import { keepLeases, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
-import { pingWhileAway } from './store-link.ts';
+import { noteStore, pingWhileAway } from './store-link.ts';
 import { createTasks } from './tasks.ts';
 import { createChanges, createWakeup } from './wakeup.ts';
 import { awake, hear, hearExit, say, standingOf } from './words.ts';
@@ -61,8 +65,12 @@ export type Engine = {
   readonly context: Context;
 };
 
-export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
-  const context = createContext(needs, stop);
+export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
+  const outside = behindBreakers(given.world, given.config, { restores: given.scope.kind === 'daemon' ? 'all' : 'isolated' });
+  const needs: EngineNeeds = { ...given, world: outside.world };
+  const context = createContext(needs, outside, stop);
+  outside.onChange = (change) => tellBreaker(context, change);
+  outside.onStore = (answered) => noteStore(context, answered);
   let adoptDueMs = 0;
   const lookAtAll = (): void => {
     adoptDueMs = 0;
@@ -122,7 +130,7 @@ export function createEngine(needs: EngineNeeds, stop: AbortSignal): Engine {
   };
 }
 
-function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
+function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal): Context {
   const { world } = needs;
   const wakeup = createWakeup(world.clock);
   const changes = createChanges(world.clock);
@@ -161,6 +169,9 @@ function createContext(needs: EngineNeeds, stop: AbortSignal): Context {
     changes,
     steps,
     stop,
+    outside,
+    notebook: newNotebook(),
+    deliveries: newDeliveries(),
     state: {
       draining: false,
       lastPassAtMs: nowMs,
@@ -194,9 +205,19 @@ function sharedInTurn<T>({ clock }: Pick<EngineNeeds['world'], 'clock'>, work: (
 
 async function recover(context: Context): Promise<void> {
   const { world } = context;
+  takeUpWhatWasKept(context);
   await adoptOrphans(context);
   world.journal.forget(world.clock.nowMs() - rememberMs);
   await hearClaimed(context, () => true);
+}
+
+/** Breakers as they stood, what the store was not told yet, and what was not delivered. */
+function takeUpWhatWasKept(context: Context): void {
+  for (const name of breakerNames) context.outside.of(name);
+  noteStore(context, null);
+  if (context.scope.kind !== 'daemon') return;
+  readNotebook(context);
+  readDeliveries(context);
 }
 
 /** Words that a dead process had claimed and not journalled yet. They count before the exit does. */
@@ -438,6 +459,8 @@ function chores(context: Context): void {
   keepLeases(context);
   tellStore(context);
   pingWhileAway(context);
+  tellRows(context);
+  deliverWaiting(context);
   careForStore(context);
   if (context.scope.kind !== 'daemon') return;
   rescueExpired(context);
@@ -497,6 +520,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   if (context.scope.kind === 'daemon') next = Math.min(next, nextScheduleAtMs(context));
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
+  if (context.notebook.rows.length > 0) next = Math.min(next, nowMs + tellRowsEveryMs);
   // Where all places are taken, the end of one of them wakes us.
   const hasPlace = context.tasks.count('run:') < completionsMax;
   for (const entry of ledger.all()) {

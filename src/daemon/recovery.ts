@@ -7,7 +7,6 @@ import { sweep } from '../healing/sweep.ts';
 import type { Context } from './context.ts';
 import { emergency } from './emergency.ts';
 import { statusOf } from './requests.ts';
-import { withStore } from './store-link.ts';
 
 /** By the monotonic clock. */
 const dueMs = new WeakMap<Context, number>();
@@ -71,9 +70,7 @@ function actionsOf(context: Context, look: () => Promise<unknown>): Actions {
 
 async function rescueAsReset(context: Context, ref: RunRef, to: 'open' | 'blocked', reason: string): Promise<boolean> {
   const { store } = context.world;
-  const todo = await withStore(context, () => store.find(ref.todoId));
+  const todo = await store.find(ref.todoId);
   if (todo === null) return false;
-  return withStore(context, () =>
-    store.rescue(ref, { status: to, outcome: 'reset', reason, attempts: todo.attempts, resets: todo.resets + 1, notBeforeMs: null }),
-  );
+  return store.rescue(ref, { status: to, outcome: 'reset', reason, attempts: todo.attempts, resets: todo.resets + 1, notBeforeMs: null });
 }

@@ -6,15 +6,15 @@ import type { ErrorCode } from '../core/errors.ts';
 import { errorTable, isOperational, OperationalError, retryOf } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { bySchedule, type Scheduled } from '../core/schedule.ts';
-import { stamp } from '../core/signal.ts';
 import type { Todo } from '../core/todo.ts';
 import { checksOfRound, maySendBack } from '../core/verdict.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
+import { commandBreaker, shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
+import { requeue } from './dead-letters.ts';
 import { emergency } from './emergency.ts';
 import { claim } from './starts.ts';
 import { troubleOf } from './store-care.ts';
-import { withStore } from './store-link.ts';
 import { say } from './words.ts';
 
 /** Verbs and emergencies wait this long for the end that they asked for; the work goes on if it takes longer. */
@@ -56,7 +56,9 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
     case 'emergency':
       return force(context, request, stop);
     case 'requeue':
-      return requeue(context, request.todoId);
+      return requeue(context, request.id, request.force);
+    case 'breaker':
+      return breaker(context, request);
     case 'status':
       return { ok: true, kind: 'status', status: statusOf(context) };
     case 'recover':
@@ -65,6 +67,11 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
     default:
       return request satisfies never;
   }
+}
+
+function breaker(context: Context, { action, name, why }: Extract<ControlRequest, { op: 'breaker' }>): ControlReply {
+  if (action !== 'list' && !commandBreaker(context, action, name ?? '', why)) return refusal('NOT_FOUND', `there is no breaker "${name}"`);
+  return { ok: true, kind: 'breakers', breakers: shownBreakers(context) };
 }
 
 const accepted: ControlReply = { ok: true, kind: 'accepted' };
@@ -246,9 +253,7 @@ async function changeWaiting(context: Context, request: Verb, todo: Todo): Promi
   } as const;
   const change = to[request.verb as keyof typeof to];
   const by = request.scheduled ? bySchedule(request.scheduled) : 'person';
-  const changed = await withStore(context, () =>
-    store.change(todo.id, ['open', 'parked', 'blocked', 'stalled', 'dead-lettered'], { ...change, by }),
-  );
+  const changed = await store.change(todo.id, ['open', 'parked', 'blocked', 'stalled', 'dead-lettered'], { ...change, by });
   if (!changed) return refusal('REFUSED', `todo ${todo.number} changed meanwhile`);
   context.wakeup.ring();
   return { ok: true, kind: 'ended', todoId: todo.id, status: change.status, proof: null };
@@ -275,38 +280,11 @@ async function force(context: Context, request: Extract<ControlRequest, { op: 'e
   return ended(context, todo.id, claimed.entry.ref.runId, stop);
 }
 
-/** New attempts for what was given up: it goes on from the last fact whose evidence is still whole. */
-async function requeue(context: Context, todoId: string): Promise<ControlReply> {
-  const { world, ledger } = context;
-  const dead = world.journal.ofTodo(todoId).find((entry) => entry.fact === 'dead-lettered');
-  if (dead === undefined) return refusal('NOT_FOUND', `todo ${todoId} has no dead letter here`);
-  if (!(await withStore(context, () => world.store.requeue(dead.ref))))
-    return refusal('REFUSED', `todo ${dead.todo.number} has moved on since it was given up`);
-  const nowMs = world.clock.nowMs();
-  const fact = dead.reported !== null ? 'reported' : dead.collected !== null ? 'collected' : 'signalled';
-  const again: Entry = {
-    ...dead,
-    owner: context.owner,
-    fact,
-    givenUp: null,
-    attempt: 1,
-    disproved: 0,
-    defects: 0,
-    nextAttemptAtMs: 0,
-    timeline: stamp(dead, { atMs: nowMs, fact: 'requeued', reason: 'by a person' }),
-  };
-  if (!(await world.journal.adopt(dead.ref.runId, dead.owner, context.owner)))
-    return refusal('REFUSED', 'another process has this completion');
-  await ledger.open(again);
-  context.wakeup.ring();
-  return accepted;
-}
-
 const liveRunOf = ({ ledger }: Context, todoId: string): Entry | null =>
   ledger.all().find((entry) => entry.ref.todoId === todoId && !hasEnded(entry.fact)) ?? null;
 
 async function mustFind(context: Context, todoId: string): Promise<Todo> {
-  const todo = await withStore(context, () => context.world.store.find(todoId));
+  const todo = await context.world.store.find(todoId);
   if (todo === null) throw new OperationalError('NOT_FOUND', { operation: 'looking for', subject: `todo ${todoId}`, why: 'there is none' });
   return todo;
 }

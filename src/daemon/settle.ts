@@ -11,7 +11,7 @@ import { checksOfRound, feedbackOf, maySendBack, wantsChecks } from '../core/ver
 import { observe } from '../signals/observe.ts';
 import type { Context } from './context.ts';
 import { alert } from './emergency.ts';
-import { noteStore } from './store-link.ts';
+import { noteFailedStep, noteLostAttempt } from './failed-tries.ts';
 
 /** A session that will not die is tried this often before its completion goes on with that said in the report. */
 const endTriesMax = 5;
@@ -56,34 +56,18 @@ const heardBy = (context: Context) => ({
     return true;
   },
   failed(entry: Entry): void {
-    if (entry.lastError?.code.startsWith('STORE_')) noteStoreFailure(context, entry);
+    noteFailedStep(context, entry);
     if (firstRoundFailed(entry, context.config))
       void alert(context, entry, `completion of todo ${entry.todo.number} waits: ${entry.lastError?.message ?? ''}`);
     if (entry.givenUp !== null) void alert(context, entry, `completion of todo ${entry.todo.number} was given up: ${entry.givenUp}`);
   },
   ended(entry: Entry): void {
-    if (entry.fact === 'closed') noteStore(context, null);
+    if (entry.fact === 'closed' && entry.ending?.outcome === 'lost') noteLostAttempt(context, entry, entry.ending);
     context.state.untold.delete(entry.ref.runId);
     context.state.claimDueMs = 0;
     context.wakeup.ring();
   },
 });
-
-function noteStoreFailure(context: Context, entry: Entry): void {
-  if (context.state.store.reachable === 'no') return;
-  const { code = '', message = '' } = entry.lastError ?? {};
-  if (
-    code === 'STORE_UNREACHABLE' ||
-    code === 'STORE_TIMEOUT' ||
-    code === 'STORE_READ_ONLY' ||
-    code === 'STORE_ACCESS' ||
-    code === 'STORE_FULL'
-  ) {
-    context.state.store = { reachable: 'no', sinceMs: context.world.clock.nowMs(), error: message };
-    context.world.log.error('completion', 'the store is away; completions wait in the journal', { reason: message });
-    context.wakeup.ring();
-  }
-}
 
 /**
  * An idle conversation (its Stop hook waits, or its prompt is empty) is asked for nothing until the checks have spoken:

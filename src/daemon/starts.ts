@@ -9,9 +9,9 @@ import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import type { Run, Todo } from '../core/todo.ts';
 import type { RunKind } from '../core/words.ts';
+import { Refused } from '../resilience/errors.ts';
 import type { Context } from './context.ts';
 import { externalLeaseMs } from './emergency.ts';
-import { withStore } from './store-link.ts';
 import { say } from './words.ts';
 
 const startRetryMs = 2000;
@@ -24,24 +24,29 @@ export type Claimed =
   | { readonly kind: 'nothing'; readonly nextAtMs: number | null }
   | { readonly kind: 'refused'; readonly why: string };
 
+/** Agents that may be started now: what has a breaker that refuses would only be claimed to wait. */
+const startable = (context: Context): readonly string[] =>
+  [...context.adapters].flatMap(([name, adapter]) => {
+    const session = settingsOf(context.config, name).session ?? adapter.defaultSession;
+    return context.outside.refuses(session === 'tmux' ? 'runner.tmux' : 'runner') ? [] : [name];
+  });
+
 /** One atomic select-and-claim, and the entry that the journal has of it before anything is started. */
 export async function claim(context: Context, how: Claiming): Promise<Claimed> {
   const { world, config } = context;
   const runId = world.random.uuidv7();
   const token = world.random.token();
-  const result = await withStore(context, () =>
-    world.store.claim({
-      runId,
-      tokenSha256: world.digest.sha256(token),
-      host: world.host.id,
-      kind: how.kind,
-      leaseMs: inMs(config.behavior.lease),
-      todoId: how.todoId,
-      slots: how.slots ? config.slots : null,
-      agents: how.todoId === null ? [...context.adapters.keys()] : null,
-      externalLeaseMs: how.kind === 'external' ? externalLeaseMs(context) : null,
-    }),
-  );
+  const result = await world.store.claim({
+    runId,
+    tokenSha256: world.digest.sha256(token),
+    host: world.host.id,
+    kind: how.kind,
+    leaseMs: inMs(config.behavior.lease),
+    todoId: how.todoId,
+    slots: how.slots ? config.slots : null,
+    agents: how.todoId === null ? startable(context) : null,
+    externalLeaseMs: how.kind === 'external' ? externalLeaseMs(context) : null,
+  });
   if (result.kind === 'refused') return result;
   if (result.kind === 'nothing') return { kind: 'nothing', nextAtMs: result.nextAtMs };
   const entry = await openRun(context, result.todo, result.run, token);
@@ -92,6 +97,7 @@ export async function start(context: Context, runId: string): Promise<void> {
     fact: now.fact === 'claimed' ? 'running' : now.fact,
     shown: 'running',
     lastSignAtMs: nowMs,
+    lastError: null,
     timeline: stamp(now, {
       atMs: nowMs,
       fact: 'running',
@@ -154,6 +160,10 @@ const byStart = (a: ProcessId, b: ProcessId): number => a.startTicks - b.startTi
 async function cannotStart(context: Context, entry: Entry, error: OperationalError): Promise<void> {
   const { world, ledger } = context;
   const nowMs = world.clock.nowMs();
+  if (error instanceof Refused) {
+    await waitForRunner(context, entry, error);
+    return;
+  }
   world.log.error('completion', 'start failed', { todo: entry.todo.number, run: entry.ref.runId, code: error.code, reason: error.message });
   if (error.code === 'DISK_FULL') {
     await ledger.update(entry.ref.runId, (now) => ({
@@ -179,3 +189,16 @@ async function cannotStart(context: Context, entry: Entry, error: OperationalErr
     notBeforeMs: null,
   });
 }
+
+/** Nothing was started, so it is no attempt. It stays claimed: whoever closes the breaker, or its time, comes back to it. */
+async function waitForRunner({ world, ledger }: Context, entry: Entry, error: Refused): Promise<void> {
+  const nowMs = world.clock.nowMs();
+  const waitMs = Math.min(Math.max(100, error.retryAfterMs ?? runnerLookMs), runnerLookMs);
+  await ledger.update(entry.ref.runId, (now) => ({
+    ...now,
+    nextAttemptAtMs: nowMs + waitMs,
+    lastError: now.lastError ?? { code: error.code, message: error.message, atMs: nowMs, errorClass: 'refused' },
+  }));
+}
+/** A breaker that was closed by command, or by another start, is found within this. */
+const runnerLookMs = 5000;

@@ -2,9 +2,9 @@ import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import { messageOf } from '../core/errors.ts';
 import type { RunRef } from '../core/todo.ts';
-import { jobDelayMs } from '../core/verdict.ts';
+import { jobAttempts, jobDelayMs } from '../core/verdict.ts';
 import type { Context } from './context.ts';
-import { withStore } from './store-link.ts';
+import { noteLostRun } from './failed-tries.ts';
 import { say } from './words.ts';
 
 /** Leases are renewed at a third of their length. */
@@ -14,18 +14,14 @@ export const tellEveryMs = 100;
 const dueAt = new WeakMap<Context, Map<string, number>>();
 
 /** At most one at a time, at most once per interval; a failure is tried again with the next. */
-function chore(context: Context, name: string, everyMs: number, work: () => Promise<void>): void {
+export function chore(context: Context, name: string, everyMs: number, work: () => Promise<void>): void {
   const due = dueAt.get(context) ?? new Map<string, number>();
   dueAt.set(context, due);
   // A host's clock that is set back by an hour must not cost an hour of leases.
   const nowMs = context.world.clock.monotonicMs();
   if (nowMs < (due.get(name) ?? 0) || context.state.store.reachable === 'no') return;
   due.set(name, nowMs + everyMs);
-  context.tasks.start(
-    `store:${name}`,
-    () => withStore(context, work),
-    (error) => context.world.log.warn('monitor', `${name} failed`, { reason: messageOf(error) }),
-  );
+  context.tasks.start(`store:${name}`, work, (error) => context.world.log.warn('monitor', `${name} failed`, { reason: messageOf(error) }));
 }
 
 /** Facts at which somebody else's claim means that this run has lost its todo. Later ones find out by their own guarded write. */
@@ -94,8 +90,9 @@ export function rescueExpired(context: Context): void {
       if (known !== null && world.processes.alive(known.owner) !== 'no') continue;
       if (context.ledger.has(run.id)) continue;
       const attempts = todo.attempts + 1;
-      const worn = attempts >= config.run.attempts;
+      const worn = attempts >= jobAttempts(config);
       const reason = `the lease of run ${run.id} on ${run.host} expired`;
+      const delayMs = worn ? 0 : jobDelayMs(attempts, config, world.random.next);
       const done = await world.store.rescue(
         { todoId: todo.id, runId: run.id, fence: run.fence },
         {
@@ -104,10 +101,12 @@ export function rescueExpired(context: Context): void {
           reason: worn ? `${reason}; ${attempts} attempts used up` : reason,
           attempts,
           resets: todo.resets,
-          notBeforeMs: worn ? null : world.clock.nowMs() + jobDelayMs(attempts, config, world.random.next),
+          notBeforeMs: worn ? null : world.clock.nowMs() + delayMs,
         },
       );
       if (done) {
+        const nextAtMs = worn ? null : world.clock.nowMs() + delayMs;
+        noteLostRun(context, { todoId: todo.id, runId: run.id, attempts, nextAtMs, reason, errorClass: 'runner_offline' });
         world.log.warn('monitor', 'rescued', { todo: todo.number, run: run.id, from: run.host, attempts });
         context.wakeup.ring();
       }

@@ -2,19 +2,26 @@ import { isOperational } from '../core/errors.ts';
 import type { Context } from './context.ts';
 
 /** How often a store that is away is asked whether it is back. */
-export const pingMs = 1000;
-const awayCodes = new Set(['STORE_UNREACHABLE', 'STORE_TIMEOUT', 'STORE_READ_ONLY', 'STORE_ACCESS', 'STORE_FULL']);
+const pingMs = 1000;
 
-export const isAway = (error: unknown): boolean => isOperational(error) && awayCodes.has(error.code);
-
-/** Says once that the store is away, and once that it is back; back wakes everything that waits for it. */
-export function noteStore(context: Context, error: unknown): void {
-  const { state, world } = context;
-  const nowMs = world.clock.nowMs();
-  const reachable = error === null ? 'yes' : isAway(error) ? 'no' : state.store.reachable;
-  if (reachable === state.store.reachable) return;
+/**
+ * What is known of the store is what its breaker knows: the last call failed, or it is open = not reachable. Chores and claims pause at the first
+ * failure, because the next call can wait; the breaker opens when the failures go on, and refuses also those who cannot.
+ * Called after each call and each change of the breaker: says once that the store is away and once that it is back, and wakes who waits for it.
+ */
+export function noteStore(context: Context, answered: { readonly error: unknown } | null): void {
+  const { state, world, outside } = context;
+  const { state: breaker, failures } = outside.of('store').look(world.clock.monotonicMs());
+  const error = answered?.error ?? null;
+  const isAnswer = answered !== null && error === null;
   const before = state.store;
-  state.store = { reachable, sinceMs: nowMs, error: isOperational(error) ? error.message : null };
+  // Closed by a command, nobody has seen it answer yet.
+  const known = before.reachable === 'no' ? 'unknown' : before.reachable;
+  const reachable = breaker !== 'closed' || failures > 0 ? 'no' : isAnswer ? 'yes' : known;
+  if (reachable === before.reachable) return;
+  const nowMs = world.clock.nowMs();
+  const why = isOperational(error) ? error.message : breaker === 'closed' ? null : `its breaker is ${breaker}`;
+  state.store = { reachable, sinceMs: nowMs, error: reachable === 'no' ? why : null };
   if (reachable === 'no')
     world.log.error('completion', 'the store is away; completions wait in the journal', { reason: state.store.error });
   else if (before.reachable === 'no') world.log.info('completion', 'the store is back', { awayMs: nowMs - before.sinceMs });
@@ -22,26 +29,25 @@ export function noteStore(context: Context, error: unknown): void {
   context.wakeup.ring();
 }
 
-/** One call to the store whose failure is noted; the error goes on to whoever asked. */
-export async function withStore<T>(context: Context, call: () => Promise<T>): Promise<T> {
-  try {
-    const answer = await call();
-    noteStore(context, null);
-    return answer;
-  } catch (error) {
-    noteStore(context, error);
-    throw error;
-  }
-}
-
-/** While the store is away: asks it every second. Its answer wakes the waiting completions. */
+/**
+ * While the store is away it is asked every second. That look is the breaker's probe: a failure counts, and where it is open the first
+ * answer ends its wait, so that the store goes on within seconds, however long it was away.
+ */
 export function pingWhileAway(context: Context): void {
-  if (context.state.store.reachable !== 'no') return;
+  const { outside, world, stop } = context;
+  if (context.state.store.reachable !== 'no' || outside.of('store').state === 'isolated') return;
   context.tasks.start(
     'store:ping',
     async () => {
-      await context.world.clock.sleep(pingMs, context.stop);
-      if (!context.stop.aborted) await withStore(context, () => context.world.store.ping());
+      const breaker = outside.of('store');
+      await world.clock.sleep(pingMs, stop);
+      if (stop.aborted || breaker.state === 'isolated') return;
+      if (breaker.state === 'open') {
+        await outside.ping();
+        breaker.seen(world.clock.monotonicMs());
+      }
+      do await world.store.ping();
+      while (breaker.state === 'half-open' && !stop.aborted);
     },
     () => {},
   );

@@ -370,7 +370,9 @@ async function mayFollow(world: Pick<Sight, 'store'>, todo: Todo): Promise<boole
 export function waitingCompletions(entries: readonly Entry[], nowMs: number): Look {
   const seen = entries.flatMap((entry): Seen[] => {
     const { lastError, attempt } = entry;
-    if (!isCompletion(entry.fact) || lastError === null || attempt <= 1) return [];
+    if (!isCompletion(entry.fact) || lastError === null) return [];
+    // Refused by an open breaker, it waits before its first try.
+    if (attempt <= 1 && lastError.errorClass !== 'refused') return [];
     const firstAtMs = firstFailureAtMs(entry) ?? lastError.atMs;
     const next =
       entry.nextAttemptAtMs > nowMs ? `tried again in ${Math.ceil((entry.nextAttemptAtMs - nowMs) / 1000)} s` : 'tried again now';

@@ -183,6 +183,11 @@ export class Breaker {
     else this.#become(this.#closed(), nowMs, why, null);
   }
 
+  /** Somebody else saw the other side answer: the wait of an open breaker is over, and the next call is its probe. */
+  seen(nowMs: number): void {
+    if (this.#state.state === 'open') this.#state = { state: 'open', probeAtMs: nowMs };
+  }
+
   look(nowMs: number): BreakerLook {
     const state = this.#state;
     return {

@@ -80,7 +80,8 @@ const narrower: Partial<Record<ErrorCode, ErrorClass>> = {
   CONFIG_INVALID: 'invalid',
 };
 
-const ofCode = (code: ErrorCode): ErrorClass => narrower[code] ?? (retryOf(code) === 'never' ? 'permanent' : 'temporary');
+/** Of an error of ours of which only the code is left. */
+export const ofCode = (code: ErrorCode): ErrorClass => narrower[code] ?? (retryOf(code) === 'never' ? 'permanent' : 'temporary');
 
 const ofSystem: ReadonlyMap<string, ErrorClass> = new Map(
   (

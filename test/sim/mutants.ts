@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a store that is away is given up',
     file: 'core/advance.ts',
-    find: "if (retry === 'forever') return failed;",
+    find: "if (retry === 'forever') return null;",
     replace: '',
     killedBy: { test: 'test/core/advance.test.ts' },
   },
@@ -140,7 +140,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lost attempt is never the last',
     file: 'core/verdict.ts',
-    find: 'if (attempts >= config.run.attempts)',
+    find: 'if (attempts >= most)',
     replace: 'if (attempts < 0)',
     killedBy: { test: 'test/core/verdict.test.ts' },
   },

@@ -124,7 +124,7 @@ function happen(simulation: Simulation, event: Event): void {
     case 'requeue': {
       const todoId = simulation.idOf(event.todo);
       if (simulation.rows.todos.get(todoId)?.status === 'dead-lettered')
-        void simulation.ask(machine, 'requeue', todoId, { op: 'requeue', todoId });
+        void simulation.ask(machine, 'requeue', todoId, { op: 'requeue', id: todoId, force: true });
       return;
     }
     case 'run':

@@ -1,0 +1,74 @@
+import { isOperational, messageOf, retryOf } from '../core/errors.ts';
+import type { Store } from '../world.ts';
+import type { Context } from './context.ts';
+import { chore } from './store-chores.ts';
+
+/** A fact about what we did that the store must hear of once: its id makes it one row, however often it is sent. */
+export type NotebookRow = Parameters<Store['note']>[0] & { readonly id: string };
+type Kept = { readonly key: string; readonly row: NotebookRow };
+
+export type Notebook = { rows: Kept[]; next: number; left: number };
+export const newNotebook = (): Notebook => ({ rows: [], next: 1, left: 0 });
+
+const prefix = 'tell:';
+/** A store that is away for days: the beginning tells the story, and refused calls add nothing to it. */
+const rowsMax = 2000;
+const tellAtOnce = 100;
+export const tellRowsEveryMs = 1000;
+
+/** What an earlier process had no time to tell. */
+export function readNotebook({ world, notebook }: Pick<Context, 'world' | 'notebook'>): void {
+  const kept = world.journal.notes(prefix);
+  notebook.rows = kept.flatMap(({ key, value }) => {
+    const row = parsed(value);
+    return row === null ? [] : [{ key, row }];
+  });
+  notebook.next = Number(kept.at(-1)?.key.slice(prefix.length).split('.')[0] ?? 0) + 1;
+}
+
+function parsed(value: string): NotebookRow | null {
+  try {
+    return JSON.parse(value) as NotebookRow;
+  } catch {
+    return null;
+  }
+}
+
+/** Written down here first, told to the store when it is there: in order, and never by a call that a store in trouble would have to bear now. */
+export function noteLater(context: Context, row: NotebookRow): void {
+  const { notebook, world, owner } = context;
+  if (notebook.rows.length >= rowsMax) {
+    notebook.left += 1;
+    if (notebook.left === 1) world.log.warn('monitor', 'the notebook is full; later failed tries are in the log only', { rows: rowsMax });
+    return;
+  }
+  const key = `${prefix}${String(notebook.next++).padStart(12, '0')}.${owner.pid}`;
+  notebook.rows.push({ key, row });
+  context.tasks.start(
+    `keep:${key}`,
+    () => world.journal.setNote(key, JSON.stringify(row)),
+    (error) => world.log.warn('monitor', 'a note could not be kept', { what: row.what, reason: messageOf(error) }),
+  );
+}
+
+/** Oldest first, one after the other; the first that the store cannot take now ends it until the next time. */
+export function tellRows(context: Context): void {
+  const { notebook } = context;
+  if (notebook.rows.length === 0) return;
+  chore(context, 'tell failed tries', tellRowsEveryMs, async () => {
+    const told: string[] = [];
+    try {
+      for (const { key, row } of notebook.rows.slice(0, tellAtOnce)) {
+        await context.world.store.note(row).catch((error: unknown) => {
+          if (!isOperational(error) || retryOf(error.code) !== 'never') throw error;
+          context.world.log.warn('monitor', 'a note was refused for good', { what: row.what, reason: error.message });
+        });
+        told.push(key);
+      }
+    } finally {
+      notebook.rows = notebook.rows.filter(({ key }) => !told.includes(key));
+      if (notebook.rows.length === 0) notebook.left = 0;
+      if (told.length > 0) await context.world.journal.dropNotes(told);
+    }
+  });
+}

@@ -179,6 +179,24 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/store.ts'),
   },
   { name: 'recover', about: 'what could be mended; --apply mends it', load: () => import('./commands/recover.ts') },
+  {
+    name: 'retry',
+    operands: '[ACTION]',
+    about: 'status: what failed and waits for its next attempt',
+    load: () => import('./commands/retry.ts'),
+  },
+  {
+    name: 'dead-letter',
+    operands: '[ACTION] [ID...]',
+    about: 'list, show or requeue what was given up',
+    load: () => import('./commands/dead-letter.ts'),
+  },
+  {
+    name: 'breaker',
+    operands: '[ACTION] [NAME]',
+    about: 'list, isolate or reset the circuit breakers',
+    load: () => import('./commands/breaker.ts'),
+  },
   { name: 'test', about: 'self-test of the basic functions in a store of its own', load: () => import('./commands/test.ts') },
   {
     name: 'hooks',

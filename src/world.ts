@@ -325,6 +325,8 @@ export type Store = {
   figures(): StoreFigures;
   /** Where a store can be looked into and helped while it is slow. None of these waits for a schema, or for what others hold. */
   readonly care?: StoreCare;
+  /** How `store.map` and the table fit; null where no table is mapped. Needs nothing of ours to be there. */
+  mapping?(): Promise<MappingReport | null>;
 };
 
 export type StoreCare = {
@@ -388,6 +390,30 @@ export type QueryFigures = {
   readonly waitingSinceMs: number | null;
   /** The last one over a second, in words. */
   readonly lastSlow: string | null;
+};
+
+/** `todo store map --check` */
+export type MappingReport = {
+  readonly table: string;
+  readonly timeZone: string;
+  readonly columns: readonly {
+    readonly name: string;
+    readonly type: string;
+    /** Keys of the mapping; none: it stays as it is. */
+    readonly as: readonly string[];
+    readonly does: 'reads' | 'writes' | 'reads and writes' | null;
+  }[];
+  readonly missing: readonly string[];
+  readonly words: readonly {
+    readonly word: string;
+    readonly ours: readonly TodoStatus[];
+    readonly rows: number;
+    /** Of them, those that an agent would be given now or at their time. */
+    readonly picked: number;
+  }[];
+  /** With any of these the store is not opened. */
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
 };
 
 export type Network = {

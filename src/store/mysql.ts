@@ -45,7 +45,7 @@ const pauseMs = { from: 20, to: 200 };
 /** A look at what holds us up, and what is done about it, is not held up itself. */
 const asideMs = 5000;
 
-function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize, reach, onClose }: Needs): Driver {
+export function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize, reach, onClose }: Needs): Driver {
   const servers = connectServers({
     address,
     poolSize,

@@ -5,14 +5,22 @@ import { checked, type Names } from './names.ts';
 import { applicationId, type Change, indexName, migrations, schemaVersion, type Table, tableNames, tablesNow } from './schema.ts';
 import { affectedBy, rowOf, rowsOf, type Work } from './work.ts';
 
-type Needs = { readonly driver: Driver; readonly names: Names; readonly prefix: string; readonly log: Pick<Log, 'info'> };
+type Needs = {
+  readonly driver: Driver;
+  readonly names: Names;
+  readonly prefix: string;
+  readonly log: Pick<Log, 'info'>;
+  /** Who moves a store into this one. */
+  readonly isMoving?: boolean;
+};
 
 /** Looks whether the schema is there, whole and ours; makes what is missing; says so in four log events (P-13). Writes nothing where nothing is missing. */
-export async function openSchema({ driver, names, prefix, log }: Needs): Promise<void> {
+export async function openSchema({ driver, names, prefix, log, isMoving = false }: Needs): Promise<void> {
   const about = { operation: 'checking the schema of', subject: `the ${driver.name} store` };
   log.info('monitor', 'store schema check starting…', { driver: driver.name });
   const seen = await driver.read(about, () => inspect(driver, names, prefix));
   refuseForeign(seen, prefix);
+  if (seen.isHalfMoved && !isMoving) refuseHalfMoved();
   const { todos } = names;
   refuseAnothers(seen, todos.signature);
   if (todos.signature !== null) refuseMismatch(await driver.read(about, () => todos.problems()), todos.table);
@@ -32,6 +40,8 @@ type Seen = {
   readonly highestNumber: number;
   /** Of the table that these todos are tied to; null where they are our own. */
   readonly mapped: number | null;
+  /** Another store is being moved into this one, or was and did not end. */
+  readonly isHalfMoved: boolean;
 };
 
 function* inspect(driver: Driver, names: Names, prefix: string): Work<Seen> {
@@ -55,6 +65,7 @@ function* inspect(driver: Driver, names: Names, prefix: string): Work<Seen> {
     version: meta.get('version') ?? (whole ? schemaVersion : 0),
     lastNumber: meta.get('number') ?? null,
     mapped: meta.get('mapped') ?? null,
+    isHalfMoved: meta.has('moving'),
     highestNumber: Number(highest?.['highest'] ?? 0),
   };
 }
@@ -98,6 +109,15 @@ function refuseAnothers({ mapped, highestNumber }: Seen, signature: number | nul
           ? 'it has todos of its own, and store.map is set'
           : 'it belongs to another table than store.map.table',
     hint: 'Choose another store.table_prefix, or mend store.map.',
+  });
+}
+
+function refuseHalfMoved(): never {
+  throw new OperationalError('STORE_SCHEMA', {
+    operation: 'opening',
+    subject: 'the store',
+    why: 'another store was being moved into it, and not all of it is there',
+    hint: 'Finish it: todo store migrate --to … --apply, from the home that began it.',
   });
 }
 

@@ -23,7 +23,7 @@ export function createSqliteStore({ database, committer, clock, ...needs }: Sqli
   return createStore({ ...needs, driver: sqliteDriver(database, committer, clock) });
 }
 
-function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, clock: Pick<Clock, 'nowMs'>): Driver {
+export function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, clock: Pick<Clock, 'nowMs'>): Driver {
   const execute = (statement: Statement): Result => run(database, statement);
   let busy = 0;
   const problem = (error: unknown, about: About, kind?: 'read'): unknown => {

@@ -7,6 +7,7 @@ import { attach, attached, attachmentsOf, comment, commentsOf } from './discussi
 import type { Driver } from './driver.ts';
 import { endedFigures } from './ended-figures.ts';
 import { mappedShape } from './mapped.ts';
+import { mappingReport } from './mapping-report.ts';
 import { checked, type Names, quotedNames } from './names.ts';
 import { note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
@@ -150,6 +151,12 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
     },
     ended: (range) => read('counting', 'ended todos', () => endedFigures(names, range)),
 
+    mapping: async () =>
+      map === null
+        ? null
+        : await plain.read({ operation: 'looking at', subject: `table ${map.table}` }, () =>
+            mappingReport(map, (name) => plain.dialect.quote(checked(name))),
+          ),
     figures: () => driver.figures(),
     care: {
       obstacles: () => driver.care.obstacles(),

@@ -4,6 +4,8 @@ import { usage } from '../todos.ts';
 /** One file an action, `store-<action>.ts`; each declares its own options and runs. */
 const actions: Readonly<Record<string, () => Promise<{ readonly command: CommandModule }>>> = {
   check: () => import('./store-check.ts'),
+  map: () => import('./store-map.ts'),
+  migrate: () => import('./store-migrate.ts'),
 };
 
 export const command: CommandModule = {

@@ -247,3 +247,64 @@ test('hostile names in a mapping are refused at once, each with its key, before 
   assert.equal(second.code, 78);
   for (const says of [/"store\.map"/, /"store\.map\.columns\.html"/, /"store\.map\.statuses\.running"/]) assert.match(second.stderr, says);
 });
+
+test('[C-69] todo store map --check shows mapping, columns, what is missing and what would be picked, and changes nothing', async (t) => {
+  const there = await place(t);
+  const { home, put, table, prefix } = there;
+  await put('true');
+  await put('true', { bearbeiten: 0 });
+  await put('true', { status: 'cron' });
+  const fits = await home.json(['store', 'map', '--check']);
+  assert.deepEqual(
+    [fits.kind, fits.status, fits.table, fits.missing, fits.problems, fits.warnings],
+    ['store-map', 'healthy', table, [], [], []],
+  );
+  const of = (name: string) => fits.columns.find((column: Json) => column.name === name);
+  assert.equal(fits.columns.length, 55);
+  assert.equal(fits.columns.filter((column: Json) => column.as.length === 0).length, 40, 'forty are left alone');
+  assert.deepEqual(
+    [of('status').does, of('claude_prompt').does, of('claude_html_output').does, of('other_1').does],
+    ['reads and writes', 'reads', 'writes', null],
+  );
+  const word = (each: string) => fits.words.find((it: Json) => it.word === each);
+  assert.deepEqual([word('offen').ours, word('offen').rows, word('offen').picked], [['open', 'parked'], 2, 1]);
+  assert.deepEqual([word('cron').ours, word('cron').rows, word('cron').picked], [[], 1, 0]);
+  assert.deepEqual(word('blocked').ours, ['blocked', 'dead-lettered', 'failed']);
+  const text = await home.todo(['store', 'map']);
+  assert.equal(text.code, 0);
+  for (const says of [/claude_html_output +longtext +html +writes/, /40 other columns stay as they are/, /cron +\(left alone\)/])
+    assert.match(text.stdout, says);
+
+  await query(`ALTER TABLE ${table} MODIFY claude_summary TEXT CHARACTER SET latin1`);
+  const weaker = await home.json(['store', 'map', '--check'], { code: 1 });
+  assert.equal(weaker.status, 'degraded');
+  assert.match(weaker.warnings.join(), /claude_summary is latin1/);
+
+  await query(
+    `ALTER TABLE ${table} DROP COLUMN claude_text_output, MODIFY status ENUM('offen','in_progress','completed','cancelled','cron')`,
+  );
+  const broken = await home.json(['store', 'map', '--check'], { code: 2 });
+  assert.deepEqual(broken.missing, ['claude_text_output']);
+  assert.equal(broken.problems.length, 2, 'all at once');
+  assert.match(broken.problems.join('; '), /no column claude_text_output \(text\); column status is enum.*, which has no blocked/);
+  const refused = await home.todo(['list', '--json']);
+  assert.equal(refused.code, 78);
+  assert.deepEqual(await query(`SHOW TABLES LIKE '${prefix.replace('_', '\\_')}%'`), [], 'a look makes nothing');
+  assert.equal((await query(`SELECT COUNT(*) AS n FROM ${table}`))[0].n, 3);
+
+  await query(`DROP TABLE ${table}`);
+  const gone = await home.json(['store', 'map', '--check'], { code: 2 });
+  assert.match(gone.problems.join(), /there is no table/);
+});
+
+test('todo store map without a mapping says how to set one', async (t) => {
+  const home = await testHome(t);
+  const { code, stderr } = await home.todo(['store', 'map', '--check']);
+  assert.equal(code, 64);
+  assert.match(stderr, /store\.map is not set/);
+  await home
+    .todo(['store', 'map', '--check'], {
+      env: { TODO_STORE_URL: 'mysql://nobody@127.0.0.1:1/none', TODO_STORE_MAP: '{"preset":"wordpress","table":"t"}' },
+    })
+    .then(({ code: away }) => assert.equal(away, 3));
+});

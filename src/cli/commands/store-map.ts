@@ -1,20 +1,29 @@
+import { isOperational, OperationalError } from '../../core/errors.ts';
 import type { CommandModule } from '../command.ts';
 import { healthExit, looking, statusLine } from '../health-look.ts';
 import { plain } from '../text/plain.ts';
 import { table as textTable } from '../text/table.ts';
 import { usage } from '../todos.ts';
 
+/** A table that could not be looked at is neither good nor bad. */
+const notSeen = (error: unknown): OperationalError => {
+  if (isOperational(error)) return error;
+  throw error;
+};
+
 /** The mapping of an existing table (`store.map`): what fits, what is missing, what would be read and written. Looks and changes nothing. */
 export const command: CommandModule = {
   declare: (commander) => void commander.option('--check', 'map: compare store.map with the table (the default)'),
   async run({ open, out }) {
     using spinner = await out.spin('looking at the table');
-    const { mapping, configured } = await looking(open, async ({ world: { store }, config }) => ({
-      configured: config.store.map !== null,
-      mapping: (await store.mapping?.()) ?? null,
-    }));
+    const mapping = await looking(open, async ({ world: { store } }) => await store.mapping?.().catch(notSeen));
     spinner.end();
-    if (!configured || mapping === null)
+    if (mapping instanceof OperationalError) {
+      out.json('store-map', { status: 'unknown', reason: mapping.message });
+      out.line(`${plain(mapping.message)}\n${statusLine('unknown', out)}`);
+      return healthExit.unknown;
+    }
+    if (!mapping)
       throw usage('store map', 'store.map is not set', 'Set it in hooks/config.json: "map": { "preset": "wordpress", "table": "…" }');
     const { problems, warnings } = mapping;
     const status = problems.length > 0 ? 'unhealthy' : warnings.length > 0 ? 'degraded' : 'healthy';

@@ -5,6 +5,7 @@ import type { Connection } from 'mysql2/promise';
 import { schemaVersion, tableNames, tablesNow } from '../../src/store/schema.ts';
 import type { Store } from '../../src/world.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
+import { type Fate, startTcpProxy } from '../fixtures/tcp-proxy.ts';
 import { aClaim, aRecord, aTodo, claimed } from './conformance.ts';
 import { mysqlStore } from './mysql-fixture.ts';
 import { type Logged, sqliteFixture } from './sqlite-fixture.ts';
@@ -190,3 +191,26 @@ for (const [engine, driver, make] of [
     });
   });
 }
+
+test('MariaDB: whoever opens a database while another process is making its tables finds them, at whatever point', async () => {
+  const proxy = await startTcpProxy(server.port);
+  try {
+    for (const place of [2, 6, 12, 20, 28, 36, 44]) {
+      await admin.query(`DROP DATABASE ${server.database}; CREATE DATABASE ${server.database}; USE ${server.database}`);
+      const [slow, quick] = [mysqlStore(server.url(proxy.port)), mysqlStore(server.url())];
+      let met = false;
+      proxy.plan(async (command): Promise<Fate> => {
+        if (command.place !== place || met) return 'pass';
+        met = true;
+        await quick.open();
+        assert.equal((await quick.add(aTodo())).number, 1, `at command ${place}`);
+        return 'pass';
+      });
+      await slow.open();
+      assert.equal((await slow.add(aTodo())).number, 2);
+      await Promise.all([slow.close(), quick.close()]);
+    }
+  } finally {
+    await proxy.stop();
+  }
+});

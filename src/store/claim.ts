@@ -169,8 +169,8 @@ function* next(
   slots: Slots,
   nowMs: number,
 ): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
-  const { waitingRows, rows: every, order } = names.todos;
-  const from = `FROM ${waitingRows} t LEFT JOIN ${every} d ON d.id = t.after_id`;
+  const { waitingRows, ends, order } = names.todos;
+  const from = `FROM ${waitingRows} t LEFT JOIN ${ends} d ON d.id = t.after_id`;
   const ours = (status: string): Condition =>
     all({ sql: status, values: [] }, { sql: startable, values: [] }, agents === null ? anything : among('t.agent', agents));
   const candidates: Candidate[] = [];

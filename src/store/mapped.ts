@@ -128,8 +128,6 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
     };
   };
 
-  let rows = '';
-  let waitingRows = '';
   function* prepare(): Work<void> {
     if (layout !== null) return;
     const seen = yield* layoutOf(map);
@@ -141,16 +139,15 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
         hint: 'See: todo store map --check',
       });
     layout = seen;
-    const columns = (Object.entries(expressions()) as [keyof Todo, string][]).map(([field, sql]) => `${sql} AS ${todoColumns[field]}`);
-    // Rows with a word that means nothing here (cron) are no todos of ours.
-    const from = (some: readonly string[], more = '') =>
-      `(SELECT ${columns.join(', ')} FROM ${theirs} w LEFT JOIN ${tables.todo} s ON s.number = ${idOf} WHERE ${statusOf} IN (${[...new Set(some)].map(literal).join(', ')})${more})`;
-    rows = from(words.map(({ word }) => word));
-    const released = map.release === null ? '' : ` AND ${column(map.release.column)} = ${literal(map.release.value)}`;
-    // Set back by hand while an agent works on it: not before that agent's host has heard of it, or its lease is over.
-    const untold = `EXISTS (SELECT 1 FROM ${tables.run} r WHERE r.id = s.run_id AND r.ended_at_ms IS NULL AND r.kind IN ('child', 'tmux') AND r.lease_until_ms > ${nowSql})`;
-    waitingRows = from([map.statuses.open, map.statuses.parked], `${released} AND (s.run_id IS NULL OR NOT ${untold})`);
   }
+
+  /** Rows whose word means nothing here (cron) are no todos of ours. */
+  function from(statuses: readonly TodoStatus[], more = ''): string {
+    const columns = (Object.entries(expressions()) as [keyof Todo, string][]).map(([field, sql]) => `${sql} AS ${todoColumns[field]}`);
+    const some = [...new Set(statuses.map((status) => map.statuses[status]))].map(literal);
+    return `(SELECT ${columns.join(', ')} FROM ${theirs} w LEFT JOIN ${tables.todo} s ON s.number = ${idOf} WHERE ${statusOf} IN (${some.join(', ')})${more})`;
+  }
+  const rows: Shape['rows'] = (statuses = todoStatuses) => from(statuses);
 
   const isTheirId = (id: string): boolean => /^[0-9]{1,15}$/.test(id);
   const theirRow = `${quote(map.columns.id)} = (SELECT number FROM ${tables.todo} WHERE id = ?)`;
@@ -209,7 +206,7 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
       field === 'id' ? 'CAST(t.number AS CHAR)' : field === 'title' || field === 'prompt' ? "''" : `t.${name}`,
     );
     yield* affectedBy(
-      `INSERT IGNORE INTO ${tables.todo} (${Object.values(todoColumns).join(', ')}) SELECT ${values.join(', ')} FROM ${rows} t WHERE t.number = ?`,
+      `INSERT IGNORE INTO ${tables.todo} (${Object.values(todoColumns).join(', ')}) SELECT ${values.join(', ')} FROM ${rows()} t WHERE t.number = ?`,
       number,
     );
   }
@@ -296,17 +293,23 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
     },
     signature: signatureOf(map.table),
     table: map.table,
-    get rows() {
-      if (rows === '') throw new Error(`table ${map.table} was not looked at yet`);
-      return rows;
+    rows,
+    get ends() {
+      const { status, proof } = expressions();
+      return `(SELECT s.id AS id, s.number AS number, ${status} AS status, ${proof} AS proof FROM ${tables.todo} s JOIN ${theirs} w ON ${idOf} = s.number)`;
     },
     get kept() {
-      return [rows, tables.todo];
+      return [rows(), tables.todo];
     },
     isShared: true,
     get waitingRows() {
-      return waitingRows;
+      const released = map.release === null ? '' : ` AND ${column(map.release.column)} = ${literal(map.release.value)}`;
+      // Set back by hand while an agent works on it: not before that agent's host has heard of it, or its lease is over.
+      const untold = `EXISTS (SELECT 1 FROM ${tables.run} r WHERE r.id = s.run_id AND r.ended_at_ms IS NULL AND r.kind IN ('child', 'tmux') AND r.lease_until_ms > ${nowSql})`;
+      return from(['open', 'parked'], `${released} AND (s.run_id IS NULL OR NOT ${untold})`);
     },
+    // Their ids grow, and are a key: the newest are found without sorting all.
+    newestFirst: 't.number DESC',
     order: { sql: 't.priority, t.number', compare: (a, b) => a.priority - b.priority || a.number - b.number },
     byId: (id): Condition => (isTheirId(id) ? { sql: 't.number = ?', values: [Number(id)] } : { sql: 't.id = ?', values: [id] }),
     align,

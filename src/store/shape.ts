@@ -1,4 +1,5 @@
 import type { TerminalRecord, Todo } from '../core/todo.ts';
+import type { TodoStatus } from '../core/words.ts';
 import type { Tables } from './names.ts';
 import { todoColumns, valuesOf } from './rows.ts';
 import { affectedBy, marks, type Value, type Work } from './work.ts';
@@ -19,8 +20,10 @@ export type Shape = {
   readonly signature: number | null;
   /** For people. */
   readonly table: string;
-  /** Behind FROM or JOIN: a todo a row, all columns of `todoColumns`. */
-  readonly rows: string;
+  /** Behind FROM or JOIN: a todo a row, all columns of `todoColumns`; at least all of these statuses, so that an index of their table can help. */
+  rows(statuses?: readonly TodoStatus[]): string;
+  /** Behind JOIN: id, number, status and proof of todos that others may wait for. */
+  readonly ends: string;
   /** Where a record's todo is looked for, in this order: a row that somebody else deleted is still known to us. */
   readonly kept: readonly string[];
   /** Whether somebody else may change a todo that has ended. */
@@ -29,6 +32,8 @@ export type Shape = {
   readonly waitingRows: string;
   /** The queue, also as it is sorted when two looks are put together. */
   readonly order: { readonly sql: string; compare(a: Place, b: Place): number };
+  /** The list. */
+  readonly newestFirst: string;
   /** Conditions on a todo of that id, under alias t. */
   byId(id: string): Condition;
   /**
@@ -54,7 +59,8 @@ export function ownShape(names: Pick<Tables, 'todo'>): Shape {
     },
     signature: null,
     table: names.todo,
-    rows: names.todo,
+    rows: () => names.todo,
+    ends: names.todo,
     kept: [names.todo],
     isShared: false,
     waitingRows: names.todo,
@@ -62,6 +68,7 @@ export function ownShape(names: Pick<Tables, 'todo'>): Shape {
       sql: 't.priority, t.created_at_ms, t.number',
       compare: (a, b) => a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number,
     },
+    newestFirst: 't.created_at_ms DESC, t.number DESC',
     byId: (id) => ({ sql: 't.id = ?', values: [id] }),
     // biome-ignore lint/correctness/useYield: the row itself is the truth
     *align() {

@@ -1,6 +1,6 @@
 import { OperationalError } from '../core/errors.ts';
 import type { NewTodo, Run, Todo } from '../core/todo.ts';
-import { isTerminal, type TodoStatus } from '../core/words.ts';
+import { inProgressStatuses, isTerminal, type TodoStatus } from '../core/words.ts';
 import type { ListFilter, Store } from '../world.ts';
 import type { Names } from './names.ts';
 import { noteChange } from './notes.ts';
@@ -41,7 +41,7 @@ export function* add(names: Names, given: NewTodo, nowMs: number): Work<Todo> {
 
 export function* todoById(names: Names, id: string): Work<Todo | null> {
   const { sql, values } = names.todos.byId(id);
-  const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todos.rows} t WHERE ${sql}`, ...values);
+  const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todos.rows()} t WHERE ${sql}`, ...values);
   return row === null ? null : todoIn(row);
 }
 
@@ -51,14 +51,14 @@ const prefixMin = 4;
 export function* find(names: Names, ref: string): Work<Todo | null> {
   // Numbers are shown without a leading zero, and ids of our time begin with one: no text is both.
   if (/^[1-9][0-9]{0,14}$/.test(ref)) {
-    const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todos.rows} t WHERE t.number = ?`, Number(ref));
+    const row = yield* rowOf(`SELECT ${todoSelected} FROM ${names.todos.rows()} t WHERE t.number = ?`, Number(ref));
     if (row !== null) return todoIn(row);
   }
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(ref)) return null;
   const exact = yield* todoById(names, ref);
   if (exact !== null || ref.length < prefixMin) return exact;
   // '~' sorts behind all that an id is made of.
-  const fitting = yield* rowsOf(`SELECT ${todoSelected} FROM ${names.todos.rows} t WHERE t.id >= ? AND t.id < ? LIMIT 2`, ref, `${ref}~`);
+  const fitting = yield* rowsOf(`SELECT ${todoSelected} FROM ${names.todos.rows()} t WHERE t.id >= ? AND t.id < ? LIMIT 2`, ref, `${ref}~`);
   if (fitting.length > 1)
     throw new OperationalError('AMBIGUOUS', { operation: 'finding', subject: `todo ${ref}`, why: 'more than one id begins so' });
   return fitting[0] === undefined ? null : todoIn(fitting[0]);
@@ -72,7 +72,7 @@ export function* list(
   const where = statuses === null ? '' : `WHERE t.status IN (${marks(statuses)})`;
   const bounded = Math.max(0, Math.trunc(limit));
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected} FROM ${names.todos.rows} t ${where} ORDER BY t.created_at_ms DESC, t.number DESC LIMIT ${bounded + 1}`,
+    `SELECT ${todoSelected} FROM ${names.todos.rows(statuses ?? undefined)} t ${where} ORDER BY ${names.todos.newestFirst} LIMIT ${bounded + 1}`,
     ...(statuses ?? []),
   );
   return { todos: rows.slice(0, bounded).map((row) => todoIn(row)), truncated: rows.length > bounded };
@@ -97,7 +97,7 @@ export function* runById(names: Names, id: string): Work<Run | null> {
 
 export function* inProgress(names: Names): Work<readonly { readonly todo: Todo; readonly run: Run | null }[]> {
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected}, ${runSelected} FROM ${names.todos.rows} t LEFT JOIN ${names.run} r ON r.id = t.run_id WHERE t.status IN ('claimed', 'running', 'stalled') ORDER BY t.number`,
+    `SELECT ${todoSelected}, ${runSelected} FROM ${names.todos.rows(inProgressStatuses)} t LEFT JOIN ${names.run} r ON r.id = t.run_id WHERE t.status IN ('claimed', 'running', 'stalled') ORDER BY t.number`,
   );
   return rows.map((row) => ({ todo: todoIn(row), run: runOrNullIn(row) }));
 }
@@ -163,7 +163,7 @@ const endedBadly = `(d.status IN ('failed', 'cancelled') OR (d.status = 'complet
 
 export function* dependentsToBlock(names: Names): Work<readonly { readonly todo: Todo; readonly reason: string }[]> {
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todos.rows} t JOIN ${names.todos.rows} d ON d.id = t.after_id WHERE t.status IN ('open', 'parked') AND t.run_id IS NULL AND ${endedBadly} ORDER BY t.number`,
+    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todos.rows(['open', 'parked'])} t JOIN ${names.todos.ends} d ON d.id = t.after_id WHERE t.status IN ('open', 'parked') AND t.run_id IS NULL AND ${endedBadly} ORDER BY t.number`,
   );
   return rows.map((row) => ({
     todo: todoIn(row),

@@ -73,6 +73,9 @@ for (const charset of ['latin1', 'utf8mb3']) {
     const others = await query(othersOf(table));
     await home.daemon();
     const todos = [];
+    await home.until('both have ended in their table', async () =>
+      (await query(`SELECT status FROM ${table}`)).every((row: Json) => row.status === 'completed'),
+    );
     for (const id of ids) todos.push(await home.untilTodo(id, 'ended', isOver));
     assert.deepEqual(
       todos.map(({ status }) => status),

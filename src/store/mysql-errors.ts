@@ -59,6 +59,9 @@ const rules: Readonly<Record<number, Rule>> = {
   1160: { means: 'STORE_UNREACHABLE' },
   1161: { means: 'STORE_UNREACHABLE' },
   1184: { means: 'STORE_UNREACHABLE' },
+  1296: { means: 'STORE_UNREACHABLE' }, // the engine says no
+  1297: { means: 'STORE_UNREACHABLE' },
+  1815: { means: 'STORE_UNREACHABLE' }, // internal error
   // A table that is damaged: nothing is lost here while a person mends it.
   1034: { means: 'STORE_UNREACHABLE' },
   1194: { means: 'STORE_UNREACHABLE' },
@@ -112,7 +115,8 @@ export function judge(error: unknown, sent: Sent): Judgement {
   if (sent === 'commit') return rule?.atCommit ?? 'STORE_IN_DOUBT';
   if (rule !== undefined) return rule.means;
   // "Got error 28 from storage engine": no space left on the server's disk.
-  if (number === 1030 || number === 1026 || number === 3)
+  // Below 1000 the server tells of its own files (EE_…): a temporary one that is gone, a disk that is full.
+  if (number === 1030 || number === 1026 || (number !== null && number < 1000))
     return /\b28\b|no space/i.test(String((error as Error).message)) ? 'STORE_FULL' : 'STORE_UNREACHABLE';
   return isLostConnection(error) ? 'STORE_UNREACHABLE' : null;
 }

@@ -28,6 +28,9 @@ test('each error of the table means what it says, before and after COMMIT was se
     [server(3032), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
     [server(3118), 'STORE_ACCESS', 'STORE_IN_DOUBT'],
     [server(1026, 'Error writing file (Errcode: 28 "No space left on device")'), 'STORE_FULL', 'STORE_IN_DOUBT'],
+    // Seen: another server's start had cleared the folder of temporary files that both shared.
+    [server(6, 'Error on delete of "/tmp/#sql-temptable-1.MAI" (Errcode: 2)'), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
+    [server(20, 'Disk is full writing (Errcode: 28 "No space left on device")'), 'STORE_FULL', 'STORE_IN_DOUBT'],
     [server(1040), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
     [server(1129), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],
     [server(1180), 'STORE_UNREACHABLE', 'STORE_IN_DOUBT'],

@@ -58,14 +58,14 @@ export function stepAfter(entry: Pick<Entry, 'fact' | 'givenUp' | 'superseded'>)
 
 /**
  * Takes one signalled run to its end. Safe to start again from any fact: after a crash the journal is read and this same loop goes on.
- * `sleep` waits for the next attempt and may wake early, when the store is back.
+ * `sleep` waits for the next attempt and may wake early; it says leave where whoever started this will start it again.
  */
 export async function complete(
   runId: string,
   ledger: Ledger,
   heard: Heard,
   needs: StepNeeds,
-  sleep: (untilMs: number) => Promise<void>,
+  sleep: (untilMs: number) => Promise<'go-on' | 'leave'>,
   stop: AbortSignal,
 ): Promise<void> {
   // Facts that wait for the next one that is saved. Nobody else sees them, so nobody else's save makes them durable.
@@ -75,8 +75,7 @@ export async function complete(
     const step = stepAfter(entry);
     if (step === null || stop.aborted) return;
     if (entry.nextAttemptAtMs > needs.world.clock.nowMs()) {
-      await sleep(entry.nextAttemptAtMs);
-      if (stop.aborted) return;
+      if ((await sleep(entry.nextAttemptAtMs)) === 'leave' || stop.aborted) return;
     }
     const startedMs = needs.world.clock.monotonicMs();
     const result = await attempt(step, entry, needs, stop);

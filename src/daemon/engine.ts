@@ -24,7 +24,7 @@ import { behindBreakers, breakerNames, type Outside } from './outside.ts';
 import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
-import { bringToEnd } from './settle.ts';
+import { bringToEnd, dueInLineAtMs } from './settle.ts';
 import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
 import { careForStore } from './store-care.ts';
@@ -410,7 +410,7 @@ async function legacy(context: Context): Promise<void> {
 function launchWork(context: Context): void {
   const { ledger, tasks, world, config, steps } = context;
   const nowMs = world.clock.nowMs();
-  let places = completionsMax - tasks.count('run:');
+  const ready: Entry[] = [];
   for (const entry of ledger.all()) {
     const { runId } = entry.ref;
     // Whoever saved it rings the bell: a round that is started before the journal knows of it would run again after a crash.
@@ -426,16 +426,22 @@ function launchWork(context: Context): void {
       if (!tasks.busy(`run:${runId}`)) ledger.drop(runId);
       continue;
     }
-    if (places <= 0 || !isCompletion(entry.fact) || tasks.busy(`run:${runId}`)) continue;
+    if (!isCompletion(entry.fact) || tasks.busy(`run:${runId}`)) continue;
     if (entry.fact === 'signalled' && quietAtMs(entry, adapterFor(steps, entry), config) > nowMs) continue;
-    places -= 1;
-    tasks.start(
-      `run:${runId}`,
-      () => bringToEnd(context, runId),
-      (error) => refuse(context, runId, error),
-    );
+    if ((dueInLineAtMs(context, entry) ?? 0) <= nowMs) ready.push(entry);
   }
+  const places = Math.max(0, completionsMax - tasks.count('run:'));
+  for (const { ref } of ready.sort(byPriorityThenAge).slice(0, places))
+    tasks.start(
+      `run:${ref.runId}`,
+      () => bringToEnd(context, ref.runId),
+      (error) => refuse(context, ref.runId, error),
+    );
 }
+
+/** As todos are claimed, so they are brought to their end. */
+const byPriorityThenAge = ({ todo: a }: Entry, { todo: b }: Entry): number =>
+  a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
 
 const adapterFor = (steps: StepNeeds, entry: Entry) => {
   try {
@@ -527,6 +533,8 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
     if (!ledger.settled(entry.ref.runId)) continue;
     if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
       next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
+    const dueInLine = hasPlace ? dueInLineAtMs(context, entry) : null;
+    if (dueInLine !== null && !context.tasks.busy(`run:${entry.ref.runId}`)) next = Math.min(next, Math.max(nowMs + 1, dueInLine));
     if (entry.fact === 'claimed' && entry.kind !== 'person') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
   }
   return next;

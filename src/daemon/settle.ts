@@ -21,6 +21,8 @@ const deliveredWithinMs = 3000;
 
 /** Takes one signalled, quiet run to its end: judge an idle conversation, end the session, then the four layers. */
 export async function bringToEnd(context: Context, runId: string): Promise<void> {
+  const wasInLine = lineOf(context).delete(runId);
+  const { nextAttemptAtMs } = context.ledger.get(runId);
   if (context.ledger.get(runId).fact === 'signalled') {
     if ((await judge(context, runId)) === 'goes-on') return;
     if (
@@ -35,15 +37,42 @@ export async function bringToEnd(context: Context, runId: string): Promise<void>
     context.ledger,
     heardBy(context),
     context.steps,
-    (untilMs) => waitForAttempt(context, runId, untilMs),
+    // Whoever took it out of the line has decided that it is due.
+    async (untilMs) => (wasInLine && untilMs === nextAttemptAtMs ? 'go-on' : await waitForAttempt(context, runId, untilMs)),
     context.stop,
   );
 }
 
-/** Wakes early when the store is back, if the store was what it waited for. */
-async function waitForAttempt(context: Context, runId: string, untilMs: number): Promise<void> {
-  const waitsForStore = context.ledger.get(runId).lastError?.code.startsWith('STORE_') === true && context.state.store.reachable === 'no';
-  await context.changes.until(() => waitsForStore && context.state.store.reachable !== 'no', untilMs, context.stop);
+/** Completions that gave up their place because of the store, by context; the value says whether it has been away since. */
+const lines = new WeakMap<Context, Map<string, { wasAway: boolean }>>();
+const lineOf = (context: Context): Map<string, { wasAway: boolean }> => {
+  const line = lines.get(context) ?? new Map();
+  lines.set(context, line);
+  return line;
+};
+
+/**
+ * What the store holds up waits in the journal and not in a task: so the first that go on when it is back are the most urgent ones, and not
+ * those that asked first. Anything else waits where it is.
+ */
+async function waitForAttempt(context: Context, runId: string, untilMs: number): Promise<'go-on' | 'leave'> {
+  const { fact, lastError } = context.ledger.get(runId);
+  const isAway = context.state.store.reachable === 'no';
+  if (lastError?.code.startsWith('STORE_') === true || (isAway && (fact === 'reported' || fact === 'recorded'))) {
+    lineOf(context).set(runId, { wasAway: isAway });
+    return 'leave';
+  }
+  await context.changes.until(() => false, untilMs, context.stop);
+  return 'go-on';
+}
+
+/** When a completion in line is due: at its own time, or as soon as the store is back. Null for one that is not in line. */
+export function dueInLineAtMs(context: Context, { ref, nextAttemptAtMs }: Entry): number | null {
+  const place = lineOf(context).get(ref.runId);
+  if (place === undefined) return null;
+  if (context.state.store.reachable === 'no') place.wasAway = true;
+  else if (place.wasAway) return 0;
+  return nextAttemptAtMs;
 }
 
 const heardBy = (context: Context) => ({

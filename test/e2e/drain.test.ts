@@ -1,0 +1,123 @@
+// After an outage the daemon catches up in order and once each, however often the link is cut while it does. On MariaDB behind a proxy.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
+import { type Command, type Fate, startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
+import { type Json, testHome } from './harness.ts';
+
+let server: Mariadb;
+let proxy: TcpProxy;
+before(async () => {
+  server = await startMariadb();
+  proxy = await startTcpProxy(server.port);
+});
+after(async () => {
+  await proxy?.stop();
+  await server?.stop();
+});
+
+const todosMax = 30;
+const cutsMax = 20;
+
+test('[H-73] the drain after an outage goes by priority, then age; the link cut 20 times in it doubles and loses nothing', async (t) => {
+  const home = await testHome(t, {
+    // One connection: what is sent first is written first, so that the order can be read from the rows.
+    store: { url: server.url(proxy.port), table_prefix: 'd_', pool: 1 },
+    slots: { total: 100, agent: 100, project: 100 },
+    behavior: { quiet_after: 0.1, max_retries: 100 },
+    monitoring: { rescan: 0.2 },
+    logging: { level: 'debug' },
+  });
+  const admin = await server.connect();
+  t.after(() => admin.end());
+  const count = async (sql: string): Promise<number> => Number(((await admin.query(sql))[0] as { n: unknown }[])[0]?.n);
+  const first = await home.daemon();
+  const todos: Json[] = [];
+  for (let index = 0; index < todosMax; index++)
+    todos.push(
+      await home.add(`mkfifo go 2>/dev/null; echo x >> started.$TODO_ID; read word < go; true`, '--priority', String((index * 7) % 10)),
+    );
+  await home.until(
+    'all of them run',
+    async () =>
+      existsSync(join(home.work, 'go')) && (await count(`SELECT COUNT(*) AS n FROM d_todo WHERE status = 'running'`)) === todosMax,
+  );
+
+  await proxy.refuse();
+  writeFileSync(join(home.work, 'go'), 'on\n');
+  const reported = () =>
+    new Set(
+      home
+        .log('completion')
+        .filter(({ event }) => event === 'reported')
+        .map(({ run }) => run),
+    ).size;
+  await home.until('all of them wait for the store', () => reported() === todosMax);
+  // What follows is read from the journal: a daemon that remembers nothing drains it.
+  first.process.kill('SIGKILL');
+  await first.ended;
+
+  let cuts = 0;
+  let commands = 0;
+  let link: 'open' | 'cut' = 'cut';
+  const recordedAtCut: number[] = [];
+  // Counted are the commands of the drain: they name a run. In turn the one that is hit is lost, or it is done and its answer is lost.
+  const namesRun = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/;
+  proxy.plan(async ({ text }: Command): Promise<Fate> => {
+    if (link === 'cut') return 'cut';
+    if (!namesRun.test(text) || cuts === cutsMax) return 'pass';
+    commands += 1;
+    if (commands < 5 + ((cuts * 3) % 5)) return 'pass';
+    link = 'cut';
+    cuts += 1;
+    recordedAtCut.push(await count('SELECT COUNT(*) AS n FROM d_completion'));
+    return cuts % 2 === 0 ? 'cut' : 'lose-answer';
+  });
+  const lines = () => home.log('completion');
+  const closed = () => lines().filter(({ event }) => event === 'closed').length;
+  link = 'open';
+  await proxy.accept();
+  await home.daemon();
+  while (cuts < cutsMax) {
+    const before = cuts;
+    await home.until(`cut ${before + 1}`, () => cuts > before);
+    const from = lines().length;
+    // Nobody gets through until each that was under way has found out.
+    await proxy.refuse();
+    await home.until('everything under way has failed', () => {
+      const failed = lines()
+        .slice(from)
+        .filter(({ event }) => event === 'step failed' || event === 'step refused');
+      return new Set(failed.map(({ run }) => run)).size >= todosMax - closed() - 1 || closed() === todosMax;
+    });
+    commands = 0;
+    link = 'open';
+    await proxy.accept();
+  }
+  await home.until('all of them are closed', () => home.log('completion').filter(({ event }) => event === 'closed').length === todosMax);
+  t.diagnostic(`recorded at each cut: ${recordedAtCut.join(' ')}`);
+  assert.ok(
+    recordedAtCut.every((n) => n < todosMax),
+    'each cut fell into the drain',
+  );
+  assert.ok(new Set(recordedAtCut).size >= 8, 'and they fell into different parts of it');
+
+  const [rows] = (await admin.query(
+    `SELECT c.todo_id AS id, c.run_id AS run, c.recorded_at_ms AS atMs, t.priority AS priority, t.number AS number, t.status AS status, t.fence AS fence
+     FROM d_completion c JOIN d_todo t ON t.id = c.todo_id ORDER BY c.recorded_at_ms, t.priority, t.number`,
+  )) as unknown as [Json[]];
+  assert.equal(new Set(rows.map(({ id }) => id)).size, todosMax, 'nothing is lost');
+  assert.equal(rows.length, todosMax, 'and nothing is there twice');
+  assert.ok(rows.every(({ status, fence }) => status === 'completed' && Number(fence) === 1));
+  assert.equal(await count(`SELECT COUNT(*) AS n FROM d_run WHERE outcome = 'done'`), todosMax);
+  for (const { id } of todos) assert.equal(readFileSync(join(home.work, `started.${id}`), 'utf8'), 'x\n');
+  const wanted = todos
+    .toSorted((a, b) => a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number)
+    .map(({ number }) => number);
+  assert.deepEqual(
+    rows.map(({ number }) => Number(number)),
+    wanted,
+  );
+});

@@ -12,6 +12,8 @@ import type { TodoStatus } from '../../src/core/words.ts';
 import type { ClaimRequest, Store } from '../../src/world.ts';
 
 export type Engine = {
+  /** The row that the whole contract over this engine proves. */
+  readonly proves?: string;
   /** Once, before all cases. */
   start?(): Promise<void>;
   stop?(): Promise<void>;
@@ -103,7 +105,7 @@ const everyStatus: readonly TodoStatus[] = [
 ];
 
 export function conformance(name: string, engine: Engine): void {
-  describe(name, () => {
+  describe(engine.proves === undefined ? name : `[${engine.proves}] ${name}: the whole contract`, () => {
     before(() => engine.start?.());
     after(() => engine.stop?.());
     const put = async (store: Store, changes: Partial<NewTodo> = {}) => store.add(aTodo(changes));

@@ -21,6 +21,7 @@ const open = (): Store => {
 };
 
 conformance(foreignUrl === undefined ? 'MariaDB' : 'MySQL by TODO_TEST_MYSQL_URL', {
+  proves: 'P-60',
   async start() {
     server = foreignUrl === undefined ? await startMariadb() : null;
     url = foreignUrl ?? server!.url();

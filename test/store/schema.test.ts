@@ -214,3 +214,33 @@ test('MariaDB: whoever opens a database while another process is making its tabl
     await proxy.stop();
   }
 });
+
+test('[P-60] one list of migrations: both databases have the same tables, columns and keys, and both can say so in the same words', async () => {
+  const [sqlite, mariadb] = [await sqlitePlace(), await mariadbPlace()];
+  try {
+    await sqlite.store().open();
+    await mariadb.store().open();
+    for (const { name, columns } of tablesNow()) {
+      const [ours, theirs] = [await sqlite.columns(name), await mariadb.columns(name)];
+      assert.deepEqual(theirs.toSorted(), ours.toSorted(), name);
+      assert.deepEqual(ours.toSorted(), columns.map((column) => column.name).sort(), name);
+    }
+    for (const place of [sqlite, mariadb]) {
+      const store = place.store();
+      const { ref } = await store.add(aTodo()).then(() => claimed(store));
+      assert.equal(await store.record(aRecord(ref)), 'recorded');
+      // What may be there once is refused twice by both.
+      await assert.rejects(place.sql(`INSERT INTO "completion" SELECT * FROM "completion"`), /unique|duplicate/i);
+      await assert.rejects(
+        place.sql(
+          `INSERT INTO "run" SELECT 'another', todo_id, fence, agent, kind, host, token_sha256, lease_until_ms, round, started_at_ms, ended_at_ms, outcome, said_by FROM "run"`,
+        ),
+        /unique|duplicate/i,
+      );
+      await assert.rejects(place.sql(`UPDATE "todo" SET title = NULL`), /null/i);
+    }
+  } finally {
+    await sqlite.end();
+    await mariadb.end();
+  }
+});

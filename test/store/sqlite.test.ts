@@ -5,6 +5,7 @@ const fixture = sqliteFixture();
 let files = 0;
 
 conformance('SQLite', {
+  proves: 'P-60',
   async stop() {
     fixture.end();
   },

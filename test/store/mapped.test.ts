@@ -1,6 +1,8 @@
 // Somebody's existing table as the table of todos: what is picked, what is written, what stays, and what happens when a person changes a row
 // while an agent works on it.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { Connection } from 'mysql2/promise';
 import { digestOf, sameRecord } from '../../src/core/record.ts';
@@ -337,6 +339,63 @@ test('times are exact in the zone of their server, in another zone that was name
   assert.deepEqual(await ended('UTC'), ['2024-07-01 12:00:00', Date.UTC(2024, 0, 2, 3, 4, 5)]);
   const stamp = await ended('+05:30', 'MODIFY completed_at TIMESTAMP(3) NULL');
   assert.equal(stamp[0], '2024-07-01 14:00:00.999', 'a TIMESTAMP knows its zone, and milliseconds where it has them');
+});
+
+test('of the hour that is there twice, and the one that is not there, our own time is exact and theirs is what a clock there shows', async (t) => {
+  const berlin = '/usr/share/zoneinfo/Europe/Berlin';
+  if (!existsSync(berlin)) return t.skip('no time zones on this machine');
+  await admin.query('USE mysql');
+  await admin.query(execFileSync('mariadb-tzinfo-to-sql', [berlin, 'Europe/Berlin'], { encoding: 'utf8' }));
+  await admin.query(`USE ${server.database}`);
+  const { store, put, table } = await place(t, { settings: { time_zone: 'Europe/Berlin' } });
+  for (const [endedAtMs, shows] of [
+    [Date.UTC(2024, 9, 27, 0, 30), '2024-10-27 02:30:00'],
+    [Date.UTC(2024, 9, 27, 1, 30), '2024-10-27 02:30:00'],
+    [Date.UTC(2024, 2, 31, 0, 59, 59), '2024-03-31 01:59:59'],
+    [Date.UTC(2024, 2, 31, 1, 0, 0), '2024-03-31 03:00:00'],
+  ] as const) {
+    const id = await put({});
+    const { ref } = await claimed(store, { todoId: String(id) });
+    await store.record(aRecord(ref, { endedAtMs }));
+    const sql = `SELECT CAST(completed_at AS CHAR) AS at FROM ${table} WHERE id = ${id}`;
+    assert.equal(((await admin.query(sql))[0] as Row[])[0]?.['at'], shows);
+    assert.equal((await store.find(String(id)))?.endedAtMs, endedAtMs);
+  }
+});
+
+test('a todo of ours waits for a row that was put there by plain SQL, also where a person ends it', async (t) => {
+  const { store, put, set } = await place(t);
+  const first = await put({ bearbeiten: 0 });
+  const second = await store.add(aTodo({ after: String(first) }));
+  assert.equal((await store.claim(aClaim())).kind, 'nothing');
+  assert.equal((await store.claim(aClaim({ todoId: second.id }))).kind, 'refused');
+  await set(first, "status = 'completed'");
+  assert.equal((await claimed(store)).todo.id, second.id);
+  const third = await put({ bearbeiten: 0 });
+  const fourth = await store.add(aTodo({ after: String(third) }));
+  await set(third, "status = 'cancelled'");
+  assert.deepEqual(
+    (await store.blockDependents()).map(({ id }) => id),
+    [fourth.id],
+  );
+});
+
+test('two hosts that claim at once, while a person writes to the same rows, share the rows and take none twice', async (t) => {
+  const { store, put, prefix, map, table } = await place(t);
+  const other = mysqlStore(server.url(), { map, prefix });
+  t.after(() => other.close());
+  for (let i = 0; i < 20; i++) await put({});
+  const touching = Promise.all(
+    Array.from({ length: 20 }, (_, i) => admin.query(`UPDATE ${table} SET title = 'touched' WHERE id = ${i + 1}`)),
+  );
+  const answers = await Promise.all(
+    Array.from({ length: 24 }, (_, i) => (i % 2 === 0 ? store : other).claim(aClaim({ host: `host/${i % 2}` }))),
+  );
+  await touching;
+  const taken = answers.flatMap((answer) => (answer.kind === 'claimed' ? [answer.todo.number] : []));
+  assert.equal(taken.length, 20);
+  assert.equal(new Set(taken).size, 20);
+  assert.deepEqual((await admin.query(`SELECT COUNT(*) AS n FROM ${table} WHERE status = 'in_progress'`))[0], [{ n: 20 }]);
 });
 
 test('a mapping that does not fit is refused at opening, with all that is wrong', async (t) => {

@@ -284,6 +284,9 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
 
   return {
     prepare,
+    forget() {
+      layout = null;
+    },
     *problems() {
       layout = null;
       const ours = Object.values(tables).includes(theirs)

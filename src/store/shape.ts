@@ -14,6 +14,8 @@ export type Sets = Readonly<Record<string, Value>>;
 export type Shape = {
   /** First in every operation. */
   prepare(): Work<void>;
+  /** Looks at their table anew with the next operation. */
+  forget(): void;
   /** What is wrong with their table, told at opening. */
   problems(): Work<readonly string[]>;
   /** Stands in store_meta, so that numbers of ours are never taken for theirs. Null: our own table. */
@@ -57,6 +59,7 @@ export function ownShape(names: Pick<Tables, 'todo'>): Shape {
     *problems() {
       return [];
     },
+    forget() {},
     signature: null,
     table: names.todo,
     rows: () => names.todo,

@@ -1,5 +1,5 @@
 import { attachmentBytesMax } from '../core/discussion.ts';
-import { OperationalError } from '../core/errors.ts';
+import { type ErrorCode, OperationalError } from '../core/errors.ts';
 import type { StoreMap } from '../core/store-map.ts';
 import type { Digest, Log, Random, Store } from '../world.ts';
 import { look, take } from './claim.ts';
@@ -171,8 +171,20 @@ function* atNow<T>(driver: Driver, work: (nowMs: number) => Work<T>): Work<T> {
   return yield* work(yield* driver.now());
 }
 
-/** Their table is looked at before the first operation that needs it, over the same connection. */
-function prepared(driver: Driver, { prepare }: Pick<Shape, 'prepare'>): Driver {
+/** What a server says when a table is not what it was: nothing was written. */
+const changedUnderUs: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['STORE_SCHEMA', 'STORE_REFUSED']);
+
+/** Their table is looked at before the first operation that needs it, over the same connection; and once more where somebody altered it meanwhile. */
+function prepared(driver: Driver, { prepare, forget }: Pick<Shape, 'prepare' | 'forget'>): Driver {
+  const again = async <T>(attempt: () => Promise<T>): Promise<T> => {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof OperationalError) || !changedUnderUs.has(error.code)) throw error;
+      forget();
+      return await attempt();
+    }
+  };
   const after = <T>(work: () => Work<T>) =>
     function* (): Work<T> {
       yield* prepare();
@@ -180,8 +192,8 @@ function prepared(driver: Driver, { prepare }: Pick<Shape, 'prepare'>): Driver {
     };
   return {
     ...driver,
-    read: (about, work) => driver.read(about, after(work)),
-    write: (about, work) => driver.write(about, after(work)),
+    read: (about, work) => again(() => driver.read(about, after(work))),
+    write: (about, work) => again(() => driver.write(about, after(work))),
   };
 }
 

@@ -10,6 +10,7 @@ import { storeMapOf } from '../../src/core/store-map.ts';
 import type { StoreMapSettings } from '../../src/core/store-map-schema.ts';
 import type { TerminalRecord } from '../../src/core/todo.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
+import { startTcpProxy } from '../fixtures/tcp-proxy.ts';
 import { aClaim, aRecord, aTodo, claimed, sha256 } from './conformance.ts';
 import { mysqlStore } from './mysql-fixture.ts';
 import { createWordpressTable, insertRow, othersOf } from './wordpress-table.ts';
@@ -396,6 +397,39 @@ test('two hosts that claim at once, while a person writes to the same rows, shar
   assert.equal(taken.length, 20);
   assert.equal(new Set(taken).size, 20);
   assert.deepEqual((await admin.query(`SELECT COUNT(*) AS n FROM ${table} WHERE status = 'in_progress'`))[0], [{ n: 20 }]);
+});
+
+test('a table that is altered while we work with it is looked at again: what is narrower now does not fail a completion', async (t) => {
+  const { store, put, row, table } = await place(t);
+  const id = await put({});
+  const { ref } = await claimed(store);
+  await admin.query(`ALTER TABLE ${table} MODIFY claude_summary VARCHAR(10) CHARACTER SET latin1`);
+  assert.equal(await store.record(aRecord(ref, { summary: '漢 is too long for it' })), 'recorded');
+  assert.equal((await row(id))['claude_summary'], '? is too l');
+});
+
+test('an answer that is lost after COMMIT is read back: theirs and ours are both there, once', async (t) => {
+  const { put, row, map, prefix } = await place(t);
+  const proxy = await startTcpProxy(server.port);
+  const store = mysqlStore(server.url(proxy.port), { map, prefix });
+  t.after(async () => {
+    await store.close();
+    await proxy.stop();
+  });
+  const loseNextCommit = () => {
+    let lost = 0;
+    proxy.plan(({ text }) => (/^commit/i.test(text) && lost++ === 0 ? 'lose-answer' : 'pass'));
+  };
+  const id = await put({});
+  loseNextCommit();
+  const { ref } = await claimed(store);
+  assert.equal(ref.fence, 1, 'claimed once');
+  const sent = aRecord(ref);
+  loseNextCommit();
+  await assert.rejects(store.record(sent), { code: 'STORE_IN_DOUBT' });
+  assert.deepEqual(sameRecord(digestOf(sent, sha256), (await store.readBack(ref.runId))!, sha256), { same: true });
+  assert.equal(await store.record(sent), 'already');
+  assert.equal((await row(id))['status'], 'completed');
 });
 
 test('a mapping that does not fit is refused at opening, with all that is wrong', async (t) => {

@@ -1,6 +1,8 @@
 // Several servers of one address: which is asked, which is written to, and when another takes its place.
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Connection } from 'mysql2/promise';
 import { isOperational } from '../../src/core/errors.ts';
 import { judge } from '../../src/store/mysql-errors.ts';
@@ -127,3 +129,78 @@ test('what a member of a cluster says of itself decides whether it is asked', ()
   for (const [member, read, write] of cases)
     assert.deepEqual([judged(member, 'read'), judged(member, 'write')], [read, write], JSON.stringify(member));
 });
+
+describe('a real Galera member', () => {
+  let member: Mariadb;
+  let one: TcpProxy;
+  let other: TcpProxy;
+  let admin: Connection;
+  before(async () => {
+    const options = `gmcast.listen_addr=tcp://127.0.0.1:${await freePort()}`;
+    member = await startMariadb([
+      '--wsrep-on=ON',
+      // Comes with MariaDB's server.
+      '--wsrep-provider=/usr/lib/galera/libgalera_smm.so',
+      '--wsrep-cluster-address=gcomm://',
+      `--wsrep-provider-options=${options}`,
+      '--binlog-format=ROW',
+    ]);
+    [one, other] = await Promise.all([startTcpProxy(member.port), startTcpProxy(member.port)]);
+    admin = await member.connect();
+    const store = mysqlStore(member.url());
+    await store.open();
+    await store.close();
+  });
+  after(async () => {
+    admin?.destroy();
+    await one?.stop();
+    await other?.stop();
+    await member?.stop();
+  });
+
+  test('that is cut off from its cluster is not used, for reads neither, and is used again when it is ready', async (t) => {
+    const store = mysqlStore(member.url());
+    t.after(() => store.close());
+    await add(store, 'before');
+    await admin.query("SET GLOBAL wsrep_cluster_address = 'gcomm://127.0.0.1:1?pc.wait_prim=no'");
+    assert.match(await codeOf(add(store, 'cut off')), /^STORE_READ_ONLY: /);
+    assert.match(await codeOf(store.list({ statuses: null, limit: 1 })), /^STORE_READ_ONLY: .*(wsrep_ready is OFF|not yet prepared node)/);
+    // A fresh connection takes the handshake happily; only the question shows it.
+    const late = mysqlStore(member.url());
+    t.after(() => late.close());
+    assert.match(await codeOf(late.ping()), /^STORE_READ_ONLY: .*not a ready member of its cluster: wsrep_ready is OFF/);
+    await admin.query("SET GLOBAL wsrep_cluster_address = 'gcomm://'");
+    const deadline = Date.now() + 20_000;
+    const isReady = async () => ((await admin.query("SHOW STATUS LIKE 'wsrep_ready'"))[0] as { Value: string }[])[0]?.Value === 'ON';
+    while (!(await isReady()) && Date.now() < deadline);
+    await add(store, 'after');
+    await late.ping();
+    assert.deepEqual(await titles(admin), ['before', 'after']);
+  });
+
+  test('that is preferred is taken again a minute later, because in a cluster every member has every row', async (t) => {
+    const hosts = `127.0.0.1:${one.port},127.0.0.1:${other.port}`;
+    const store = mysqlStore(member.url().replace(`127.0.0.1:${member.port}`, hosts));
+    t.after(() => store.close());
+    await one.refuse();
+    await store.ping();
+    assert.equal(store.figures().server, `127.0.0.1:${other.port}`);
+    await one.accept();
+    await store.ping();
+    assert.equal(store.figures().server, `127.0.0.1:${other.port}`, 'not at once');
+    const now = performance.now.bind(performance);
+    t.mock.method(performance, 'now', () => now() + 61_000);
+    const deadline = Date.now() + 20_000;
+    while (store.figures().server !== `127.0.0.1:${one.port}` && Date.now() < deadline) await store.ping();
+    assert.equal(store.figures().server, `127.0.0.1:${one.port}`);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

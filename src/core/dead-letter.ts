@@ -13,7 +13,7 @@ export type DeadLetter = {
   readonly class: string;
   readonly code: string | null;
   readonly reason: string;
-  /** Of what is kept: record, output or body. Null where nothing was collected yet. */
+  /** Of what is kept: record, collected text, raw output or body. Null where there is none, or far too much. */
   readonly payloadSha256: string | null;
   readonly firstFailedAtMs: number;
   readonly deadAtMs: number;
@@ -86,14 +86,14 @@ export function letterOfEntry(entry: Entry): WholeDeadLetter {
     class: last.errorClass,
     code: last.code,
     reason: last.message,
-    payloadSha256: entry.reported?.recordDigest ?? entry.collected?.textSha256 ?? null,
+    payloadSha256: last.payloadSha256 ?? entry.reported?.recordDigest ?? entry.collected?.textSha256 ?? null,
     firstFailedAtMs: last.attempts[0]?.atMs ?? last.atMs,
     deadAtMs: last.atMs,
     attempts: last.attempts.length,
     requeued: deaths.length - 1,
     poison: isPoison(deaths),
     causes: last.causes,
-    deaths: deaths.map(({ errorClass, code: _code, at: _at, ...death }) => ({ ...death, class: errorClass })),
+    deaths: deaths.map(({ errorClass, code: _code, at: _at, payloadSha256: _payload, ...death }) => ({ ...death, class: errorClass })),
   };
 }
 

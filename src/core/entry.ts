@@ -130,6 +130,8 @@ export type Death = {
   readonly at: Fact;
   /** The same for failures that read the same. */
   readonly fingerprint: string;
+  /** Of what is kept; known once it is buried. */
+  readonly payloadSha256?: string | null;
   readonly attempts: readonly { readonly atMs: number; readonly message: string; readonly delayMs: number | null }[];
 };
 

@@ -126,8 +126,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the fence is dropped from the guard of the todo and of the run',
     file: 'store/runs.ts',
-    find: 'WHERE id = ? AND fence = ? AND run_id = ?${condition}`',
-    replace: 'WHERE id = ? AND ? > 0 AND run_id = ?${condition}`',
+    find: 'sql: `fence = ? AND run_id = ?${condition}`',
+    replace: 'sql: `? > 0 AND run_id = ?${condition}`',
     killedBy: { test: 'test/store/sqlite.test.ts' },
   },
   {

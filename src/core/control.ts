@@ -102,8 +102,14 @@ export type DaemonStatus = {
     readonly reachable: 'yes' | 'no' | 'unknown';
     readonly sinceMs: number;
     readonly error: string | null;
-    /** Connections of the daemon's pool. */
-    readonly pool?: { readonly active: number; readonly idle: number; readonly limit: number; readonly waiting: number };
+    /** Connections of the daemon's pool; with SQLite how often another process kept the file from it. */
+    readonly pool?: {
+      readonly active: number;
+      readonly idle: number;
+      readonly limit: number;
+      readonly waiting: number;
+      readonly busy?: number;
+    };
     /** Of several servers, the one in use. */
     readonly server?: string | null;
     /** Operations since the daemon began, those over 100 ms, those over a second, and the last of these. */

@@ -102,8 +102,8 @@ export function statusOf(context: Context): DaemonStatus {
 }
 
 function storeFigures({ world }: Context): Pick<DaemonStatus['store'], 'pool' | 'server' | 'queries'> {
-  const { active, idle, limit, waiting = 0, server = null, queries } = world.store.figures();
-  const pool = { active, idle, limit, waiting };
+  const { active, idle, limit, waiting = 0, busy, server = null, queries } = world.store.figures();
+  const pool = { active, idle, limit, waiting, ...(busy === undefined ? {} : { busy }) };
   if (queries === undefined) return { pool, server };
   const { slow, verySlow, lastSlow } = queries;
   const count = Object.values(queries.kinds).reduce((sum, kind) => sum + kind.count, 0);

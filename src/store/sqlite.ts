@@ -3,7 +3,9 @@ import { type ErrorCode, isOperational, OperationalError } from '../core/errors.
 import type { Clock, Store } from '../world.ts';
 import { sqliteDialect } from './dialect.ts';
 import type { About, Driver } from './driver.ts';
+import { span } from './span.ts';
 import { sqliteConditions } from './sqlite-conditions.ts';
+import { writersOf } from './sqlite-holders.ts';
 import { createStore, type StoreNeeds } from './store.ts';
 import { affectedBy, type Result, runNow, type Statement, Undo, type Work } from './work.ts';
 
@@ -26,15 +28,22 @@ export function createSqliteStore({ database, committer, clock, ...needs }: Sqli
 export function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitter, clock: Pick<Clock, 'nowMs'>): Driver {
   const execute = (statement: Statement): Result => run(database, statement);
   let busy = 0;
+  /** Since the first write in a row that somebody else kept from the file. */
+  let busySinceMs: number | null = null;
   const problem = (error: unknown, about: About, kind?: 'read'): unknown => {
     const told = problemOf(error, about, kind);
-    if (isOperational(told) && told.code === 'STORE_TIMEOUT') busy += 1;
+    if (isOperational(told) && told.code === 'STORE_TIMEOUT') {
+      busy += 1;
+      busySinceMs ??= clock.nowMs();
+    }
     return told;
   };
   // Several that are asked for in one turn share one commit and its one flush to disk.
   const write = async <T>(about: About, work: () => Work<T>): Promise<T> => {
     try {
-      return await committer.write(() => runNow(work(), execute));
+      const value = await committer.write(() => runNow(work(), execute));
+      busySinceMs = null;
+      return value;
     } catch (error) {
       if (error instanceof Undo) return error.value as T;
       throw problem(error, about);
@@ -60,9 +69,13 @@ export function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitte
     figures: () => ({ active: 0, idle: 1, limit: 1, busy }),
     care: {
       async obstacles() {
-        if (busy === 0) return { found: [], blind: null };
-        const text = `another process had the file for so long that we gave up, ${busy} times since this process began`;
-        return { found: [{ kind: 'busy', holder: null, heldMs: 0, text }], blind: null };
+        // A process that has the lock for a moment is no obstacle: only one that somebody gave up on.
+        if (busySinceMs === null) return { found: [], blind: null };
+        const heldMs = Math.max(0, clock.nowMs() - busySinceMs);
+        const writers = database.path === undefined ? [] : writersOf(database.path);
+        const who = writers.map(({ pid, name }) => `process ${pid} (${name})`).join(' and ') || 'another process';
+        const text = `${who} has kept the file from us for ${span(heldMs)}; we gave up ${busy} ${busy === 1 ? 'time' : 'times'} since this process began`;
+        return { found: [{ kind: 'busy', holder: writers[0]?.pid ?? null, heldMs, text }], blind: null };
       },
       reset: async () => 'nothing to close: SQLite has one connection, which the journal needs too',
       async optimize(tables) {

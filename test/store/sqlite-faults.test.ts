@@ -218,3 +218,20 @@ test('three processes that take from one file take each todo once', async () => 
   assert.equal(taken.flat().length, todos);
   for (const { todo, run } of await store.inProgress()) assert.equal(todo.runId, run?.id);
 });
+
+test('another process that keeps the file from us is counted and named, until we may write again', { timeout: 60_000 }, async () => {
+  assert.deepEqual([store.figures().busy, (await store.care!.obstacles()).found], [0, []]);
+  const script = `const db = new (require('node:sqlite').DatabaseSync)(process.argv[1]); db.exec('BEGIN IMMEDIATE'); console.log('has it'); process.stdin.on('data', () => process.exit())`;
+  const holder = spawn(process.execPath, ['-e', script, shared.database.path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(holder.stdout, 'data');
+  assert.equal(await codeOf(store.add(aTodo())), 'STORE_TIMEOUT');
+  assert.equal(store.figures().busy, 1);
+  const [obstacle] = (await store.care!.obstacles()).found;
+  assert.deepEqual([obstacle?.kind, obstacle?.holder], ['busy', holder.pid]);
+  assert.match(obstacle!.text, new RegExp(`^process ${holder.pid} \\(.+\\) has kept the file from us for .*; we gave up 1 time since`));
+  const ended = once(holder, 'exit');
+  holder.stdin.write('end');
+  await ended;
+  assert.match(await codeOf(store.add(aTodo())), /^no error/);
+  assert.deepEqual((await store.care!.obstacles()).found, []);
+});

@@ -74,7 +74,7 @@ function storePool(daemon: DaemonStatus | null): Component {
   if (pool === undefined) return { name, status: 'healthy', reason: 'no daemon, no pool', sinceMs };
   const slow = queries === undefined ? '' : `; ${queries.count} operations, ${queries.slow} over 100 ms, ${queries.verySlow} over 1 s`;
   const last = queries?.lastSlow ? `, last: ${queries.lastSlow}` : '';
-  const reason = `${pool.active} active, ${pool.idle} idle of ${pool.limit}, ${pool.waiting} in line${slow}${last}`;
+  const reason = `${pool.active} active, ${pool.idle} idle of ${pool.limit}, ${pool.waiting} in line${pool.busy ? `, kept from the file ${pool.busy} times` : ''}${slow}${last}`;
   return { name, status: pool.waiting > 0 ? 'degraded' : 'healthy', reason, sinceMs };
 }
 

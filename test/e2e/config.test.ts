@@ -11,6 +11,7 @@ import { type Sshd, startSshd } from '../fixtures/sshd.ts';
 import { createWordpressTable } from '../store/wordpress-table.ts';
 import { ageTree, rowsOf } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
+import { withoutTmux } from './without-tmux.ts';
 
 let server: Mariadb;
 let sshd: Sshd;
@@ -39,6 +40,9 @@ const sweeps = (home: TestHome): number => home.log('monitor').filter((line) => 
 const archived = (home: TestHome, folder = 'archive'): string[] => readdirSync(join(home.folder, folder));
 const stepsFailed = (home: TestHome): Json[] => home.log('completion').filter((line) => line.event === 'step failed');
 const waits = (line: Json): number => Math.round((line.nextAttemptAtMs - Date.parse(line.time)) / 1000);
+
+const breaker = async (home: TestHome, name: string): Promise<Json> =>
+  (await home.json(['breaker', 'list'])).breakers.find((it: Json) => it.name === name);
 
 /** A daemon that brings one todo to its end. */
 async function ends(home: TestHome, command: string, ...options: string[]): Promise<Json> {
@@ -539,6 +543,87 @@ const cases: readonly Case[] = [
       let last = first;
       for (let looks = 0; looks < 50 && last === first; looks++) last = await pass();
       assert.ok(last > first && last - first < 2000, 'it passes although nothing happens');
+    },
+  },
+  {
+    key: 'policies.default',
+    config: { policies: { default: { max_retries: 0 } }, monitoring: { rescan: 0.2, webhook_url: 'http://127.0.0.1:1/' } },
+    async see(home) {
+      await home.daemon();
+      const { number } = await home.add(silent);
+      await started(home, number);
+      await home.json(['emergency', String(number)]);
+      const letter = await home.until('it was given up', async () => (await home.json(['dead-letter', 'list'])).deadLetters[0]);
+      assert.deepEqual([letter.kind, letter.attempts], ['delivery', 1], 'else four');
+    },
+  },
+  {
+    key: 'policies.job',
+    config: { policies: { job: { max_retries: 1, initial_delay: 0.02 } } },
+    async see(home) {
+      const ended = await ends(home, 'kill -9 $$');
+      assert.deepEqual([ended.status, ended.runs.length], ['failed', 2], 'else five');
+    },
+  },
+  {
+    key: 'policies.record',
+    config: { policies: { record: { max_retries: 4, initial_delay: 0.05, backoff_factor: 1 } } },
+    async see(home) {
+      assert.equal((await ends(home, poisoned)).status, 'dead-lettered');
+      assert.ok(
+        stepsFailed(home)
+          .slice(0, 3)
+          .every((line) => Math.abs(waits(line)) < 1),
+        'else 2, 4 and 8 s',
+      );
+      assert.equal(stepsFailed(home).length, 4, 'else three');
+    },
+  },
+  {
+    key: 'breakers.store',
+    config: {
+      store: { url: 'mysql://nobody:nothing@127.0.0.1:1/none' },
+      breakers: { store: { failure_threshold: 1, success_threshold: 4, timeout: 700 } },
+    },
+    async see(home) {
+      await home.daemon();
+      const open = await home.until('the first failure opens it', async () => {
+        const { state, retryAfterMs, profile } = await breaker(home, 'store');
+        return state === 'open' ? { retryAfterMs, profile } : null;
+      });
+      assert.ok(open.retryAfterMs > 600_000, 'else 30 s');
+      assert.deepEqual(open.profile, { failureThreshold: 1, successThreshold: 4, timeoutMs: 700_000 });
+    },
+  },
+  {
+    key: 'breakers.runner',
+    config: { breakers: { runner: { failure_threshold: 2, timeout: 700 } } },
+    async see(home) {
+      const { PATH } = withoutTmux(join(home.work, '..', 'bin'));
+      await home.daemon({ PATH });
+      const { number } = await home.add('true', '--session', 'tmux');
+      await home.until('the second failure opens it', async () => (await breaker(home, 'runner.tmux')).state === 'open');
+      assert.equal((await home.show(number)).runs.length, 2, 'else five');
+      assert.ok((await breaker(home, 'runner.tmux')).retryAfterMs > 600_000, 'else 30 s');
+    },
+  },
+  {
+    key: 'breakers.webhook',
+    config: {
+      breakers: { webhook: { failure_threshold: 1, timeout: 700 } },
+      monitoring: { rescan: 0.2, webhook_url: 'http://127.0.0.1:1/' },
+    },
+    async see(home) {
+      await home.daemon();
+      const { number } = await home.add(silent);
+      await started(home, number);
+      await home.json(['emergency', String(number)]);
+      const open = await home.until('the first failure opens it', async () => {
+        const found = await breaker(home, 'webhook');
+        return found.state === 'open' ? found : null;
+      });
+      assert.ok(open.retryAfterMs > 600_000, 'else 120 s');
+      assert.equal(home.log('emergency').filter((line) => line.event === 'webhook failed').length, 1, 'else two');
     },
   },
   {

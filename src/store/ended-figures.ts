@@ -1,5 +1,5 @@
 import type { Durations, EndedFigures, EndedGroup, MetricsRange } from '../core/completion-metrics.ts';
-import type { Outcome } from '../core/words.ts';
+import { type Outcome, terminalStatuses } from '../core/words.ts';
 import type { Names } from './names.ts';
 import { rowOf, rowsOf, type Value, type Work } from './work.ts';
 
@@ -12,12 +12,12 @@ export function* endedFigures(names: Names, range: MetricsRange): Work<EndedFigu
   const groups = yield* rowsOf(
     `SELECT s.agent AS agent, s.status AS status, s.proof AS proof, COUNT(*) AS todos, SUM(s.runs) AS runs, MAX(s.runs) AS runs_max
      FROM (SELECT t.agent AS agent, t.status AS status, t.proof AS proof, (SELECT COUNT(*) FROM ${names.run} r WHERE r.todo_id = t.id) AS runs
-           FROM ${names.todo} t WHERE ${ended.sql}) s
+           FROM ${endedRows(names)} WHERE ${ended.sql}) s
      GROUP BY s.agent, s.status, s.proof ORDER BY s.agent, s.status, s.proof`,
     ...ended.values,
   );
   const outcomes = yield* rowsOf(
-    `SELECT r.outcome AS outcome, COUNT(*) AS runs FROM ${names.todo} t JOIN ${names.run} r ON r.todo_id = t.id
+    `SELECT r.outcome AS outcome, COUNT(*) AS runs FROM ${endedRows(names)} JOIN ${names.run} r ON r.todo_id = t.id
      WHERE ${ended.sql} AND r.outcome IS NOT NULL GROUP BY r.outcome ORDER BY r.outcome`,
     ...ended.values,
   );
@@ -48,13 +48,16 @@ export function* endedFigures(names: Names, range: MetricsRange): Work<EndedFigu
   };
 }
 
+/** Also of an existing table, where somebody else may have ended a todo. */
+const endedRows = ({ todos }: Names): string => `${todos.rows(terminalStatuses)} t`;
+
 type Condition = { readonly sql: string; readonly values: readonly Value[] };
 
 /** Started by the store's clock, ended by the host's: one that is behind makes no negative time. */
 const took = '(CASE WHEN r.ended_at_ms > r.started_at_ms THEN r.ended_at_ms - r.started_at_ms ELSE 0 END)';
 const hasEnded = 'r.ended_at_ms IS NOT NULL';
 /** The fence of a todo is that of its last claim: the run that ended it. One that was cancelled before any has none. */
-const lastRunOf = (names: Names): string => `${names.todo} t JOIN ${names.run} r ON r.todo_id = t.id AND r.fence = t.fence`;
+const lastRunOf = (names: Names): string => `${endedRows(names)} JOIN ${names.run} r ON r.todo_id = t.id AND r.fence = t.fence`;
 
 const endedIn = ({ sinceMs, untilMs }: MetricsRange): Condition => ({
   sql: `t.status IN ('completed', 'failed', 'cancelled')${sinceMs === null ? '' : ' AND t.ended_at_ms >= ?'}${untilMs === null ? '' : ' AND t.ended_at_ms < ?'}`,

@@ -63,7 +63,8 @@ export function* noteChange(
 }
 
 export function* statusOf(names: Names, todoId: string): Work<string | null> {
-  const row = yield* rowOf(`SELECT status FROM ${names.todo} WHERE id = ?`, todoId);
+  const byId = names.todos.byId(todoId);
+  const row = yield* rowOf(`SELECT t.status AS status FROM ${names.todos.rows()} t WHERE ${byId.sql}`, ...byId.values);
   return row === null ? null : String(row['status']);
 }
 

@@ -170,7 +170,7 @@ test('a person holds the breaker of the store open and resets it: nothing is ask
   );
 });
 
-test('[P-03] [H-15] a runner that cannot start: new attempts, its breaker opens, nothing is claimed for it, and it closes when it starts again', async (t) => {
+test('[P-03] [H-15] a runner that cannot start: new attempts, its breaker opens, what it refuses is no attempt, and it closes when it starts again', async (t) => {
   const home = await testHome(t, {
     behavior,
     monitoring: { rescan: 0.2 },

@@ -4,9 +4,13 @@ import type { Entry } from '../core/entry.ts';
 import { isCompletion } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import { stamp } from '../core/signal.ts';
+import { isInProgress } from '../core/words.ts';
 import type { Context } from './context.ts';
 import { requeueDelivery } from './deliveries.ts';
 import { noteLater } from './notebook.ts';
+
+/** Requeues that are being done, by run. */
+const doing = new WeakMap<Context, Map<string, Promise<ControlReply>>>();
 
 /** New attempts for what was given up. Asked for twice it happens once; what died twice in the same way needs force. */
 export async function requeue(context: Context, id: string, force: boolean): Promise<ControlReply> {
@@ -22,7 +26,18 @@ export async function requeue(context: Context, id: string, force: boolean): Pro
   const byRun = context.world.journal.get(id);
   const known = byRun === null ? entries : [byRun];
   const dead = known.find((entry) => entry.fact === 'dead-lettered');
-  if (dead !== undefined) return requeueCompletion(context, dead, force);
+  if (dead !== undefined) {
+    const { runId } = dead.ref;
+    const underWay = doing.get(context) ?? new Map<string, Promise<ControlReply>>();
+    doing.set(context, underWay);
+    const running = underWay.get(runId);
+    // Asked for twice at once: the second has the first one's answer.
+    if (running !== undefined)
+      return running.then((reply) => (reply.ok ? { ok: true, kind: 'requeued', id: runId, already: true } : reply));
+    const work = requeueCompletion(context, dead, force).finally(() => underWay.delete(runId));
+    underWay.set(runId, work);
+    return work;
+  }
   if (known.some((entry) => (entry.deaths?.length ?? 0) > 0 && isCompletion(entry.fact)))
     return { ok: true, kind: 'requeued', id, already: true };
   throw new OperationalError('NOT_FOUND', { operation: 'requeuing', subject: id, why: 'there is no such dead letter here' });
@@ -34,7 +49,7 @@ async function requeueCompletion(context: Context, dead: Entry, force: boolean):
   const subject = `todo ${dead.todo.number}`;
   const deaths = dead.deaths ?? [];
   refusePoison(subject, deaths, force);
-  if (!(await world.store.requeue(dead.ref)))
+  if (!(await world.store.requeue(dead.ref)) && !(await isOursAgain(context, dead)))
     throw new OperationalError('REFUSED', { operation: 'requeuing', subject, why: 'it has moved on since it was given up' });
   const nowMs = world.clock.nowMs();
   const fact = dead.reported !== null ? 'reported' : dead.collected !== null ? 'collected' : 'signalled';
@@ -55,6 +70,12 @@ async function requeueCompletion(context: Context, dead: Entry, force: boolean):
   audit(context, { id: dead.ref.runId, todoId: dead.ref.todoId, runId: dead.ref.runId, force, deaths: deaths.length });
   context.wakeup.ring();
   return { ok: true, kind: 'requeued', id: dead.ref.runId, already: false };
+}
+
+/** A process that died between the store's yes and the journal's: the todo runs already, by this very run. */
+async function isOursAgain({ world }: Context, { ref }: Entry): Promise<boolean> {
+  const todo = await world.store.find(ref.todoId);
+  return todo !== null && todo.runId === ref.runId && isInProgress(todo.status);
 }
 
 function refusePoison(

@@ -121,3 +121,30 @@ test('[H-73] the drain after an outage goes by priority, then age; the link cut 
     wanted,
   );
 });
+
+test('[C-56] a word whose time comes while the store is away is said once it is back', async (t) => {
+  proxy.plan(() => 'pass');
+  const home = await testHome(t, {
+    store: { url: server.url(proxy.port), table_prefix: 's_' },
+    behavior: { quiet_after: 0.1 },
+    monitoring: { rescan: 0.2 },
+  });
+  await home.daemon();
+  const { number } = await home.add('true', '--hold');
+  const { results } = await home.json(['done', String(number), '--in', '3s']);
+  await proxy.refuse();
+  try {
+    // It is due, it was tried, and it is still to be said.
+    await home.until('it waits', () =>
+      home.log('completion').find(({ event, verb }) => event === 'scheduled word waits' && verb === 'done'),
+    );
+    assert.ok(Date.now() >= results[0].scheduled.atMs);
+  } finally {
+    await proxy.accept();
+  }
+  const todo = await home.untilTodo(number, 'it has ended', ({ endedAtMs }) => endedAtMs !== null);
+  assert.deepEqual([todo.status, todo.proof, todo.runs.length], ['completed', 'overridden', 1]);
+  await home.until('said, and off the list', () => home.log('completion').find(({ event }) => event === 'scheduled word said'));
+  const { events } = await home.json(['show', String(number), '--history']);
+  assert.ok(!events.some(({ what }: Json) => what.includes('refused')));
+});

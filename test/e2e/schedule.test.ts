@@ -54,14 +54,17 @@ test('[C-56] done --in: shown until its time, not said before it, then said as a
 test('[C-56] without a daemon it says that one is needed, waits over restarts, and is said as soon as one lives', async (t) => {
   const home = await testHome(t, quick);
   const { number } = await home.add('true', '--hold');
-  const said = await home.todo(['done', String(number), '--in', '100ms']);
-  assert.equal(said.code, 0);
-  assert.match(said.stdout, new RegExp(`Todo ${number} will be completed in 0 s`));
-  assert.match(said.stderr, /No daemon runs in this home, and only one can say it then\. Start it with: todo daemon start/);
+  assert.equal((await home.json(['done', String(number), '--in', '100ms'])).daemon, false);
   const later = await home.add('true', '--hold');
-  assert.equal((await home.json(['fail', String(later.number), '--in', '1d', '--reason', 'too late'])).daemon, false);
-  await home.until('its time has come', () => Date.now() > JSON.parse(notes(home)[0].value).atMs);
-  assert.match((await home.todo(['show', String(number)])).stdout, /due to be completed since \d s: a daemon of this home says it/);
+  const said = await home.todo(['fail', String(later.number), '--in', '1d', '--reason', 'too late']);
+  assert.equal(said.code, 0);
+  assert.match(said.stdout, new RegExp(`Todo ${later.number} will be failed in 24 h`));
+  assert.match(said.stderr, /No daemon runs in this home, and only one can say it then\. Start it with: todo daemon start/);
+  const due = notes(home)
+    .map(({ value }) => JSON.parse(value))
+    .find(({ verb }) => verb === 'done').atMs;
+  await home.until('its time has come', () => Date.now() > due);
+  assert.match((await home.todo(['show', String(number)])).stdout, /due to be completed since \d+ s: a daemon of this home says it/);
   const first = await home.daemon();
   assert.equal((await ended(home, number)).proof, 'overridden');
   first.process.kill('SIGKILL');

@@ -10,7 +10,8 @@ import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
 import { startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
 import { aClaim, aRecord, aTodo } from '../store/conformance.ts';
-import { type Json, type TestHome, testHome } from './harness.ts';
+import { type Json, type TestHome, testHome, todoProgram } from './harness.ts';
+import { onTerminal } from './terminal.ts';
 
 let server: Mariadb;
 let proxy: TcpProxy;
@@ -162,4 +163,15 @@ test('nothing is moved while a daemon lives or a todo is worked on, and a home w
   assert.match(busy.stderr, new RegExp(`todo ${number} is being worked on`));
   assert.deepEqual(await rowsAt("SHOW TABLES LIKE 'n\\_%'"), []);
   assert.equal((await home.todo(['store', 'migrate'])).code, 64);
+});
+
+test('on a terminal a move names the table that it is at and how far it is, and ends with what to do next', async (t) => {
+  const home = await testHome(t);
+  await filled(home, 600);
+  const command = `'${todoProgram}' store migrate --to '${server.url()}' --prefix p_ --apply`;
+  const { raw, exitCode } = await onTerminal(command, { TODO_HOME: home.folder, HOME: home.work });
+  assert.equal(exitCode, 0, raw);
+  assert.match(raw, /(copying|verifying) [a-z_]+: \d+ of \d+/);
+  assert.match(raw, /All \d+ rows are there and read back the same/);
+  assert.match(raw, /Use it: set "store"/);
 });

@@ -154,6 +154,7 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
 
   /** Changes their row. What the server would change by itself stays as it is. */
   function* write(todoId: string, given: readonly (readonly [name: string, sql: string, value: Value])[]): Work<void> {
+    if (given.length === 0) return;
     const set = new Set(given.map(([name]) => name.toLowerCase()));
     const kept = [...known().columns.values()]
       .filter((it) => it.changesByItself && !set.has(it.name.toLowerCase()))
@@ -192,7 +193,7 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
       const fitted = yield* fitted1(columns.summary, why, false);
       given.push([columns.summary, '?', fitted.text]);
     }
-    if (given.length > 0) yield* write(todoId, given);
+    yield* write(todoId, given);
   }
 
   /** What a person finds in their table with nothing else to tell him why. */

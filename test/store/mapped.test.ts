@@ -432,6 +432,34 @@ test('an answer that is lost after COMMIT is read back: theirs and ours are both
   assert.equal((await row(id))['status'], 'completed');
 });
 
+test('a table of quite other names, without a preset: our own words in a text column, priorities as numbers, nothing to release', async (t) => {
+  await admin.query(
+    'CREATE TABLE tasks (nr INT PRIMARY KEY AUTO_INCREMENT, was VARCHAR(80), zustand VARCHAR(20), auftrag MEDIUMTEXT, rang INT, ergebnis TEXT, extra INT DEFAULT 7)',
+  );
+  const map = storeMapOf({
+    table: 'tasks',
+    columns: { id: 'nr', title: 'was', status: 'zustand', prompt: ['auftrag'], priority: 'rang', text: 'ergebnis' },
+    statuses: { open: 'neu' },
+    defaults: { agent: 'shell', working_directory: '/srv' },
+  });
+  const store = mysqlStore(server.url(), { map, prefix: 'free_' });
+  t.after(() => store.close());
+  await store.open();
+  await admin.query(
+    "INSERT INTO tasks (was, zustand, auftrag, rang) VALUES ('later', 'neu', 'true', 7), ('first', 'neu', 'true', 1), ('mine', 'privat', 'x', 0)",
+  );
+  const { todo, ref } = await claimed(store);
+  assert.deepEqual([todo.title, todo.priority, todo.cwd, todo.agent], ['first', 1, '/srv', 'shell']);
+  await store.mark(ref, 'stalled', 1, null);
+  const shown = async () => ((await admin.query('SELECT was, zustand, rang, ergebnis, extra FROM tasks WHERE nr = 2'))[0] as Row[])[0];
+  assert.equal((await shown())?.['zustand'], 'stalled');
+  assert.equal(await store.record(aRecord(ref, { output: 'x'.repeat(70_000) })), 'recorded');
+  assert.deepEqual(await shown(), { was: 'first', zustand: 'completed', rang: 1, ergebnis: 'x'.repeat(65_535), extra: 7 });
+  const added = await store.add(aTodo({ priority: 3 }));
+  assert.deepEqual([added.priority, added.cwd, added.number], [3, '/projects/one', 4]);
+  assert.equal((await store.list({ statuses: null, limit: 10 })).todos.length, 3, 'a word that we do not know is none of our todos');
+});
+
 test('a mapping that does not fit is refused at opening, with all that is wrong', async (t) => {
   const { table, prefix } = await place(t);
   const open = (settings: Partial<StoreMapSettings>, of = table, ours = `${prefix}x_`) => {

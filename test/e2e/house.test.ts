@@ -153,7 +153,10 @@ test('[I-06] nothing is said to be handled before it is: a completion that canno
 test('[P-18] the store is made and verified in less than two seconds', async (t) => {
   const home = await testHome(t);
   await home.daemon();
-  const lines = home.log('monitor').filter((line) => /^store /.test(line.event));
+  const lines = await home.until('the store is ready', () => {
+    const told = home.log('monitor').filter((line) => /^store /.test(line.event));
+    return told.some(({ event }) => event === 'store ready') && told;
+  });
   assert.deepEqual(
     lines.map((line) => line.event),
     ['store schema check starting…', 'store schema check completed', 'store initialized', 'store ready'],

@@ -17,9 +17,9 @@ const homeWith = (t: TestContext, behavior: Json, more: Json = {}): Promise<Test
 const silent = 'mkfifo go 2>/dev/null; read word < go';
 /** Speaks all the time and never ends. */
 const talking = 'while :; do echo working; sleep 0.1; done';
-const tell = async (home: TestHome): Promise<void> => {
-  await home.until('the pipe is there', () => existsSync(join(home.work, 'go')));
-  writeFileSync(join(home.work, 'go'), 'on\n');
+const tell = async (home: TestHome, pipe = 'go'): Promise<void> => {
+  await home.until('the pipe is there', () => existsSync(join(home.work, pipe)));
+  writeFileSync(join(home.work, pipe), 'on\n');
 };
 
 const isOver = (todo: Json): boolean => ['completed', 'failed', 'cancelled', 'blocked'].includes(todo.status);
@@ -29,7 +29,8 @@ const timerLines = (home: TestHome): Json[] => home.log('emergency').filter((lin
 test('[C-27] basis silence: a run without a sign of progress is warned about with the state of the system, and goes on when it speaks', async (t) => {
   const home = await homeWith(t, { emergency_timeout: 60 });
   await home.daemon();
-  const { number } = await home.add(`${silent}; echo back; read word < go; echo end`);
+  // A pipe for each word: opened again at once it may still have the writer of the word before.
+  const { number } = await home.add(`mkfifo then; ${silent}; echo back; read word < then; echo end`);
   await home.untilTodo(number, 'stalled by the completion timer', (todo) => todo.status === 'stalled');
   const [line] = timerLines(home);
   assert.match(line.reason, /no completion after 0.6 s without a sign of progress/);
@@ -38,7 +39,7 @@ test('[C-27] basis silence: a run without a sign of progress is warned about wit
 
   await tell(home);
   await home.untilTodo(number, 'running again', (todo) => todo.status === 'running');
-  await tell(home);
+  await tell(home, 'then');
   const ended = await home.untilTodo(number, 'ended', isOver);
   assert.deepEqual([ended.status, ended.proof], ['completed', 'unverified']);
 });

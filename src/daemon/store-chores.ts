@@ -108,6 +108,8 @@ export function rescueExpired(context: Context): void {
         const nextAtMs = worn ? null : world.clock.nowMs() + delayMs;
         noteLostRun(context, { todoId: todo.id, runId: run.id, attempts, nextAtMs, reason, errorClass: 'runner_offline' });
         world.log.warn('monitor', 'rescued', { todo: todo.number, run: run.id, from: run.host, attempts });
+        // There is something to claim again, and the next look for it may be seconds away.
+        context.state.claimDueMs = 0;
         context.wakeup.ring();
       }
     }

@@ -17,7 +17,8 @@ after(() => stage[Symbol.asyncDispose]());
 // All that is awaited comes before the first test: a file whose tests have all ended is over, and what it cleans up is gone.
 await stage.set();
 const calls = await callsOfOneLife(stage);
-const targets = targetsOf(calls);
+const targets = targetsOf(calls, false);
+const all = targetsOf(calls, true).length;
 const points: Point[] = [];
 
 test('every durable call of the daemon is made by its main thread, where the sweep counts it', async () => {
@@ -30,7 +31,7 @@ const fromMs = performance.now();
 
 for (let from = 0; from < targets.length; from += pointsATest) {
   const part = targets.slice(from, from + pointsATest);
-  test(`killed before durable call ${from + 1} to ${from + part.length} of ${targets.length}, everything ends`, {
+  test(`killed before durable call ${from + 1} to ${from + part.length} of ${targets.length} (all: ${all}), everything ends`, {
     timeout: 10 * minutes,
   }, async () => {
     await strikeAll(() => inTurns(parallel, part, (target) => strike(stage, 'KILL', target)));

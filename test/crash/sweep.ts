@@ -55,17 +55,36 @@ export async function callsOfOneLife(stage: Stage, names: readonly string[] = du
   const home = stage.fresh();
   const life = await live(home, { options: ['-e', `trace=${names.join(',')}`], file: `${home}.calls` });
   if (life.code !== 0) throw new Error(`the traced daemon ended with ${life.code ?? life.osSignal}\n${life.log}`);
+  const kinds = callsIn(life).map((line) => kindOf(line, home));
+  const durable = kinds.filter(isDurable);
+  const marked = new Set(durable.keys().filter((at) => isAmid(durable, at)));
   const found = new Map<string, string[]>();
-  for (const line of callsIn(life)) {
-    const call = line.slice(0, line.indexOf('('));
-    found.set(call, [...(found.get(call) ?? []), kindOf(line, home)]);
+  let at = 0;
+  for (const kind of kinds) {
+    const [call = ''] = kind.split(' ');
+    const shown = isDurable(kind) && marked.has(at++) ? `${kind}${amid}` : kind;
+    found.set(call, [...(found.get(call) ?? []), shown]);
   }
   return found;
 }
 
-/** Every durable call. Of writes those into files of the home: the others wake threads and talk to pipes. */
-export const targetsOf = (calls: Calls): readonly Target[] =>
-  [...calls].flatMap(([call, kinds]) => kinds.flatMap((kind, index) => (isDurable(kind) ? [{ call, nth: index + 1 }] : [])));
+/** Of a page that SQLite writes to its log between two others: nothing is committed before the flush that follows the last of them. */
+const amid = ', amid a transaction';
+const isAmid = (kinds: readonly string[], at: number): boolean =>
+  kinds[at] === 'pwrite64 ~/todo.db-wal' && kinds[at - 1] === kinds[at] && kinds[at + 1] === kinds[at];
+/** So many of them stand for all where time is short. */
+const amidEach = 10;
+
+/**
+ * Every durable call. Of writes those into files of the home: the others wake threads and talk to pipes. Unless `whole`, of the pages of one
+ * transaction the first, the last, and a tenth of those between, which are one case: a transaction that was never committed.
+ */
+export function targetsOf(calls: Calls, whole: boolean): readonly Target[] {
+  const all = [...calls].flatMap(([call, kinds]) => kinds.map((kind, index) => ({ call, nth: index + 1, kind })));
+  const between = all.filter(({ kind }) => kind.endsWith(amid));
+  const left = new Set(whole ? [] : between.filter((_, index) => index % amidEach !== 0));
+  return all.filter((it) => isDurable(it.kind) && !left.has(it)).map(({ call, nth }) => ({ call, nth }));
+}
 
 const isDurable = (kind: string): boolean =>
   !kind.startsWith('write ') || (kind.startsWith('write ~/') && !kind.startsWith('write ~/logs/'));
@@ -88,7 +107,7 @@ export async function strikeTheRest(
 /** Kinds that were seen in a life without a fault and that no point struck. */
 export function missedIn(calls: Calls, points: readonly Point[]): readonly string[] {
   const struck = new Set(points.map((point) => point.struck));
-  return [...new Set([...calls.values()].flat())].filter((kind) => isDurable(kind) && !struck.has(kind));
+  return [...new Set([...calls.values()].flat())].filter((kind) => isDurable(kind) && !kind.endsWith(amid) && !struck.has(kind));
 }
 
 const beyondMax = 40;

@@ -1,4 +1,4 @@
-import { isObject } from '../core/shape.ts';
+import { isObject, parsedJson } from '../core/shape.ts';
 import type { Todo } from '../core/todo.ts';
 import type { Call, Opened } from './command.ts';
 import { discussionOf } from './discussion.ts';
@@ -82,12 +82,8 @@ type Change = Pick<HistoryEvent, 'from' | 'to' | 'by'> & { readonly reason: stri
 /** The row that a change of a todo leaves (store/notes.ts); null for any other note. */
 export function changeOfTodo(detail: string): Change | null {
   if (!detail.startsWith('{"from":')) return null;
-  try {
-    const said: unknown = JSON.parse(detail);
-    return isObject(said) && 'to' in said ? (said as Change) : null;
-  } catch {
-    return null;
-  }
+  const said = parsedJson(detail);
+  return isObject(said) && 'to' in said ? (said as Change) : null;
 }
 
 /** Runs say what a todo became; what it was before is what the last change left. */

@@ -129,6 +129,9 @@ async function attempt(step: Step, entry: Entry, needs: StepNeeds, stop: AbortSi
   }
 }
 
+/** Defects at the same fact until a completion is given up. */
+export const defectsMax = 3;
+
 /** The second defect at the same fact takes the simple completion, the third gives up. One bad todo never stops the others. */
 function afterDefect(entry: Entry, error: unknown, nowMs: number): Entry {
   const defects = entry.defects + 1;
@@ -140,7 +143,8 @@ function afterDefect(entry: Entry, error: unknown, nowMs: number): Entry {
     lastError: { code: 'DEFECT', message, atMs: nowMs, errorClass: 'defect' },
     timeline: stamp(entry, { atMs: nowMs, fact: 'failed-attempt', reason: message }),
   };
-  if (defects >= 3) return giveUp(next, { reason: message, code: 'DEFECT', errorClass: 'defect', causes: causesOf(error), atMs: nowMs });
+  if (defects >= defectsMax)
+    return giveUp(next, { reason: message, code: 'DEFECT', errorClass: 'defect', causes: causesOf(error), atMs: nowMs });
   const beforeRecord = entry.fact === 'signalled' || entry.fact === 'collected' || entry.fact === 'checked';
   return defects === 2 && beforeRecord ? { ...next, simple: true, fact: 'signalled', collected: null, reported: null } : next;
 }

@@ -1,4 +1,4 @@
-import { isObject } from './shape.ts';
+import { isObject, parsedJson } from './shape.ts';
 
 /** Words of a person that may be put off. `park --in` means something else: when the todo comes back. */
 export const scheduledVerbs = ['done', 'fail', 'block', 'release', 'cancel'] as const;
@@ -29,13 +29,9 @@ export const scheduleKeys = prefix;
 
 /** Null: not ours, or of a program that knew something else. */
 export function parseScheduled(text: string): Scheduled | null {
-  try {
-    const found: unknown = JSON.parse(text);
-    if (!isObject(found) || typeof found['id'] !== 'string' || typeof found['atMs'] !== 'number') return null;
-    return (scheduledVerbs as readonly unknown[]).includes(found['verb']) ? (found as Scheduled) : null;
-  } catch {
-    return null;
-  }
+  const found = parsedJson(text);
+  if (!isObject(found) || typeof found['id'] !== 'string' || typeof found['atMs'] !== 'number') return null;
+  return (scheduledVerbs as readonly unknown[]).includes(found['verb']) ? (found as Scheduled) : null;
 }
 
 /** Who made a change, as the history tells it. */

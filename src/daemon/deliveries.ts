@@ -1,6 +1,7 @@
 import { causesOf, fingerprintOf } from '../core/dead-letter.ts';
 import type { Delivery } from '../core/delivery.ts';
 import { isOperational, type OperationalError } from '../core/errors.ts';
+import { parsedJson } from '../core/shape.ts';
 import { classOf } from '../resilience/error-class.ts';
 import { Refused } from '../resilience/errors.ts';
 import { retryDecision } from '../resilience/policy.ts';
@@ -26,12 +27,8 @@ const keyOf = ({ createdAtMs, id }: Delivery): string => `${prefix}${String(crea
 /** All that are kept, oldest first: what waits, and dead letters. */
 export function keptDeliveries(journal: Pick<Context['world']['journal'], 'notes'>): Delivery[] {
   return journal.notes(prefix).flatMap(({ value }) => {
-    try {
-      const delivery = JSON.parse(value) as Delivery;
-      return delivery.v === 1 ? [delivery] : [];
-    } catch {
-      return [];
-    }
+    const delivery = parsedJson(value) as Delivery | null;
+    return delivery?.v === 1 ? [delivery] : [];
   });
 }
 

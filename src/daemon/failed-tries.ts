@@ -1,12 +1,10 @@
+import { defectsMax } from '../completion/pipeline.ts';
 import { triesOf } from '../core/advance.ts';
 import type { Ending, Entry } from '../core/entry.ts';
 import { type ErrorCode, errorTable } from '../core/errors.ts';
 import { jobAttempts } from '../core/verdict.ts';
 import type { Context } from './context.ts';
 import { noteLater } from './notebook.ts';
-
-/** Defects at the same fact until a completion is given up (`completion/pipeline.ts`). */
-const defectsMax = 3;
 
 /** A step of a completion failed: one row of `retry_attempts`. */
 export function noteFailedStep(context: Context, entry: Entry): void {

@@ -1,4 +1,5 @@
 import { isOperational, messageOf, retryOf } from '../core/errors.ts';
+import { parsedJson } from '../core/shape.ts';
 import type { Store } from '../world.ts';
 import type { Context } from './context.ts';
 import { chore } from './store-chores.ts';
@@ -20,18 +21,10 @@ export const tellRowsEveryMs = 1000;
 export function readNotebook({ world, notebook }: Pick<Context, 'world' | 'notebook'>): void {
   const kept = world.journal.notes(prefix);
   notebook.rows = kept.flatMap(({ key, value }) => {
-    const row = parsed(value);
+    const row = parsedJson(value) as NotebookRow | null;
     return row === null ? [] : [{ key, row }];
   });
   notebook.next = Number(kept.at(-1)?.key.slice(prefix.length).split('.')[0] ?? 0) + 1;
-}
-
-function parsed(value: string): NotebookRow | null {
-  try {
-    return JSON.parse(value) as NotebookRow;
-  } catch {
-    return null;
-  }
 }
 
 /** Written down here first, told to the store when it is there: in order, and never by a call that a store in trouble would have to bear now. */

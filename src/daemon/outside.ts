@@ -2,13 +2,14 @@ import type { BreakerNumbers, Config } from '../core/config.ts';
 import { inMs } from '../core/config.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { isOperational } from '../core/errors.ts';
+import { parsedJson } from '../core/shape.ts';
 import type { Breaker, BreakerProfile } from '../resilience/breaker.ts';
 import { noPermit } from '../resilience/breaker.ts';
 import { Breakers, type NamedBreakerChange } from '../resilience/breakers.ts';
 import type { ErrorClass } from '../resilience/error-class.ts';
 import { classOf, saysUnhealthy } from '../resilience/error-class.ts';
 import { Refused, withoutStack } from '../resilience/errors.ts';
-import { newGuard } from '../resilience/guard.ts';
+import { type Guard, newGuard } from '../resilience/guard.ts';
 import { profiles } from '../resilience/profiles.ts';
 import { Timeouts } from '../resilience/timeouts.ts';
 import type { Store, World } from '../world.ts';
@@ -53,17 +54,21 @@ export function behindBreakers(world: World, config: Config, { restores }: Needs
     clock: world.clock,
     random: world.random.next,
     saved: (name) => {
-      const saved = parsed(world.journal.getNote(breakerNote(name)));
+      const text = world.journal.getNote(breakerNote(name));
+      const saved = text === null ? null : parsedJson(text);
       return restores === 'all' || (saved as { state?: unknown } | null)?.state === 'isolated' ? saved : null;
     },
     on: (change) => outside.onChange?.(change),
   });
   const of = (name: BreakerName): Breaker => breakers.of(name, profileOf.get(name)!);
-  const guarded = <T>(name: BreakerName, call: () => Promise<T>, classify: (error: unknown) => ErrorClass = classOf): Promise<T> =>
-    newGuard(
-      { name, breaker: of(name), classify, codes: { refused: adapters[name].refused, timedOut: adapters[name].refused } },
-      { clock: world.clock, random: world.random.next, timeouts },
-    ).run(call);
+  const guards = new Map<BreakerName, Guard>();
+  const guarded = <T>(name: BreakerName, call: () => Promise<T>, classify: (error: unknown) => ErrorClass = classOf): Promise<T> => {
+    const { refused } = adapters[name];
+    const parts = () => ({ name, breaker: of(name), classify, codes: { refused, timedOut: refused } });
+    const guard = guards.get(name) ?? newGuard(parts(), { clock: world.clock, random: world.random.next, timeouts });
+    guards.set(name, guard);
+    return guard.run(call);
+  };
   const started = <T>(name: BreakerName, call: () => T): T => startedThrough(of(name), name, world.clock.monotonicMs, call);
 
   const outside: Outside = {
@@ -147,13 +152,4 @@ function profileFor(profile: BreakerProfile, numbers: BreakerNumbers): BreakerPr
     openMs,
     openMaxMs: Math.max(openMs, max_timeout === undefined ? profile.openMaxMs : inMs(max_timeout)),
   };
-}
-
-function parsed(text: string | null): unknown {
-  if (text === null) return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -197,7 +197,6 @@ export const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 
-export type PolicyNumbers = z.infer<typeof policySettings>;
 export type BreakerNumbers = z.infer<typeof breakerSettings>;
 
 export const inMs = (secondsValue: number): number => Math.round(secondsValue * 1000);

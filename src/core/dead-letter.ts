@@ -1,4 +1,4 @@
-import type { Delivery } from './delivery.ts';
+import type { Delivery, DeliveryDeath } from './delivery.ts';
 import type { Death, Entry } from './entry.ts';
 
 /** What could not be finished, as people see it. */
@@ -83,17 +83,9 @@ export function letterOfEntry(entry: Entry): WholeDeadLetter {
     number: entry.todo.number,
     title: entry.todo.title,
     runId: entry.ref.runId,
-    class: last.errorClass,
     code: last.code,
-    reason: last.message,
     payloadSha256: last.payloadSha256 ?? entry.reported?.recordDigest ?? entry.collected?.textSha256 ?? null,
-    firstFailedAtMs: last.attempts[0]?.atMs ?? last.atMs,
-    deadAtMs: last.atMs,
-    attempts: last.attempts.length,
-    requeued: deaths.length - 1,
-    poison: isPoison(deaths),
-    causes: last.causes,
-    deaths: deaths.map(({ errorClass, code: _code, at: _at, payloadSha256: _payload, ...death }) => ({ ...death, class: errorClass })),
+    ...toldOf(deaths, last),
   };
 }
 
@@ -108,16 +100,30 @@ export function letterOfDelivery(delivery: Delivery): WholeDeadLetter {
     number: typeof number === 'number' ? number : null,
     title: delivery.what,
     runId: delivery.runId,
-    class: last.errorClass,
     code: null,
-    reason: last.message,
     payloadSha256: delivery.sha256,
-    firstFailedAtMs: last.attempts[0]?.atMs ?? last.atMs,
-    deadAtMs: last.atMs,
-    attempts: last.attempts.length,
-    requeued: deaths.length - 1,
-    poison: isPoison(deaths),
-    causes: last.causes,
-    deaths: deaths.map(({ errorClass, ...death }) => ({ ...death, class: errorClass })),
+    ...toldOf(deaths, last),
   };
 }
+
+type Died = Omit<DeliveryDeath, 'attempts'> & Pick<WholeDeadLetter['deaths'][number], 'attempts'>;
+
+/** How it died, now and before: the same of whatever it was. */
+const toldOf = (deaths: readonly Died[], last: Died) => ({
+  class: last.errorClass,
+  reason: last.message,
+  firstFailedAtMs: last.attempts[0]?.atMs ?? last.atMs,
+  deadAtMs: last.atMs,
+  attempts: last.attempts.length,
+  requeued: deaths.length - 1,
+  poison: isPoison(deaths),
+  causes: last.causes,
+  deaths: deaths.map(({ atMs, errorClass, message, causes, fingerprint, attempts }) => ({
+    atMs,
+    class: errorClass,
+    message,
+    causes,
+    fingerprint,
+    attempts,
+  })),
+});

@@ -3,33 +3,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
-import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
-import { startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
+import { type TestContext, test } from 'node:test';
 import { rowsOf } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
+import { mariadbBehindProxy } from './mariadb-behind-proxy.ts';
 import { withoutTmux } from './without-tmux.ts';
 
-let server: Mariadb;
-let proxy: TcpProxy;
-before(async () => {
-  server = await startMariadb();
-  proxy = await startTcpProxy(server.port);
-});
-after(async () => {
-  await proxy?.stop();
-  await server?.stop();
-});
-
-let isAway = false;
-async function away(): Promise<void> {
-  await proxy.refuse();
-  isAway = true;
-}
-async function back(): Promise<void> {
-  if (isAway) await proxy.accept();
-  isAway = false;
-}
+const behind = mariadbBehindProxy();
 
 const silent = 'mkfifo go 2>/dev/null; read word < go';
 const go = (home: TestHome): void => writeFileSync(join(home.work, 'go'), 'on\n');
@@ -37,10 +17,10 @@ const behavior = { quiet_after: 0.1, term_grace: 1, max_retries: 1, exponential_
 
 let homes = 0;
 async function homeOnMariadb(t: TestContext, breaker: Json): Promise<TestHome & { prefix: string }> {
-  await back();
+  await behind.back();
   homes += 1;
   const prefix = `b${homes}_`;
-  const store = { url: server.url(proxy.port), table_prefix: prefix };
+  const store = { url: behind.server.url(behind.proxy.port), table_prefix: prefix };
   const home = await testHome(t, { behavior, monitoring: { rescan: 0.2 }, store, breakers: { store: breaker } });
   return { ...home, prefix };
 }
@@ -50,7 +30,7 @@ async function running(home: TestHome, number: number): Promise<Json> {
 }
 
 async function ask(sql: string): Promise<Json[]> {
-  const connection = await server.connect();
+  const connection = await behind.server.connect();
   try {
     return (await connection.query(sql))[0] as Json[];
   } finally {
@@ -72,7 +52,7 @@ test('[H-04] [H-19] [H-51] the store goes away: its breaker opens, the monitor f
   const { id, number } = await home.add(`${silent}; echo original`);
   await running(home, number);
   assert.deepEqual((await listed(home, 'store')).state, 'closed');
-  await away();
+  await behind.away();
   go(home);
   await home.until('its breaker opened', () => events(home, 'store').includes('breaker_opened'));
   const open = await listed(home, 'store');
@@ -88,7 +68,7 @@ test('[H-04] [H-19] [H-51] the store goes away: its breaker opens, the monitor f
   assert.equal(waiting.attempt, failedTries().length + 1, 'refused calls are no attempts');
 
   const backAtMs = Date.now();
-  await back();
+  await behind.back();
   const ended = await home.untilTodo(number, 'completed', (todo) => todo.status === 'completed');
   assert.ok(Date.now() - backAtMs < 15_000, 'by the look of the monitor, long before its 30 s are over');
   assert.deepEqual([ended.proof, ended.runs.length], ['unverified', 1]);
@@ -121,7 +101,7 @@ test('an open breaker keeps what is left of its wait over kill -9', async (t) =>
   const daemon = await home.daemon();
   const { number } = await home.add(`${silent}; echo kept`);
   await running(home, number);
-  await away();
+  await behind.away();
   go(home);
   await home.until('its breaker opened', () => events(home, 'store').includes('breaker_opened'));
   const open = await listed(home, 'store');
@@ -135,7 +115,7 @@ test('an open breaker keeps what is left of its wait over kill -9', async (t) =>
   const passedMs = Date.now() - seenAtMs;
   assert.equal(again.state, 'open');
   assert.ok(Math.abs(open.retryAfterMs - passedMs - again.retryAfterMs) < 1000, `${open.retryAfterMs} ${passedMs} ${again.retryAfterMs}`);
-  await back();
+  await behind.back();
   assert.equal((await home.untilTodo(number, 'completed', (todo) => todo.status === 'completed')).runs.length, 1);
 });
 

@@ -2,21 +2,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
-import { startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
+import { test } from 'node:test';
 import { type TestHome, testHome } from './harness.ts';
+import { mariadbBehindProxy } from './mariadb-behind-proxy.ts';
 
-let server: Mariadb;
-let proxy: TcpProxy;
-before(async () => {
-  server = await startMariadb();
-  proxy = await startTcpProxy(server.port);
-});
-after(async () => {
-  await proxy?.stop();
-  await server?.stop();
-});
+const behind = mariadbBehindProxy();
 
 /** Of TASK_COMPLETED, the pointer, and the session folder with what is in it: what is there. */
 function thereOf(home: TestHome, number: number): readonly string[] {
@@ -29,7 +19,7 @@ test('[C-76] before confirmed neither marker nor pointer nor session folder goes
   const home = await testHome(t, {
     behavior: { quiet_after: 0.1, max_retries: 1, exponential_backoff: false },
     monitoring: { rescan: 0.2 },
-    store: { url: server.url(proxy.port), table_prefix: 'clean_' },
+    store: { url: behind.server.url(behind.proxy.port), table_prefix: 'clean_' },
   });
   const first = await home.daemon();
   const { todo } = await home.json(['add', 'By hand', '--hold', '--cwd', home.work]);
@@ -40,7 +30,7 @@ test('[C-76] before confirmed neither marker nor pointer nor session folder goes
   const waits = () =>
     home.log('completion').filter((line) => line.event === 'step failed' && line.run === run && line.fact === 'reported').length;
 
-  await proxy.refuse();
+  await behind.proxy.refuse();
   writeFileSync(home.legacy.marker, 'TASK_COMPLETED\n');
   await home.until('it was heard, and waits for the store', () => waits() > 0);
   assert.deepEqual(thereOf(home, todo.number), ['marker', 'pointer', 'folder', 'notes']);
@@ -51,7 +41,7 @@ test('[C-76] before confirmed neither marker nor pointer nor session folder goes
   await home.until('the next daemon waits for the store too', () => waits() > before);
   assert.deepEqual(thereOf(home, todo.number), ['marker', 'pointer', 'folder', 'notes']);
 
-  await proxy.accept();
+  await behind.proxy.accept();
   await home.until('closed', () => home.log('completion').some((line) => line.event === 'closed' && line.run === run));
   assert.deepEqual(thereOf(home, todo.number), []);
   const ended = await home.show(todo.number);

@@ -2,21 +2,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
-import { type Command, type Fate, startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
+import { test } from 'node:test';
+import type { Command, Fate } from '../fixtures/tcp-proxy.ts';
 import { type Json, testHome } from './harness.ts';
+import { mariadbBehindProxy } from './mariadb-behind-proxy.ts';
 
-let server: Mariadb;
-let proxy: TcpProxy;
-before(async () => {
-  server = await startMariadb();
-  proxy = await startTcpProxy(server.port);
-});
-after(async () => {
-  await proxy?.stop();
-  await server?.stop();
-});
+const behind = mariadbBehindProxy();
 
 const todosMax = 30;
 const cutsMax = 20;
@@ -24,13 +15,13 @@ const cutsMax = 20;
 test('[H-73] the drain after an outage goes by priority, then age; the link cut 20 times in it doubles and loses nothing', async (t) => {
   const home = await testHome(t, {
     // One connection: what is sent first is written first, so that the order can be read from the rows.
-    store: { url: server.url(proxy.port), table_prefix: 'd_', pool: 1 },
+    store: { url: behind.server.url(behind.proxy.port), table_prefix: 'd_', pool: 1 },
     slots: { total: 100, agent: 100, project: 100 },
     behavior: { quiet_after: 0.1, max_retries: 100 },
     monitoring: { rescan: 0.2 },
     logging: { level: 'debug' },
   });
-  const admin = await server.connect();
+  const admin = await behind.server.connect();
   t.after(() => admin.end());
   const count = async (sql: string): Promise<number> => Number(((await admin.query(sql))[0] as { n: unknown }[])[0]?.n);
   const first = await home.daemon();
@@ -45,7 +36,7 @@ test('[H-73] the drain after an outage goes by priority, then age; the link cut 
       existsSync(join(home.work, 'go')) && (await count(`SELECT COUNT(*) AS n FROM d_todo WHERE status = 'running'`)) === todosMax,
   );
 
-  await proxy.refuse();
+  await behind.proxy.refuse();
   writeFileSync(join(home.work, 'go'), 'on\n');
   const reported = () =>
     new Set(
@@ -65,7 +56,7 @@ test('[H-73] the drain after an outage goes by priority, then age; the link cut 
   const recordedAtCut: number[] = [];
   // Counted are the commands of the drain: they name a run. In turn the one that is hit is lost, or it is done and its answer is lost.
   const namesRun = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/;
-  proxy.plan(async ({ text }: Command): Promise<Fate> => {
+  behind.proxy.plan(async ({ text }: Command): Promise<Fate> => {
     if (link === 'cut') return 'cut';
     if (!namesRun.test(text) || cuts === cutsMax) return 'pass';
     commands += 1;
@@ -78,14 +69,14 @@ test('[H-73] the drain after an outage goes by priority, then age; the link cut 
   const lines = () => home.log('completion');
   const closed = () => lines().filter(({ event }) => event === 'closed').length;
   link = 'open';
-  await proxy.accept();
+  await behind.proxy.accept();
   await home.daemon();
   while (cuts < cutsMax) {
     const before = cuts;
     await home.until(`cut ${before + 1}`, () => cuts > before);
     const from = lines().length;
     // Nobody gets through until each that was under way has found out.
-    await proxy.refuse();
+    await behind.proxy.refuse();
     await home.until('everything under way has failed', () => {
       const failed = lines()
         .slice(from)
@@ -94,7 +85,7 @@ test('[H-73] the drain after an outage goes by priority, then age; the link cut 
     });
     commands = 0;
     link = 'open';
-    await proxy.accept();
+    await behind.proxy.accept();
   }
   await home.until('all of them are closed', () => home.log('completion').filter(({ event }) => event === 'closed').length === todosMax);
   t.diagnostic(`recorded at each cut: ${recordedAtCut.join(' ')}`);
@@ -123,16 +114,16 @@ test('[H-73] the drain after an outage goes by priority, then age; the link cut 
 });
 
 test('[C-56] a word whose time comes while the store is away is said once it is back', async (t) => {
-  proxy.plan(() => 'pass');
+  behind.proxy.plan(() => 'pass');
   const home = await testHome(t, {
-    store: { url: server.url(proxy.port), table_prefix: 's_' },
+    store: { url: behind.server.url(behind.proxy.port), table_prefix: 's_' },
     behavior: { quiet_after: 0.1 },
     monitoring: { rescan: 0.2 },
   });
   await home.daemon();
   const { number } = await home.add('true', '--hold');
   const { results } = await home.json(['done', String(number), '--in', '3s']);
-  await proxy.refuse();
+  await behind.proxy.refuse();
   try {
     // It is due, it was tried, and it is still to be said.
     await home.until('it waits', () =>
@@ -140,7 +131,7 @@ test('[C-56] a word whose time comes while the store is away is said once it is 
     );
     assert.ok(Date.now() >= results[0].scheduled.atMs);
   } finally {
-    await proxy.accept();
+    await behind.proxy.accept();
   }
   const todo = await home.untilTodo(number, 'it has ended', ({ endedAtMs }) => endedAtMs !== null);
   assert.deepEqual([todo.status, todo.proof, todo.runs.length], ['completed', 'overridden', 1]);

@@ -2,33 +2,24 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
-import { type Fate, startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
+import { test } from 'node:test';
+import type { Fate } from '../fixtures/tcp-proxy.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
+import { mariadbBehindProxy } from './mariadb-behind-proxy.ts';
 
-let server: Mariadb;
-let proxy: TcpProxy;
-before(async () => {
-  server = await startMariadb();
-  proxy = await startTcpProxy(server.port);
-});
-after(async () => {
-  await proxy.stop();
-  await server.stop();
-});
+const behind = mariadbBehindProxy();
 
 let prefixes = 0;
 /** Each test has tables of its own on the one server. */
 async function homeOn(t: Parameters<typeof testHome>[0], port: number, config: Json = {}): Promise<TestHome & { prefix: string }> {
   const prefix = `t${++prefixes}_`;
-  proxy.plan(() => 'pass');
-  const home = await testHome(t, { ...config, store: { url: server.url(port), table_prefix: prefix } });
+  behind.proxy.plan(() => 'pass');
+  const home = await testHome(t, { ...config, store: { url: behind.server.url(port), table_prefix: prefix } });
   return Object.assign(home, { prefix });
 }
 
 async function rows(prefix: string, sql: string): Promise<Json[]> {
-  const connection = await server.connect();
+  const connection = await behind.server.connect();
   try {
     const [found] = await connection.query(sql.replaceAll('#', prefix));
     return found as Json[];
@@ -50,7 +41,7 @@ const closedOnce = async (home: TestHome & { prefix: string }, todo: Json) => {
 };
 
 test('[C-71] the whole card: marker, four layers, and the row in MariaDB read back by value', async (t) => {
-  const home = await homeOn(t, server.port);
+  const home = await homeOn(t, behind.server.port);
   await home.daemon();
   const { number } = await home.add('echo "the output: ü 漢 👍"; "$TODO_MARKER" done "all on MariaDB"', '--check', 'true');
   const todo = await home.untilTodo(number, 'ended', isOver);
@@ -67,15 +58,15 @@ test('[C-71] the whole card: marker, four layers, and the row in MariaDB read ba
 });
 
 test('[C-71, C-43] the same with mariadbd killed before the record: tries after 2 s and 4 s, then it is there, once', async (t) => {
-  const home = await homeOn(t, server.port);
+  const home = await homeOn(t, behind.server.port);
   await home.daemon();
   const { number } = await home.add('echo hello; while [ ! -e go ]; do sleep 0.05; done; "$TODO_MARKER" done');
   await home.untilTodo(number, 'running', (todo) => todo.status === 'running');
-  await server.kill9();
+  await behind.server.kill9();
   const { writeFileSync } = await import('node:fs');
   writeFileSync(join(home.work, 'go'), '');
   await home.until('two tries have failed', () => failures(home).length >= 2);
-  await server.restart();
+  await behind.server.restart();
   const todo = await home.untilTodo(number, 'ended', isOver);
   assert.deepEqual([todo.status, todo.proof], ['completed', 'unverified']);
   const waits = failures(home).map((line) => line.nextAttemptAtMs - Date.parse(line.time));
@@ -84,11 +75,11 @@ test('[C-71, C-43] the same with mariadbd killed before the record: tries after 
 });
 
 test('[C-13, I-05, C-45] a store that is away for 10 s, over a restart of the daemon: the completion waits in the journal and goes on with its original output', async (t) => {
-  const home = await homeOn(t, proxy.port, { behavior: { max_retries: 1 } });
+  const home = await homeOn(t, behind.proxy.port, { behavior: { max_retries: 1 } });
   const first = await home.daemon();
   const { number } = await home.add('echo the only output; while [ ! -e go ]; do sleep 0.05; done; "$TODO_MARKER" done "kept"');
   await home.untilTodo(number, 'running', (todo) => todo.status === 'running');
-  await proxy.refuse();
+  await behind.proxy.refuse();
   const awayAtMs = Date.now();
   const { writeFileSync } = await import('node:fs');
   writeFileSync(join(home.work, 'go'), '');
@@ -103,7 +94,7 @@ test('[C-13, I-05, C-45] a store that is away for 10 s, over a restart of the da
   const second = home.start(['daemon', 'run']);
   await second.says(/away|STORE_UNREACHABLE|unreachable|ready/i);
   await home.until('ten seconds have passed', () => Date.now() - awayAtMs > 10_000);
-  await proxy.accept();
+  await behind.proxy.accept();
   const backAtMs = Date.now();
   const todo = await home.untilTodo(number, 'ended', isOver);
   assert.deepEqual([todo.status, todo.proof], ['completed', 'unverified']);
@@ -114,31 +105,31 @@ test('[C-13, I-05, C-45] a store that is away for 10 s, over a restart of the da
 });
 
 test('[C-14] a store that swallows everything: the operation ends at its time limit, its connection is destroyed, and the answer counts as unknown', async (t) => {
-  const home = await homeOn(t, proxy.port, { behavior: { database_timeout: 0.7 } });
+  const home = await homeOn(t, behind.proxy.port, { behavior: { database_timeout: 0.7 } });
   await home.daemon();
   const { number } = await home.add('while [ ! -e go ]; do sleep 0.05; done; "$TODO_MARKER" done');
   await home.untilTodo(number, 'running', (todo) => todo.status === 'running');
-  proxy.plan(() => 'swallow');
+  behind.proxy.plan(() => 'swallow');
   const { writeFileSync } = await import('node:fs');
   writeFileSync(join(home.work, 'go'), '');
   await home.until('a step timed out', () =>
     failures(home).some((line) => line.code === 'STORE_TIMEOUT' || line.code === 'STORE_IN_DOUBT'),
   );
   assert.ok(existsSync(join(home.folder, 'runs')), 'nothing was removed');
-  proxy.plan(() => 'pass');
+  behind.proxy.plan(() => 'pass');
   const todo = await home.untilTodo(number, 'ended', isOver);
   assert.equal(todo.status, 'completed');
   await closedOnce(home, todo);
 });
 
 test('[I-25] an answer that is lost after COMMIT is read back: never a failure, never twice', async (t) => {
-  const home = await homeOn(t, proxy.port);
+  const home = await homeOn(t, behind.proxy.port);
   await home.daemon();
   const { number } = await home.add('while [ ! -e go ]; do sleep 0.05; done; "$TODO_MARKER" done');
   await home.untilTodo(number, 'running', (todo) => todo.status === 'running');
   let inRecord = false;
   let lost = 0;
-  proxy.plan((command) => {
+  behind.proxy.plan((command) => {
     inRecord ||= /completion/i.test(command.text) && /insert/i.test(command.text);
     if (!inRecord || lost > 0 || !/^commit/i.test(command.text)) return 'pass';
     lost++;
@@ -154,19 +145,19 @@ test('[I-25] an answer that is lost after COMMIT is read back: never a failure, 
 });
 
 test('[C-19] a row that vanished after it was recorded is written again before anything is removed', async (t) => {
-  const home = await homeOn(t, proxy.port);
+  const home = await homeOn(t, behind.proxy.port);
   await home.daemon();
   const { number } = await home.add('while [ ! -e go ]; do sleep 0.05; done; "$TODO_MARKER" done');
   const running = await home.untilTodo(number, 'running', (todo) => todo.status === 'running');
   const run = running.runs[0].id;
   let taken = false;
-  proxy.plan(async (command): Promise<Fate> => {
+  behind.proxy.plan(async (command): Promise<Fate> => {
     // The first look at the record after it was written finds nothing: somebody took it away in between.
     if (!taken && /^select/i.test(command.text) && /completion/.test(command.text)) {
       const [there] = await rows(home.prefix, 'SELECT COUNT(*) AS n FROM #completion');
       if (Number(there.n) === 1) {
         taken = true;
-        const connection = await server.connect();
+        const connection = await behind.server.connect();
         await connection.query(`DELETE FROM ${home.prefix}completion`);
         await connection.query(`UPDATE ${home.prefix}todo SET status = 'running', proof = NULL, ended_at_ms = NULL, run_id = '${run}'`);
         await connection.query(`UPDATE ${home.prefix}run SET outcome = NULL, ended_at_ms = NULL`);

@@ -2,41 +2,21 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
-import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
-import { startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
+import { type TestContext, test } from 'node:test';
 import { ageTree } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
+import { mariadbBehindProxy } from './mariadb-behind-proxy.ts';
 
-let server: Mariadb;
-let proxy: TcpProxy;
-before(async () => {
-  server = await startMariadb();
-  proxy = await startTcpProxy(server.port);
-});
-after(async () => {
-  await proxy?.stop();
-  await server?.stop();
-});
-
-let isAway = false;
-async function away(): Promise<void> {
-  await proxy.refuse();
-  isAway = true;
-}
-async function back(): Promise<void> {
-  if (isAway) await proxy.accept();
-  isAway = false;
-}
+const behind = mariadbBehindProxy();
 
 let homes = 0;
 const homeWith = async (t: TestContext, behavior: Json = {}): Promise<TestHome> => {
-  await back();
+  await behind.back();
   homes += 1;
   return testHome(t, {
     behavior: { quiet_after: 0.1, term_grace: 1, max_retries: 1, exponential_backoff: false, health_check_interval: 0.3, ...behavior },
     monitoring: { rescan: 0.2 },
-    store: { url: server.url(proxy.port), table_prefix: `a${homes}_` },
+    store: { url: behind.server.url(behind.proxy.port), table_prefix: `a${homes}_` },
   });
 };
 const silent = 'mkfifo go 2>/dev/null; read word < go';
@@ -51,7 +31,7 @@ test('[C-45] all tries to record fail: an alarm, nothing lost, visible in health
   await home.daemon();
   const { id, number } = await home.add(`${silent}; echo precious`);
   await running(home, number);
-  await away();
+  await behind.away();
   go(home);
   const alarm = await home.until('the alarm', () => home.log('emergency').find((line) => line.level === 'CRITICAL' && line.id === id));
   assert.match(alarm.message, /completion of todo \d+ waits: STORE_UNREACHABLE/);
@@ -62,7 +42,7 @@ test('[C-45] all tries to record fail: an alarm, nothing lost, visible in health
   assert.equal(component(health, 'store').status, 'unknown');
   assert.match(component(health, 'daemon').reason, /^pid \d+, 1 live/);
 
-  await back();
+  await behind.back();
   const ended = await home.untilTodo(number, 'ended', isOver);
   assert.deepEqual([ended.status, ended.proof], ['completed', 'unverified']);
   assert.equal(home.log('emergency').filter((line) => line.id === id).length, 1, 'said once');
@@ -77,10 +57,10 @@ test('[I-33] a glitch of the network takes nothing from a live run: unknown is n
   for (let glitch = 1; glitch <= 3; glitch++) {
     const sweeps = () => home.log('monitor').filter((line) => line.event === 'swept').length;
     const sofar = sweeps();
-    await away();
+    await behind.away();
     await home.until('two sweeps that could not ask the store', () => sweeps() >= sofar + 2);
     assert.ok(home.log('monitor').some((line) => line.event === 'found' && line.component === 'store'));
-    await back();
+    await behind.back();
     const over = () => home.log('monitor').filter((line) => line.event === 'is over' && line.finding === 'unknown:store').length;
     await home.until('a sweep that could ask it again', () => over() >= glitch);
   }
@@ -107,14 +87,14 @@ test('[C-24] [C-26] [I-33] what only the store could tell is neither planned nor
     ['archive-orphan'],
   );
 
-  await away();
+  await behind.away();
   const blind = await home.json(['recover', '--apply']);
   assert.deepEqual([blind.plans, blind.results], [[], []]);
   assert.ok(existsSync(orphan));
   const said = await home.todo(['recover']);
   assert.match(said.stderr, /Could not look at .*store.*runs/);
 
-  await back();
+  await behind.back();
   const seen = await home.json(['recover', '--apply']);
   assert.deepEqual(
     seen.results.map((it: Json) => it.done),

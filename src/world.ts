@@ -417,7 +417,7 @@ export type MappingReport = {
 };
 
 export type Network = {
-  /** One POST of JSON; NETWORK_FAILED on anything but 2xx. */
+  /** One POST of JSON; NETWORK_FAILED on anything but 2xx, with `retryAfterMs` where the answer asked for a wait. */
   post(url: string, body: unknown, timeoutMs: number): Promise<void>;
 };
 

@@ -1,4 +1,5 @@
 import { OperationalError } from '../core/errors.ts';
+import { parseRetryAfter } from '../resilience/retry-after.ts';
 import type { Network } from '../world.ts';
 
 /** What a receiver may answer before we stop listening. */
@@ -19,7 +20,10 @@ export const network: Network = {
         signal: deadline,
       });
       await readBounded(answer);
-      if (!answer.ok) throw refuse(`it answered ${answer.status}`);
+      if (!answer.ok) {
+        const retryAfterMs = parseRetryAfter(answer.headers.get('retry-after'), Date.now());
+        throw Object.assign(refuse(`it answered ${answer.status}`), { retryAfterMs });
+      }
     } catch (error) {
       if (error instanceof OperationalError) throw error;
       throw refuse(deadline.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error), error);

@@ -139,7 +139,7 @@ test('a dead letter that a person releases is none any more', async (t) => {
 /** A receiver of webhooks that is well or not. */
 async function receiver(t: TestContext) {
   const heard: Json[] = [];
-  const state = { status: 500 };
+  const state: { status: number; retryAfter: string | null } = { status: 500, retryAfter: null };
   let asked = 0;
   const server = createServer((request, response) => {
     let body = '';
@@ -150,6 +150,7 @@ async function receiver(t: TestContext) {
       asked += 1;
       if (state.status === 200) heard.push(JSON.parse(body));
       response.statusCode = state.status;
+      if (state.retryAfter !== null) response.setHeader('retry-after', state.retryAfter);
       response.end();
     });
   }).listen(0, '127.0.0.1');
@@ -214,6 +215,25 @@ test('[P-04] [H-04] [H-12] [H-17] [H-51] a webhook that fails: its tries are kep
     [['alert', number, letter.id]],
   );
   await end(again, 'SIGTERM');
+});
+
+test('a receiver of webhooks that says Retry-After is asked again then, and not by the policy', async (t) => {
+  const hook = await receiver(t);
+  Object.assign(hook.state, { status: 503, retryAfter: '250' });
+  const home = await testHome(t, {
+    behavior,
+    monitoring: { rescan: 0.2, webhook_url: hook.url },
+    policies: { default: { initial_delay: 0.1, max_delay: 300 } },
+  });
+  const daemon = await home.daemon();
+  await raiseAlarm(home);
+  const [delivery] = await home.until('it waits', async () => {
+    const found = (await home.json(['retry', 'status'])).waiting.filter((it: Json) => it.kind === 'delivery');
+    return found.length === 1 ? found : null;
+  });
+  assert.ok(delivery.nextAtMs > Date.now() + 200_000 && delivery.nextAtMs < Date.now() + 251_000, `${delivery.nextAtMs - Date.now()} ms`);
+  assert.equal(hook.asked(), 1);
+  await end(daemon, 'SIGTERM');
 });
 
 test('[H-58] retry status shows what waits, for what and until when', async (t) => {

@@ -102,14 +102,15 @@ export function advance(
       return {
         ...entry,
         lastError: entry.lastError ?? { code: result.code, message: result.reason, atMs: at.nowMs, errorClass: 'refused' },
-        nextAttemptAtMs: at.nowMs + Math.max(refusedMinMs, result.retryAfterMs ?? refusedLookMs),
+        nextAttemptAtMs: at.nowMs + refusedWaitMs(result.retryAfterMs),
       };
     default:
       return result satisfies never;
   }
 }
 
-/** Until a breaker is asked again that only a command closes; whoever closes it wakes us. */
+/** Until what a breaker refused is tried again: its wait, or a while where only a command closes it; whoever closes it wakes us. */
+export const refusedWaitMs = (retryAfterMs: number | null): number => Math.max(refusedMinMs, retryAfterMs ?? refusedLookMs);
 const refusedLookMs = 30_000;
 const refusedMinMs = 100;
 

@@ -3,7 +3,7 @@ import { messageOf } from '../core/errors.ts';
 import type { NamedBreakerChange } from '../resilience/breakers.ts';
 import type { Context } from './context.ts';
 import { kickDeliveries } from './deliveries.ts';
-import { noteLater } from './notebook.ts';
+import { noteEvent } from './notebook.ts';
 import { breakerNames, breakerNote } from './outside.ts';
 import { noteStore } from './store-link.ts';
 
@@ -27,16 +27,7 @@ export function tellBreaker(context: Context, change: NamedBreakerChange): void 
   else if (to === 'open' || to === 'isolated') world.log.warn('monitor', event, fields);
   else world.log.info('monitor', event, fields);
   if (context.scope.kind === 'daemon') keep(context, name, JSON.stringify(change.saved));
-  if (to !== 'half-open')
-    noteLater(context, {
-      kind: 'healing',
-      id: world.random.uuidv7(),
-      todoId: null,
-      runId: null,
-      atMs: world.clock.nowMs(),
-      what: event,
-      detail: JSON.stringify(fields),
-    });
+  if (to !== 'half-open') noteEvent(context, { kind: 'healing', what: event, detail: JSON.stringify(fields) });
   if (name === 'store') noteStore(context, null);
   if (to !== 'closed') return;
   if (name === 'webhook') kickDeliveries(context);
@@ -79,19 +70,11 @@ export function shownBreakers({ outside, world }: Pick<Context, 'outside' | 'wor
 
 /** By a person's command. False where there is none of that name. */
 export function commandBreaker(context: Context, action: 'isolate' | 'reset', name: string, why: string): boolean {
-  const { outside, world } = context;
+  const { outside } = context;
   for (const each of breakerNames) outside.of(each);
   const known = action === 'isolate' ? outside.breakers.isolate(name, why) : outside.breakers.reset(name, why);
   if (!known) return false;
-  noteLater(context, {
-    kind: 'audit',
-    id: world.random.uuidv7(),
-    todoId: null,
-    runId: null,
-    atMs: world.clock.nowMs(),
-    what: `breaker ${action}`,
-    detail: JSON.stringify({ breaker: name, why, by: 'person' }),
-  });
+  noteEvent(context, { kind: 'audit', what: `breaker ${action}`, detail: JSON.stringify({ breaker: name, why, by: 'person' }) });
   // A reset of one that is closed forgets its failures, and tells nobody.
   if (name === 'store') noteStore(context, null);
   return true;

@@ -1,3 +1,4 @@
+import { refusedWaitMs } from '../core/advance.ts';
 import { causesOf, fingerprintOf } from '../core/dead-letter.ts';
 import type { Delivery } from '../core/delivery.ts';
 import { isOperational, type OperationalError } from '../core/errors.ts';
@@ -16,8 +17,6 @@ const prefix = 'delivery:';
 const waitingMax = 1000;
 const deadMax = 500;
 const deathsMax = 20;
-/** Until a breaker that only a command closes is asked again; whoever closes it wakes us. */
-const refusedLookMs = 30_000;
 
 export type Deliveries = { all: Map<string, Delivery>; kicked: boolean };
 export const newDeliveries = (): Deliveries => ({ all: new Map(), kicked: false });
@@ -114,8 +113,7 @@ async function attempt(context: Context, delivery: Delivery): Promise<void> {
   } catch (error) {
     if (!isOperational(error)) throw error;
     // Nothing was sent, so it is no attempt.
-    if (error instanceof Refused)
-      put(context, { ...delivery, nextAtMs: world.clock.nowMs() + Math.max(100, error.retryAfterMs ?? refusedLookMs) });
+    if (error instanceof Refused) put(context, { ...delivery, nextAtMs: world.clock.nowMs() + refusedWaitMs(error.retryAfterMs) });
     else failed(context, delivery, error);
   }
 }

@@ -4,11 +4,11 @@ import type { Deadline } from '../core/deadlines.ts';
 import { deadlinesOf } from '../core/deadlines.ts';
 import type { EmergencyInfo, Entry, Signal } from '../core/entry.ts';
 import { isCompletion } from '../core/entry.ts';
-import { messageOf } from '../core/errors.ts';
 import type { SystemState } from '../core/evidence.ts';
 import { stamp } from '../core/signal.ts';
 import type { Context } from './context.ts';
 import { deliver } from './deliveries.ts';
+import { noteEvent } from './notebook.ts';
 import { say, stall } from './words.ts';
 
 /** Acts on every timer of a run that is due. Absolute times from the journal: a restart neither loses nor resets one. */
@@ -88,7 +88,8 @@ export async function emergency(context: Context, runId: string, what: Pick<Emer
     );
     if (marked.signal === null) await say(context, marked, emergencySignal(marked, what, nowMs));
   }
-  await noteHealing(context, entry, `emergency ${what.action}`, what.reason);
+  const { todoId } = entry.ref;
+  noteEvent(context, { kind: 'healing', todoId, runId, what: `emergency ${what.action}`, detail: what.reason });
   await alert(
     context,
     ledger.has(runId) ? ledger.get(runId) : entry,
@@ -145,25 +146,6 @@ export async function alert(context: Context, entry: Entry, message: string): Pr
   if (config.monitoring.webhook_url === null) return;
   const body = { schemaVersion: 1, kind: 'alert', severity: 'CRITICAL', atMs: world.clock.nowMs(), ...fields };
   deliver(context, { what: message, todoId: entry.ref.todoId, runId: entry.ref.runId, body });
-}
-
-/** What was done to a todo without being asked by its agent is kept in the store too; a store that is away misses only this note. */
-export async function noteHealing(context: Context, entry: Pick<Entry, 'ref'>, what: string, detail: string): Promise<void> {
-  const { world } = context;
-  context.tasks.start(
-    `note:${entry.ref.runId}:${what}:${world.clock.nowMs()}`,
-    async () => {
-      await world.store.note({
-        kind: 'healing',
-        todoId: entry.ref.todoId,
-        runId: entry.ref.runId,
-        atMs: world.clock.nowMs(),
-        what,
-        detail,
-      });
-    },
-    (error) => world.log.warn('monitor', 'healing event not stored', { what, reason: messageOf(error) }),
-  );
 }
 
 /** For claims by hand: their lease lasts as long as their timers can. */

@@ -19,7 +19,7 @@ import type { Context, EngineNeeds } from './context.ts';
 import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
-import { newNotebook, readNotebook, tellRows, tellRowsEveryMs } from './notebook.ts';
+import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
 import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { answer, statusOf } from './requests.ts';
@@ -125,6 +125,7 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
       context.state.draining = true;
       context.wakeup.ring();
       await context.changes.until(() => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0, untilMs, stop);
+      if (needs.scope.kind === 'run') await tellRest(context);
     },
     idle: () => (needs.scope.kind === 'run' || needs.scope.once === true) && claimedOnce && context.ledger.all().length === 0,
   };

@@ -44,24 +44,45 @@ export function noteLater(context: Context, row: NotebookRow): void {
   );
 }
 
+type Event = Pick<NotebookRow, 'kind' | 'what' | 'detail'> & Partial<Pick<NotebookRow, 'todoId' | 'runId' | 'atMs'>>;
+
+/** The same for what happens once, now unless it says when; of no todo unless it names one. */
+export function noteEvent(context: Context, event: Event): void {
+  const { random, clock } = context.world;
+  noteLater(context, { id: random.uuidv7(), todoId: null, runId: null, atMs: clock.nowMs(), ...event });
+}
+
 /** Oldest first, one after the other; the first that the store cannot take now ends it until the next time. */
 export function tellRows(context: Context): void {
   const { notebook } = context;
   if (notebook.rows.length === 0) return;
-  chore(context, 'tell failed tries', tellRowsEveryMs, async () => {
-    const told: string[] = [];
-    try {
-      for (const { key, row } of notebook.rows.slice(0, tellAtOnce)) {
-        await context.world.store.note(row).catch((error: unknown) => {
-          if (!isOperational(error) || retryOf(error.code) !== 'never') throw error;
-          context.world.log.warn('monitor', 'a note was refused for good', { what: row.what, reason: error.message });
-        });
-        told.push(key);
-      }
-    } finally {
-      notebook.rows = notebook.rows.filter(({ key }) => !told.includes(key));
-      if (notebook.rows.length === 0) notebook.left = 0;
-      if (told.length > 0) await context.world.journal.dropNotes(told);
+  chore(context, 'tell failed tries', tellRowsEveryMs, () => tell(context));
+}
+
+/** For who goes away now and may be the last to have them in hand; what the store does not take stays in the journal. */
+export async function tellRest(context: Context): Promise<void> {
+  try {
+    if (context.notebook.rows.length > 0 && context.state.store.reachable !== 'no') await tell(context);
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    context.world.log.warn('monitor', 'what was noted is told by the next daemon', { reason: error.message });
+  }
+}
+
+async function tell(context: Context): Promise<void> {
+  const { notebook } = context;
+  const told: string[] = [];
+  try {
+    for (const { key, row } of notebook.rows.slice(0, tellAtOnce)) {
+      await context.world.store.note(row).catch((error: unknown) => {
+        if (!isOperational(error) || retryOf(error.code) !== 'never') throw error;
+        context.world.log.warn('monitor', 'a note was refused for good', { what: row.what, reason: error.message });
+      });
+      told.push(key);
     }
-  });
+  } finally {
+    notebook.rows = notebook.rows.filter(({ key }) => !told.includes(key));
+    if (notebook.rows.length === 0) notebook.left = 0;
+    if (told.length > 0) await context.world.journal.dropNotes(told);
+  }
 }

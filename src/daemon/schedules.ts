@@ -1,7 +1,7 @@
 import type { ControlReply } from '../core/control.ts';
-import { messageOf } from '../core/errors.ts';
 import { bySchedule, parseScheduled, type Scheduled, scheduleKey, scheduleKeys } from '../core/schedule.ts';
 import type { Context } from './context.ts';
+import { noteEvent } from './notebook.ts';
 import { sayScheduled } from './requests.ts';
 
 /** What was put off is looked for so often, beside each wake-up by whoever puts it off. */
@@ -64,7 +64,9 @@ async function carryOut(context: Context, item: Scheduled): Promise<void> {
     const reply = await sayScheduled(context, item, context.stop);
     if (context.stop.aborted) return;
     tell(context, item, reply);
-    if (!reply.ok) await note(context, item, reply.message);
+    // A refusal is no secret: it stands in the history of the todo.
+    if (!reply.ok)
+      noteEvent(context, { kind: 'audit', todoId: item.todoId, what: `scheduled ${item.verb} refused`, detail: reply.message });
   }
   await world.journal.removeNote(scheduleKey(item.todoId), JSON.stringify(item));
   lookAtSchedules(context);
@@ -83,14 +85,4 @@ function tell({ world }: Context, { todoId, verb, atMs }: Scheduled, reply: Cont
   const fields = { id: todoId, verb, lateMs: world.clock.nowMs() - atMs };
   if (reply.ok) world.log.info('completion', 'scheduled word said', fields);
   else world.log.warn('completion', 'scheduled word refused', { ...fields, code: reply.code, reason: reply.message });
-}
-
-/** A refusal is no secret: it stands in the history of the todo. */
-async function note({ world }: Context, { todoId, verb }: Scheduled, why: string): Promise<void> {
-  const about = { kind: 'audit', todoId, runId: null, atMs: world.clock.nowMs() } as const;
-  try {
-    await world.store.note({ ...about, what: `scheduled ${verb} refused`, detail: why });
-  } catch (error) {
-    world.log.warn('completion', 'a refusal was not noted', { id: todoId, reason: messageOf(error) });
-  }
 }

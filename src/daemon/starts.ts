@@ -1,6 +1,7 @@
 import { planLaunch, startSession } from '../agents/start.ts';
 import { rememberGit } from '../completion/git-changes.ts';
 import { prepareRunFolder } from '../completion/prepare-run-folder.ts';
+import { refusedWaitMs } from '../core/advance.ts';
 import { inMs, settingsOf } from '../core/config.ts';
 import type { Entry, ProcessId, SessionRef } from '../core/entry.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
@@ -193,7 +194,7 @@ async function cannotStart(context: Context, entry: Entry, error: OperationalErr
 /** Nothing was started, so it is no attempt. It stays claimed: whoever closes the breaker, or its time, comes back to it. */
 async function waitForRunner({ world, ledger }: Context, entry: Entry, error: Refused): Promise<void> {
   const nowMs = world.clock.nowMs();
-  const waitMs = Math.min(Math.max(100, error.retryAfterMs ?? runnerLookMs), runnerLookMs);
+  const waitMs = Math.min(refusedWaitMs(error.retryAfterMs), runnerLookMs);
   await ledger.update(entry.ref.runId, (now) => ({
     ...now,
     nextAttemptAtMs: nowMs + waitMs,

@@ -4,17 +4,16 @@ import { isOperational, messageOf } from '../core/errors.ts';
 import { type Care, type CareStep, careNext } from '../core/store-care.ts';
 import type { Obstacles, QueryFigures, StoreCare } from '../world.ts';
 import type { Context } from './context.ts';
+import { noteEvent } from './notebook.ts';
 
 /** More often than this the loop's passes would see nothing new. */
 const lookEveryMs = 250;
 /** An operation that has been waited for so long is trouble, before it ends. */
 const longMs = 1000;
-const rowsMax = 20;
 /** Who waits gives up now and then, and comes again: between the two nothing is seen. */
 const looksMax = 3;
 const lookAgainMs = 300;
 
-type Row = { readonly atMs: number; readonly what: string; readonly detail: string };
 type Kept = {
   care: Care;
   sinceMs: number;
@@ -23,8 +22,6 @@ type Kept = {
   verySlow: number;
   obstacles: Obstacles | null;
   did: string[];
-  /** What the store hears when it listens again. */
-  rows: Row[];
 };
 const keptOf = new WeakMap<Context, Kept>();
 
@@ -48,7 +45,7 @@ export function careForStore(context: Context): void {
   const nowMs = world.clock.monotonicMs();
   const { queries } = world.store.figures();
   if (queries === undefined) return;
-  const kept = keptOf.get(context) ?? { care: { state: 'well' }, sinceMs: 0, dueMs: 0, verySlow: 0, obstacles: null, did: [], rows: [] };
+  const kept = keptOf.get(context) ?? { care: { state: 'well' }, sinceMs: 0, dueMs: 0, verySlow: 0, obstacles: null, did: [] };
   keptOf.set(context, kept);
   if (nowMs < kept.dueMs) return;
   kept.dueMs = nowMs + lookEveryMs;
@@ -70,7 +67,7 @@ function begin(context: Context, kept: Kept, care: StoreCare, queries: QueryFigu
   beside(context, async () => {
     await look(context, kept, care);
     context.world.log.warn('monitor', 'the store is slow', { reason, ...toldOf(kept) });
-    keep(context, kept, 'store-slow', { reason, ...toldOf(kept) });
+    keep(context, 'store-slow', { reason, ...toldOf(kept) });
   });
 }
 
@@ -84,13 +81,13 @@ function act(context: Context, kept: Kept, care: StoreCare, step: CareStep): voi
       const result = 'advised, not done: a controlled restart is not part of this version';
       kept.did.push(`restart ${result}`);
       log.critical('monitor', 'restart advised: the store stays slow', { result, ...toldOf(kept), whatToDo });
-      keep(context, kept, 'store-restart-advised', { result, ...toldOf(kept) });
+      keep(context, 'store-restart-advised', { result, ...toldOf(kept) });
       return;
     }
     const result = await said(() => care[step]());
     kept.did.push(result);
     log.warn('monitor', step === 'reset' ? 'store connections opened anew' : 'store statistics renewed', { result, ...toldOf(kept) });
-    keep(context, kept, step === 'reset' ? 'store-reset' : 'store-optimize', { result, ...toldOf(kept) });
+    keep(context, step === 'reset' ? 'store-reset' : 'store-optimize', { result, ...toldOf(kept) });
   });
 }
 
@@ -98,15 +95,8 @@ function end(context: Context, kept: Kept): void {
   const { world } = context;
   const slowMs = world.clock.nowMs() - kept.sinceMs;
   world.log.info('monitor', 'the store is quick again', { slowMs, did: kept.did });
-  keep(context, kept, 'store-quick-again', { slowMs });
+  keep(context, 'store-quick-again', { slowMs });
   kept.obstacles = null;
-  // Only now: rows about a slow store are work for it. What it does not take is told with the next.
-  beside(context, async () => {
-    for (let row = kept.rows[0]; row !== undefined; row = kept.rows[0]) {
-      await world.store.note({ kind: 'healing', todoId: null, runId: null, ...row });
-      kept.rows.shift();
-    }
-  });
 }
 
 async function look({ world, stop }: Context, kept: Kept, care: StoreCare): Promise<void> {
@@ -135,9 +125,8 @@ async function said(work: () => Promise<string>): Promise<string> {
   }
 }
 
-function keep({ world }: Context, kept: Kept, what: string, detail: object): void {
-  if (kept.rows.length < rowsMax) kept.rows.push({ atMs: world.clock.nowMs(), what, detail: JSON.stringify(detail) });
-}
+const keep = (context: Context, what: string, detail: object): void =>
+  noteEvent(context, { kind: 'healing', what, detail: JSON.stringify(detail) });
 
 function beside(context: Context, work: () => Promise<void>): void {
   context.tasks.start('care', work, (error) => context.world.log.warn('monitor', 'care of the store failed', { reason: messageOf(error) }));

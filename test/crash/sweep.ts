@@ -11,8 +11,8 @@ import { durableCalls, type Life, live } from './daemon.ts';
 import { copyHome, makeTemplate, problemsOf } from './scene.ts';
 
 export type Fault = 'KILL' | 'ENOSPC' | 'EIO';
-/** The nth call of that name in a life. */
-export type Target = { readonly call: string; readonly nth: number };
+/** The nth call of that name in a life; with a path (`~/todo.db`) the nth on that file. */
+export type Target = { readonly call: string; readonly nth: number; readonly path?: string };
 export type Point = Target & {
   /** What the call was about, the same in all lives: `fsync ~/runs/<id>/final/report.html`. Null: the daemon came to its end first. */
   readonly struck: string | null;
@@ -122,28 +122,29 @@ async function strikeBeyond(stage: Stage, fault: Fault, { call, nth }: Target): 
   return points;
 }
 
-/** Around the numbers where it was, nearest first. */
+/** Around the numbers where it was, nearest first; of a file with a fixed name strace counts the calls on that file alone. */
 const aroundMax = 6;
 
 async function seek(stage: Stage, fault: Fault, kind: string, calls: Calls): Promise<readonly Point[]> {
-  const [call = ''] = kind.split(' ');
+  const [call = '', path = ''] = kind.split(' ');
   const at = (calls.get(call) ?? []).flatMap((it, index) => (it === kind ? [index + 1] : []));
   const points: Point[] = [];
+  const found = async (target: Target): Promise<boolean> => points[points.push(await strike(stage, fault, target)) - 1]?.struck === kind;
+  if (/^~[^<>]*$/.test(path) && (await found({ call, nth: 1, path }))) return points;
   for (let away = 0; away <= aroundMax; away++) {
     for (const nth of at.flatMap((it) => (away === 0 ? [it] : [it - away, it + away])).filter((it) => it > 0)) {
-      const point = await strike(stage, fault, { call, nth });
-      points.push(point);
-      if (point.struck === kind) return points;
+      if (await found({ call, nth })) return points;
     }
   }
   return points;
 }
 
 /** One life that the fault ends or troubles, one that nobody disturbs, and a look at what is there then. */
-export async function strike(stage: Stage, fault: Fault, { call, nth }: Target): Promise<Point> {
+export async function strike(stage: Stage, fault: Fault, { call, nth, path }: Target): Promise<Point> {
   const home = stage.fresh();
   const inject = fault === 'KILL' ? 'signal=KILL' : `error=${fault}`;
-  const options = ['-e', `trace=${call}`, '-e', `inject=${call}:${inject}:when=${nth}`];
+  const only = path === undefined ? [] : ['-P', path.replace('~', home)];
+  const options = [...only, '-e', `trace=${call}`, '-e', `inject=${call}:${inject}:when=${nth}`];
   const first = await live(home, { options, file: `${home}.calls` });
   const struck = struckIn(first, fault, nth, home);
   const second = fault === 'KILL' && struck === null ? null : await live(home);

@@ -14,7 +14,11 @@ type Program =
   | 'git'
   | 'ps'
   | 'dash'
-  | 'claude';
+  | 'claude'
+  // With `node test/setup.ts --bench`.
+  | 'redis-server'
+  | 'postgres'
+  | 'initdb';
 
 /** Absolute paths: `programs().chromium`. */
 export function programs(): Readonly<Record<Program, string>> {

@@ -1,8 +1,8 @@
 // Sees to it that the programs which tests run are here: `npm test` starts this first. It installs what is missing when it may (Debian
 // packages as root, the agent's CLI always), else it says at once what to install. With all present it takes a few milliseconds.
-// Output goes to stderr, so that `npm run --silent test:tap` prints TAP only.
+// Output goes to stderr, so that `npm run --silent test:tap` prints TAP only. With --bench also what `npm run bench` measures itself beside.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Git-ignored, and outside node_modules because `npm ci` empties that. */
 const home = join(root, '.todo-test');
 const agents = join(home, 'agents');
+const peers = join(home, 'peers');
 
 /** Programs by the Debian package that brings them. */
 const programs = [
@@ -27,25 +28,43 @@ const programs = [
   { program: 'dash', debian: 'dash' },
 ] as const;
 
+/** The servers of the queues that the bench runs beside us. Debian puts PostgreSQL's programs where no PATH looks. */
+const benchPrograms = [
+  { program: 'redis-server', debian: 'redis-server' },
+  { program: 'postgres', debian: 'postgresql' },
+  { program: 'initdb', debian: 'postgresql' },
+] as const;
+
+/** Those queues. Not devDependencies: 28 MB and 83 packages that no test needs. */
+const benchPackages = [
+  { npm: 'bullmq', version: '6.7.0' },
+  { npm: 'ioredis', version: '6.0.0' },
+  { npm: 'graphile-worker', version: '0.18.0' },
+] as const;
+
 /** Real agents that tests talk to, at the version their adapters were written against. */
 const agentPackages = [{ program: 'claude', npm: '@anthropic-ai/claude-code', version: '2.1.330' }] as const;
 
+const forBench = process.argv.includes('--bench');
 const found = await programsFound();
 const agentsFound = installAgents();
+if (forBench) installPeers();
 writeFileSync(join(home, 'setup.json'), `${JSON.stringify({ ...found, ...agentsFound }, null, 2)}\n`);
 
 async function programsFound(): Promise<Record<string, string>> {
   mkdirSync(home, { recursive: true });
-  const missing = programs.filter(({ program }) => whereIs(program) === undefined);
+  // What the bench needs stays known once it is there.
+  const wanted = [...programs, ...benchPrograms.filter(({ program }) => forBench || whereIs(program) !== undefined)];
+  const missing = wanted.filter(({ program }) => whereIs(program) === undefined);
   if (missing.length > 0) installFromDebian([...new Set(missing.map(({ debian }) => debian))]);
   return Object.fromEntries(
-    programs.map(({ program, debian }) => [program, whereIs(program) ?? stop(`${debian} is installed, but brought no ${program}`)]),
+    wanted.map(({ program, debian }) => [program, whereIs(program) ?? stop(`${debian} is installed, but brought no ${program}`)]),
   );
 }
 
 function whereIs(program: string): string | undefined {
   // Servers live in sbin, which is not on the PATH of every user.
-  for (const folder of [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin']) {
+  for (const folder of [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin', ...globSync('/usr/lib/postgresql/*/bin')]) {
     const path = join(folder, program);
     try {
       accessSync(path, constants.X_OK);
@@ -81,7 +100,7 @@ function installAgents(): Record<string, string> {
   const installed: Record<string, string> = {};
   for (const { program, npm, version } of agentPackages) {
     const path = join(agents, 'node_modules', '.bin', program);
-    if (installedVersion(npm) !== version || !existsSync(path)) {
+    if (installedVersion(agents, npm) !== version || !existsSync(path)) {
       say(`installing ${npm} ${version} (once)`);
       mkdirSync(agents, { recursive: true });
       // Its own tree: the project does not depend on the agents that it is tested with.
@@ -95,9 +114,19 @@ function installAgents(): Record<string, string> {
   return installed;
 }
 
-function installedVersion(npm: string): string | undefined {
+function installPeers(): void {
+  const missing = benchPackages.filter(({ npm, version }) => installedVersion(peers, npm) !== version);
+  if (missing.length === 0) return;
+  say(`installing ${missing.map(({ npm, version }) => `${npm} ${version}`).join(', ')} (once)`);
+  mkdirSync(peers, { recursive: true });
+  if (!existsSync(join(peers, 'package.json'))) writeFileSync(join(peers, 'package.json'), '{"private":true}\n');
+  const wanted = benchPackages.map(({ npm, version }) => `${npm}@${version}`);
+  run('npm', ['install', '--prefix', peers, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...wanted]);
+}
+
+function installedVersion(tree: string, npm: string): string | undefined {
   try {
-    return (JSON.parse(readFileSync(join(agents, 'node_modules', npm, 'package.json'), 'utf8')) as { version: string }).version;
+    return (JSON.parse(readFileSync(join(tree, 'node_modules', npm, 'package.json'), 'utf8')) as { version: string }).version;
   } catch {
     return undefined;
   }

@@ -246,6 +246,8 @@ export type Store = {
   /** Gives back a claim whose agent was never started: open again, run outcome as given. False = superseded. */
   giveBack(ref: RunRef, outcome: 'released' | 'lost', reason: string, notBeforeMs: number | null, attempts: number): Promise<boolean>;
   /** In-progress todos whose lease has expired (store's clock), with their run. */
+  /** Milliseconds until the next lease of a live run runs out, by the store's clock; null: none is to come. What has expired already does not count. */
+  leaseEndsInMs(): Promise<number | null>;
   expired(): Promise<readonly { readonly todo: Todo; readonly run: Run }[]>;
   /** Takes a todo away from a run whose lease has expired: status open (or blocked), run lost. Guarded by the expired lease. False = it was renewed meanwhile. */
   rescue(

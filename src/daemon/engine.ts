@@ -28,7 +28,7 @@ import { bringToEnd, dueInLineAtMs } from './settle.ts';
 import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
 import { careForStore } from './store-care.ts';
-import { keepLeases, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
+import { keepLeases, rescueDueMs, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
 import { noteStore, pingWhileAway } from './store-link.ts';
 import { createTasks } from './tasks.ts';
 import { createChanges, createWakeup } from './wakeup.ts';
@@ -535,6 +535,8 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
     if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
       next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
     const dueInLine = hasPlace ? dueInLineAtMs(context, entry) : null;
+  if (context.scope.kind === 'daemon' && context.state.store.reachable !== 'no' && !context.tasks.busy('store:rescue'))
+    next = Math.min(next, nowMs + leftUntil(rescueDueMs(context)));
     if (dueInLine !== null && !context.tasks.busy(`run:${entry.ref.runId}`)) next = Math.min(next, Math.max(nowMs + 1, dueInLine));
     if (entry.fact === 'claimed' && entry.kind !== 'person') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
   }

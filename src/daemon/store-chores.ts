@@ -1,8 +1,8 @@
 import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import { messageOf } from '../core/errors.ts';
-import type { RunRef } from '../core/todo.ts';
-import { jobAttempts, jobDelayMs } from '../core/verdict.ts';
+import type { Run, RunRef, Todo } from '../core/todo.ts';
+import { jobAttempts } from '../core/verdict.ts';
 import type { Context } from './context.ts';
 import { noteLostRun } from './failed-tries.ts';
 import { say } from './words.ts';
@@ -81,39 +81,69 @@ export function tellStore(context: Context): void {
   });
 }
 
-/** Takes over what a dead host left when its lease has run out. Runs of this home with a living owner only have a slow clock. */
+/** Hosts that wait for the same lease do not all come in the same moment. */
+const rescueSpreadMs = 250;
+const rescueAgainMs = 1000;
+/** Contexts whose next look was put there by a lease that runs out. */
+const waitForLease = new WeakSet<Context>();
+export const rescueDueMs = (context: Context): number => dueAt.get(context)?.get('rescue') ?? Number.POSITIVE_INFINITY;
+
+/**
+ * Takes over what a dead host left, as soon as its lease has run out: the store says when the next one does. While all hosts renew theirs no lease
+ * comes that near, and this is one look in a third of a lease.
+ */
 export function rescueExpired(context: Context): void {
   chore(context, 'rescue', inMs(context.config.behavior.lease) * renewShare, async () => {
-    const { world, config } = context;
-    for (const { todo, run } of await world.store.expired()) {
-      const known = world.journal.get(run.id);
-      if (known !== null && world.processes.alive(known.owner) !== 'no') continue;
-      if (context.ledger.has(run.id)) continue;
-      const attempts = todo.attempts + 1;
-      const worn = attempts >= jobAttempts(config);
-      const reason = `the lease of run ${run.id} on ${run.host} expired`;
-      const delayMs = worn ? 0 : jobDelayMs(attempts, config, world.random.next);
-      const done = await world.store.rescue(
-        { todoId: todo.id, runId: run.id, fence: run.fence },
-        {
-          status: worn ? 'blocked' : 'open',
-          outcome: 'lost',
-          reason: worn ? `${reason}; ${attempts} attempts used up` : reason,
-          attempts,
-          resets: todo.resets,
-          notBeforeMs: worn ? null : world.clock.nowMs() + delayMs,
-        },
-      );
-      if (done) {
-        const nextAtMs = worn ? null : world.clock.nowMs() + delayMs;
-        noteLostRun(context, { todoId: todo.id, runId: run.id, attempts, nextAtMs, reason, errorClass: 'runner_offline' });
-        world.log.warn('monitor', 'rescued', { todo: todo.number, run: run.id, from: run.host, attempts });
-        // There is something to claim again, and the next look for it may be seconds away.
-        context.state.claimDueMs = 0;
-        context.wakeup.ring();
-      }
+    const { clock, random, store } = context.world;
+    const comeAt = (dueMs: number): void => void dueAt.get(context)?.set('rescue', Math.min(dueMs, rescueDueMs(context)));
+    const waited = waitForLease.delete(context);
+    try {
+      // Asked first: what runs out between the two looks is found by the second.
+      const endsInMs = await store.leaseEndsInMs();
+      const endsMs = clock.monotonicMs() + (endsInMs ?? Number.POSITIVE_INFINITY);
+      if (endsMs < rescueDueMs(context)) waitForLease.add(context);
+      comeAt(endsMs + random.next() * rescueSpreadMs);
+      for (const { todo, run } of await store.expired()) await rescue(context, todo, run);
+    } catch (error) {
+      comeAt(clock.monotonicMs() + rescueAgainMs);
+      throw error;
     }
+    // Another host may have been quicker, and have no slot for what it found.
+    if (waited) lookForTodos(context);
   });
+}
+
+async function rescue(context: Context, todo: Todo, run: Run): Promise<void> {
+  const { world, config, ledger } = context;
+  const known = world.journal.get(run.id);
+  // Runs of this home with a living owner only have a slow clock.
+  if (ledger.has(run.id) || (known !== null && world.processes.alive(known.owner) !== 'no')) return;
+  const attempts = todo.attempts + 1;
+  const worn = attempts >= jobAttempts(config);
+  const reason = `the lease of run ${run.id} on ${run.host} expired`;
+  const done = await world.store.rescue(
+    { todoId: todo.id, runId: run.id, fence: run.fence },
+    {
+      status: worn ? 'blocked' : 'open',
+      outcome: 'lost',
+      reason: worn ? `${reason}; ${attempts} attempts used up` : reason,
+      attempts,
+      resets: todo.resets,
+      // That its host died is not the todo's fault; for a todo that kills its hosts each lease is a wait, and the attempts are counted.
+      notBeforeMs: null,
+    },
+  );
+  if (!done) return;
+  const nextAtMs = worn ? null : world.clock.nowMs();
+  noteLostRun(context, { todoId: todo.id, runId: run.id, attempts, nextAtMs, reason, errorClass: 'runner_offline' });
+  world.log.warn('monitor', 'rescued', { todo: todo.number, run: run.id, from: run.host, attempts });
+  lookForTodos(context);
+}
+
+/** There is something to claim, and the next look for it may be seconds away. */
+function lookForTodos({ state, wakeup }: Context): void {
+  state.claimDueMs = 0;
+  wakeup.ring();
 }
 
 /** A todo whose dependency ended badly waits for a person, and says why. */

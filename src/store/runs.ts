@@ -4,7 +4,7 @@ import type { Names } from './names.ts';
 import { noteChange, statusOf } from './notes.ts';
 import { runColumns, runIn, selected, todoColumns, todoIn } from './rows.ts';
 import type { Sets as AnySets } from './shape.ts';
-import { affectedBy, rowsOf, Undo, type Value, type Work } from './work.ts';
+import { affectedBy, rowOf, rowsOf, Undo, type Value, type Work } from './work.ts';
 
 /**
  * Writes about a live run. Each is guarded by todo, run and fence, first on the run's row and then on the todo's, always in this order, so that
@@ -114,10 +114,21 @@ export function* giveBack(
   });
 }
 
+const isLive = `t.status IN ('claimed', 'running', 'stalled') AND r.ended_at_ms IS NULL`;
+
+export function* leaseEndsInMs(names: Names, nowMs: number): Work<number | null> {
+  const row = yield* rowOf(
+    `SELECT MIN(r.lease_until_ms) AS ends_ms FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id WHERE ${isLive} AND r.lease_until_ms > ?`,
+    nowMs,
+  );
+  const endsMs = row?.['ends_ms'];
+  return typeof endsMs === 'number' ? endsMs - nowMs : null;
+}
+
 export function* expired(names: Names, nowMs: number): Work<readonly { readonly todo: Todo; readonly run: Run }[]> {
   const rows = yield* rowsOf(
     `SELECT ${selected('t', todoColumns)}, ${selected('r', runColumns)} FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
-     WHERE t.status IN ('claimed', 'running', 'stalled') AND r.ended_at_ms IS NULL AND r.lease_until_ms <= ? ORDER BY t.number`,
+     WHERE ${isLive} AND r.lease_until_ms <= ? ORDER BY t.number`,
     nowMs,
   );
   return rows.map((row) => ({ todo: todoIn(row), run: runIn(row) }));

@@ -12,7 +12,7 @@ import { checked, type Names, quotedNames } from './names.ts';
 import { note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
 import { parcelOf, readBack, record, settle } from './records.ts';
-import { deadLetter, expired, giveBack, mark, renew, requeue, rescue } from './runs.ts';
+import { deadLetter, expired, giveBack, leaseEndsInMs, mark, renew, requeue, rescue } from './runs.ts';
 import { tableNames } from './schema.ts';
 import { ownShape, type Shape } from './shape.ts';
 import { type TimingNeeds, timed } from './timing.ts';
@@ -89,6 +89,7 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
       const daemon = by('daemon');
       return write('giving back', `todo ${ref.todoId}`, (nowMs) => giveBack(names, daemon, ref, back, nowMs));
     },
+    leaseEndsInMs: () => read('looking for', 'the next lease to end', () => atNow(driver, (nowMs) => leaseEndsInMs(names, nowMs))),
     expired: () => read('looking for', 'expired leases', () => atNow(driver, (nowMs) => expired(names, nowMs))),
     rescue(ref, to) {
       const rescuer = by('rescue');

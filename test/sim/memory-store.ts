@@ -173,6 +173,15 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       const atMs = now();
       return [...rows.todos.values()].flatMap((todo) => {
         const run = todo.runId === null ? undefined : rows.runs.get(todo.runId);
+    async leaseEndsInMs() {
+      const atMs = now();
+      const ends = [...rows.todos.values()].flatMap((todo) => {
+        const run = todo.runId === null ? undefined : rows.runs.get(todo.runId);
+        return isInProgress(todo.status) && run !== undefined && run.leaseUntilMs > atMs ? [run.leaseUntilMs] : [];
+      });
+      return ends.length === 0 ? null : Math.min(...ends) - atMs;
+    },
+
         return isInProgress(todo.status) && run !== undefined && run.leaseUntilMs <= atMs ? [{ todo, run }] : [];
       });
     },

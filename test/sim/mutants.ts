@@ -189,8 +189,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an expired lease returns nothing',
     file: 'daemon/store-chores.ts',
-    find: 'await world.store.expired()',
-    replace: '(await world.store.expired()).slice(0, 0)',
+    find: 'await store.expired()',
+    replace: '(await store.expired()).slice(0, 0)',
     killedBy: { test: 'test/sim/incidents.test.ts', only: 'its host dies for good' },
   },
   {

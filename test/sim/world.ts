@@ -332,6 +332,7 @@ export class ProcessWorld {
       mark: guard('mark', true),
       renew: guard('renew', true),
       giveBack: guard('giveBack', true),
+      leaseEndsInMs: guard('leaseEndsInMs', false),
       expired: guard('expired', false),
       rescue: guard('rescue', true),
       inProgress: guard('inProgress', false),

@@ -496,6 +496,26 @@ export function conformance(name: string, engine: Engine): void {
       assert.deepEqual(await store.renew([], 1000), []);
     });
 
+    test('says when the next lease of a live run runs out; what has expired or ended does not count', async () => {
+      const store = await engine.fresh();
+      assert.equal(await store.leaseEndsInMs(), null);
+      for (let i = 0; i < 4; i++) await put(store);
+      await claimed(store, { leaseMs: 0 });
+      assert.equal(await store.leaseEndsInMs(), null);
+      await claimed(store, { leaseMs: 600_000 });
+      const sooner = await claimed(store, { leaseMs: 300_000 });
+      const soonest = await claimed(store, { leaseMs: 100_000 });
+      const within = async (lowMs: number, highMs: number) => {
+        const endsInMs = await store.leaseEndsInMs();
+        assert.ok(endsInMs !== null && endsInMs > lowMs && endsInMs <= highMs, `${endsInMs} ms`);
+      };
+      await within(0, 100_000);
+      await store.record(aRecord(soonest.ref));
+      await within(100_000, 300_000);
+      await store.renew([sooner.ref], 900_000);
+      await within(300_000, 600_000);
+    });
+
     test('a rescue takes an expired todo away once, and never one whose lease holds', async () => {
       const store = await engine.fresh();
       const to = { status: 'blocked', outcome: 'reset', reason: 'reset 3 times', attempts: 2, resets: 3, notBeforeMs: 42 } as const;

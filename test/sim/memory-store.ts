@@ -169,10 +169,6 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       return true;
     },
 
-    async expired() {
-      const atMs = now();
-      return [...rows.todos.values()].flatMap((todo) => {
-        const run = todo.runId === null ? undefined : rows.runs.get(todo.runId);
     async leaseEndsInMs() {
       const atMs = now();
       const ends = [...rows.todos.values()].flatMap((todo) => {
@@ -182,6 +178,10 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       return ends.length === 0 ? null : Math.min(...ends) - atMs;
     },
 
+    async expired() {
+      const atMs = now();
+      return [...rows.todos.values()].flatMap((todo) => {
+        const run = todo.runId === null ? undefined : rows.runs.get(todo.runId);
         return isInProgress(todo.status) && run !== undefined && run.leaseUntilMs <= atMs ? [{ todo, run }] : [];
       });
     },

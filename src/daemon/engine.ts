@@ -525,6 +525,8 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   // While nothing can be claimed (a claim is under way, the store is away) the end of that wakes us, not the time.
   if (context.scope.kind === 'daemon' && mayClaim(context, claimedOnce)) next = Math.min(next, nowMs + leftUntil(context.state.claimDueMs));
   if (context.scope.kind === 'daemon') next = Math.min(next, nextScheduleAtMs(context));
+  if (context.scope.kind === 'daemon' && context.state.store.reachable !== 'no' && !context.tasks.busy('store:rescue'))
+    next = Math.min(next, nowMs + leftUntil(rescueDueMs(context)));
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   if (context.notebook.rows.length > 0) next = Math.min(next, nowMs + tellRowsEveryMs);
@@ -535,8 +537,6 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
     if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
       next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
     const dueInLine = hasPlace ? dueInLineAtMs(context, entry) : null;
-  if (context.scope.kind === 'daemon' && context.state.store.reachable !== 'no' && !context.tasks.busy('store:rescue'))
-    next = Math.min(next, nowMs + leftUntil(rescueDueMs(context)));
     if (dueInLine !== null && !context.tasks.busy(`run:${entry.ref.runId}`)) next = Math.min(next, Math.max(nowMs + 1, dueInLine));
     if (entry.fact === 'claimed' && entry.kind !== 'person') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));
   }

@@ -1,4 +1,5 @@
 import type { EndedFigures, MetricsRange } from './core/completion-metrics.ts';
+import type { Config } from './core/config.ts';
 import type { Attachment, Comment } from './core/discussion.ts';
 import type { Entry, Owner, ProcessId } from './core/entry.ts';
 import type { SystemState } from './core/evidence.ts';
@@ -434,6 +435,29 @@ export type Log = {
   critical(room: LogRoom, event: string, fields?: LogFields): void;
   /** Starts a new file in place of a log that grew past its bound: `completion.log` … Rotation by size goes by itself; this is the repair. */
   rotate(name: string): void;
+};
+
+/** `hooks/config.json` of a home, with what the environment says over it. For who goes on living while it changes. */
+export type Settings = {
+  /** Differs whenever the file may have changed; null where there is none. */
+  identity(): string | null;
+  /** What it was before the process read its configuration. */
+  readonly readAs: string | null;
+  /** Null where there is none. FILE_UNREADABLE. */
+  text(): string | null;
+  /** CONFIG_INVALID with all that is wrong. An empty text is no configuration here: an editor may be in the middle of writing. */
+  parse(text: string): Promise<{
+    readonly config: Config;
+    readonly warnings: readonly string[];
+    /** What that configuration wants to be kept secret. */
+    readonly secrets: readonly string[];
+  }>;
+  /** The text with one value more, or less (undefined), comments kept. CONFIG_INVALID where that is no configuration. */
+  edited(text: string | null, key: string, value: unknown): Promise<string>;
+  /** Whole and durable, by rename. REFUSED where the file is no longer the one of that identity. */
+  replace(text: string, identity: string | null): void;
+  /** The name in the environment that says over this key; null where none does. */
+  overridden(key: string): string | null;
 };
 
 export type Host = {

@@ -1,7 +1,7 @@
 import type { Command as Commander } from 'commander';
 import type { Config } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
-import type { World } from '../world.ts';
+import type { Settings, World } from '../world.ts';
 
 /**
  * One file a command in `commands/`, each exporting `command`. The table below is all that a start knows of them: main.ts loads the asked
@@ -47,6 +47,8 @@ export type OpenOptions = {
 export type Opened = AsyncDisposable & {
   readonly world: World;
   readonly config: Config;
+  /** Where that came from, for who goes on living while it changes. */
+  readonly settings: Settings;
   /** Retired keys and the like: one line each. */
   readonly warnings: readonly string[];
   /** Asks the live daemon of this home; null where none answers. Default 10 s. */
@@ -167,8 +169,14 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'daemon',
     operands: '[ACTION]',
-    about: 'run, start, stop, status or restart what takes todos to their end; alone = run',
+    about: 'run, start, stop, status, reload or restart what takes todos to their end; alone = run',
     load: () => import('./commands/daemon.ts'),
+  },
+  {
+    name: 'config',
+    operands: '[ACTION] [KEY] [VALUE]',
+    about: 'show the configuration and where each value is from; set, unset: change it while the daemon runs',
+    load: () => import('./commands/config.ts'),
   },
   { name: 'health', about: 'does it work? 0 healthy, 1 degraded, 2 unhealthy, 3 unknown', load: () => import('./commands/health.ts') },
   { name: 'monitor', about: 'the complete system check', load: () => import('./commands/monitor.ts') },

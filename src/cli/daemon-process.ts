@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import type { Engine } from '../daemon/engine.ts';
 import { live } from '../daemon/live.ts';
 import { serveControl } from '../platform/control-socket.ts';
-import { testHome } from '../platform/home.ts';
+import { configPath, testHome } from '../platform/home.ts';
 import { takeLock } from '../platform/lock.ts';
 import { watch } from '../platform/watcher.ts';
 import type { Call, Opened } from './command.ts';
@@ -37,6 +39,7 @@ export async function runDaemon(call: Call, { once }: { readonly once: boolean }
     engine.wake();
   };
   releases.defer(onOsSignals(end, log));
+  releases.defer(onHangup(() => void engine.request({ op: 'reload', by: 'SIGHUP' }, stop.signal), end, log));
   const server = await serveControl(
     home.socket,
     (request, gone) => serve(engine, request, gone, end),
@@ -46,9 +49,16 @@ export async function runDaemon(call: Call, { once }: { readonly once: boolean }
     },
   );
   releases.defer(() => server.close());
+  const settingsPath = configPath(home.root);
   if (config.monitoring.watcher) {
     const watcher = await watch(
-      { folders: [home.spool.new], files: [home.legacy.marker, home.legacy.pointer].filter((path) => path !== null), runs: home.runs },
+      {
+        folders: [home.spool.new],
+        files: [home.legacy.marker, home.legacy.pointer, existsSync(dirname(settingsPath)) ? settingsPath : null].filter(
+          (path) => path !== null,
+        ),
+        runs: home.runs,
+      },
       () => engine.wake(),
     );
     releases.defer(() => watcher.close());
@@ -76,7 +86,7 @@ async function serve(engine: Engine, request: ControlRequest, gone: AbortSignal,
 
 /** The first drains, the second cuts short; what it left in the journal is taken up at the next start. */
 function onOsSignals(end: (force: boolean) => void, log: Opened['world']['log']): () => void {
-  const listeners = (['SIGTERM', 'SIGINT', 'SIGHUP'] as const).map((name) => {
+  const listeners = (['SIGTERM', 'SIGINT'] as const).map((name) => {
     const listener = () => {
       log.info('monitor', 'daemon asked to stop', { osSignal: name, number: constants.signals[name] });
       end(false);
@@ -87,4 +97,19 @@ function onOsSignals(end: (force: boolean) => void, log: Opened['world']['log'])
   return () => {
     for (const { name, listener } of listeners) process.off(name, listener);
   };
+}
+
+/** SIGHUP asks a daemon to take up its configuration. Where it lives in a terminal it means that the terminal is gone. */
+function onHangup(reload: () => void, end: (force: boolean) => void, log: Opened['world']['log']): () => void {
+  const inTerminal = process.stdin.isTTY === true || process.stderr.isTTY === true;
+  const listener = (): void => {
+    log.info('monitor', inTerminal ? 'daemon asked to stop' : 'daemon asked to reload', {
+      osSignal: 'SIGHUP',
+      number: constants.signals.SIGHUP,
+    });
+    if (inTerminal) end(false);
+    else reload();
+  };
+  process.on('SIGHUP', listener);
+  return () => void process.off('SIGHUP', listener);
 }

@@ -12,7 +12,16 @@ import { secretsOf } from './secrets.ts';
 
 export const engineFor = (opened: Opened, scope: Scope, stop: AbortSignal): Engine => {
   const engine = createEngine(
-    { world: opened.world, config: opened.config, adapters, scope, secrets: secretsOf(opened), emulate: showOnScreen, version },
+    {
+      world: opened.world,
+      config: opened.config,
+      settings: opened.settings,
+      adapters,
+      scope,
+      secrets: secretsOf(opened),
+      emulate: showOnScreen,
+      version,
+    },
     stop,
   );
   opened.onProcessEnd(() => engine.wake());

@@ -6,18 +6,20 @@ import { clock } from '../platform/clock.ts';
 import { ask } from '../platform/control-socket.ts';
 import { digest } from '../platform/digest.ts';
 import { files } from '../platform/files.ts';
-import { homeId, homeRoot, makeHome } from '../platform/home.ts';
+import { configPath, homeId, homeRoot, makeHome } from '../platform/home.ts';
 import { hostOf } from '../platform/host.ts';
 import { openJournal } from '../platform/journal.ts';
 import { network } from '../platform/network.ts';
 import { createProcesses } from '../platform/processes.ts';
 import { random } from '../platform/random.ts';
+import { settingsFile } from '../platform/settings-file.ts';
 import { type Committer, createCommitter, type Database, openDatabase } from '../platform/sqlite.ts';
 import { createTerminals } from '../platform/terminals.ts';
 import type { Home, Log, Store, World } from '../world.ts';
 import type { Call, Opened, OpenOptions } from './command.ts';
 import { configuredHome } from './configured-home.ts';
 import { hooksFolder, programFolder, todoCommand } from './program.ts';
+import { secretsOf } from './secrets.ts';
 
 type Question = Pick<Call, 'home' | 'env' | 'cwd'>;
 
@@ -27,6 +29,7 @@ export async function openWorld(
   { readOnly = false, log: logWanted = false, mirror }: OpenOptions = {},
 ): Promise<Opened> {
   const root = homeRoot({ flag, env, cwd, programFolder });
+  const settings = settingsFile({ path: configPath(root), env, secretsOf: (next) => secretsOf({ world, config: next }) });
   const { config, warnings, home } = await configuredHome(root, env, { readOnly });
   const opened = new AsyncDisposableStack();
   const exitListeners = new Set<() => void>();
@@ -70,6 +73,7 @@ export async function openWorld(
   return {
     world,
     config,
+    settings,
     warnings,
     ask: asking,
     async wake() {

@@ -66,7 +66,8 @@ export function advance(
         fact: result.backTo,
         attempt: 1,
         disproved: entry.disproved + 1,
-        nextAttemptAtMs: 0,
+        // Written again at once; when that does not show either, the look may have gone to a node that is behind, and needs time.
+        nextAttemptAtMs: entry.disproved === 0 ? 0 : at.nowMs + backoffMs(backoffOf('forever', config), entry.disproved, at.random),
         timeline: stamp(entry, {
           atMs: at.nowMs,
           fact: 'disproved',
@@ -145,8 +146,9 @@ function attemptsOf({ timeline }: Pick<Entry, 'timeline'>): Death['attempts'] {
 }
 
 /** 2^attempt seconds within a round of max_retries tries; after the round one try with each sweep, at the latest each minute. */
-function backoffOf(retry: Retry, config: Config): Backoff {
-  if (retry === 'soon') return conflictBackoff;
+const backoffOf = (retry: Retry, config: Config): Backoff => (retry === 'soon' ? conflictBackoff : recordBackoffOf(config));
+
+export function recordBackoffOf(config: Config): Backoff {
   const { behavior } = config;
   const { initial_delay, max_delay, backoff_factor } = config.policies.record;
   if (!behavior.exponential_backoff) return { firstMs: 2000, factor: 1, maxMs: 2000, jitter: noJitter };

@@ -1,3 +1,4 @@
+import type { ConfigChange } from './config-change.ts';
 import type { EmergencyInfo } from './entry.ts';
 import type { HealthStatus } from './words.ts';
 
@@ -30,6 +31,12 @@ export type ControlRequest =
   | { readonly op: 'breaker'; readonly action: 'list' | 'isolate' | 'reset'; readonly name: string | null; readonly why: string }
   | { readonly op: 'recover'; readonly apply: boolean }
   | { readonly op: 'status' }
+  /** What is in use of the configuration. */
+  | { readonly op: 'configuration' }
+  /** Look at hooks/config.json now, and take it up. */
+  | { readonly op: 'reload'; readonly by: 'person' | 'SIGHUP' }
+  /** Write that value (JSON, or text; null takes the key out) into hooks/config.json, if it is then still right, and take it up. */
+  | { readonly op: 'configure'; readonly key: string; readonly value: string | null }
   | { readonly op: 'stop'; readonly force: boolean };
 
 export type ControlReply =
@@ -57,10 +64,34 @@ export type ControlReply =
       readonly results: readonly { readonly plan: string; readonly done: boolean; readonly why: string }[];
     }
   | { readonly ok: true; readonly kind: 'status'; readonly status: DaemonStatus }
+  | {
+      readonly ok: true;
+      readonly kind: 'configuration';
+      readonly configuration: ConfigurationStatus;
+      readonly values: Readonly<Record<string, unknown>>;
+    }
+  /** `overridden`: the name in the environment that says over the key that was set. */
+  | {
+      readonly ok: true;
+      readonly kind: 'configured';
+      readonly changed: readonly ConfigChange[];
+      readonly needsRestart: readonly string[];
+      readonly overridden: string | null;
+    }
   | { readonly ok: true; readonly kind: 'breakers'; readonly breakers: readonly ShownBreaker[] }
   /** `already`: it had been requeued before. */
   | { readonly ok: true; readonly kind: 'requeued'; readonly id: string; readonly already: boolean }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
+
+/** What a daemon knows of its configuration. */
+export type ConfigurationStatus = {
+  /** When what is in use was read. */
+  readonly takenAtMs: number;
+  /** Keys whose value in the file is used only after a restart. */
+  readonly needsRestart: readonly string[];
+  /** What is wrong with the file as it is now; then the values before it stay in use. */
+  readonly refused: string | null;
+};
 
 /** A circuit breaker as a person sees it. */
 export type ShownBreaker = {
@@ -118,6 +149,7 @@ export type DaemonStatus = {
     readonly trouble?: StoreTrouble | null;
   };
   readonly draining: boolean;
+  readonly configuration?: ConfigurationStatus;
 };
 
 export type StoreTrouble = {

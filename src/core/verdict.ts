@@ -1,5 +1,5 @@
 import type { Adapter } from './agent.ts';
-import { backoffMs, jobBackoff } from './backoff.ts';
+import { type Backoff, backoffMs, jobBackoff } from './backoff.ts';
 import type { Config } from './config.ts';
 import { inMs } from './config.ts';
 import type { Ending, Entry } from './entry.ts';
@@ -104,10 +104,13 @@ export const lossOf = ({ exit }: Pick<Entry, 'exit'>): string =>
           : 'the session was lost';
 
 /** Policy `job`: 1, 2, 4, 8 … s ± 25 %, at most 300 s. */
-export function jobDelayMs(attempt: number, { run, policies: { job } }: Config, random: () => number): number {
+export const jobDelayMs = (attempt: number, config: Config, random: () => number): number =>
+  backoffMs(jobBackoffOf(config), attempt, random);
+
+export function jobBackoffOf({ run, policies: { job } }: Config): Backoff {
   const maxMs = job.max_delay === undefined ? jobBackoff.maxMs : inMs(job.max_delay);
   const firstMs = Math.min(maxMs, inMs(job.initial_delay ?? run.retry_delay));
-  return backoffMs({ ...jobBackoff, firstMs, maxMs, factor: job.backoff_factor ?? jobBackoff.factor }, attempt, random);
+  return { ...jobBackoff, firstMs, maxMs, factor: job.backoff_factor ?? jobBackoff.factor };
 }
 
 /** Attempts of policy `job` in all, the first one included. */

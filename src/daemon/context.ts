@@ -3,11 +3,12 @@ import type { Adapter } from '../core/agent.ts';
 import type { Config } from '../core/config.ts';
 import type { Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
-import type { World } from '../world.ts';
+import type { Settings, World } from '../world.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { LiveLedger } from './ledger.ts';
 import type { Notebook } from './notebook.ts';
 import type { Outside } from './outside.ts';
+import type { Reloading } from './reload.ts';
 import type { Tasks } from './tasks.ts';
 import type { createChanges, createWakeup } from './wakeup.ts';
 
@@ -25,10 +26,17 @@ export type EngineNeeds = {
   readonly secrets: readonly string[];
   readonly emulate: ScreenEmulator;
   readonly version: string;
+  /** Null: the configuration stays as it is for this engine's life. */
+  readonly settings?: Settings | null;
 };
 
 /** What the parts of the engine share. */
-export type Context = EngineNeeds & {
+export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
+  /** In use now: it changes when the file does (`reload.ts`). */
+  config: Config;
+  secrets: readonly string[];
+  readonly settings: Settings | null;
+  readonly reloading: Reloading;
   readonly owner: Owner;
   readonly startedAtMs: number;
   readonly ledger: LiveLedger;
@@ -37,7 +45,7 @@ export type Context = EngineNeeds & {
   readonly changes: ReturnType<typeof createChanges>;
   readonly steps: StepNeeds;
   /** Takes the registered secrets out of text that no run's own redactor has seen. */
-  readonly redactAll: (text: string) => string;
+  redactAll: (text: string) => string;
   readonly stop: AbortSignal;
   readonly outside: Outside;
   readonly notebook: Notebook;

@@ -22,6 +22,7 @@ import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
 import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
+import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
 import { answer, statusOf } from './requests.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
 import { bringToEnd, dueInLineAtMs } from './settle.ts';
@@ -87,6 +88,7 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
     },
     async pass() {
       context.tasks.check();
+      lookAtConfig(context);
       const lookAgainAtMs = await look(context);
       if (needs.scope.kind === 'daemon' && context.world.clock.monotonicMs() >= adoptDueMs) {
         adoptDueMs = context.world.clock.monotonicMs() + adoptEveryMs;
@@ -142,8 +144,12 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
   });
   const steps: StepNeeds = {
     world,
-    config: needs.config,
-    secrets: needs.secrets,
+    get config() {
+      return context.config;
+    },
+    get secrets() {
+      return context.secrets;
+    },
     emulate: needs.emulate,
     syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
     claimedMarkers: sharedInTurn(world, () => Map.groupBy(world.files.list(world.home.spool.cur), runOfMarker)),
@@ -159,8 +165,11 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     },
   };
   const nowMs = world.clock.nowMs();
-  return {
+  const settings = needs.settings ?? null;
+  const context: Context = {
     ...needs,
+    settings,
+    reloading: newReloading(settings, nowMs),
     redactAll: redactorOf(needs.secrets, world.digest),
     owner: world.processes.self(),
     startedAtMs: nowMs,
@@ -187,6 +196,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
       claimDueMs: 0,
     },
   };
+  return context;
 }
 
 /** A claimed marker's name is `<run>.<uuid>`. */
@@ -530,6 +540,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   if (context.notebook.rows.length > 0) next = Math.min(next, nowMs + tellRowsEveryMs);
+  next = Math.min(next, nowMs + leftUntil(configDueMs(context)));
   // Where all places are taken, the end of one of them wakes us.
   const hasPlace = context.tasks.count('run:') < completionsMax;
   for (const entry of ledger.all()) {

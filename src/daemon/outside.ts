@@ -36,6 +36,8 @@ export type Outside = {
   refuses(name: BreakerName): boolean;
   /** The store's cheap look past its open breaker; the monitor's alone. */
   ping(): Promise<void>;
+  /** Other numbers for the breakers, from now on. */
+  tune(config: Pick<Config, 'breakers'>): void;
   /** Told of each change of a breaker's state. */
   onChange: ((change: NamedBreakerChange) => void) | null;
   /** Told of each answer of the store, after its breaker. */
@@ -46,9 +48,7 @@ export type Outside = {
 type Needs = { readonly restores: 'all' | 'isolated' };
 
 export function behindBreakers(world: World, config: Config, { restores }: Needs): Outside {
-  const profileOf = new Map(
-    breakerNames.map((name) => [name, profileFor(adapters[name].profile, config.breakers[adapters[name].numbers])]),
-  );
+  const profileOf = profilesFor(config);
   const timeouts = new Timeouts(world.clock);
   const breakers = new Breakers({
     clock: world.clock,
@@ -94,6 +94,13 @@ export function behindBreakers(world: World, config: Config, { restores }: Needs
     of,
     refuses: (name) => of(name).refuses(world.clock.monotonicMs()),
     ping: () => world.store.ping(),
+    tune(next) {
+      for (const [name, profile] of profilesFor(next)) {
+        if (JSON.stringify(profile) === JSON.stringify(profileOf.get(name))) continue;
+        profileOf.set(name, profile);
+        breakers.retune(name, profile);
+      }
+    },
     onChange: null,
     onStore: null,
   };
@@ -141,6 +148,11 @@ function storeClassOf(error: unknown): ErrorClass {
   if (error.code === 'STORE_ACCESS') return 'network';
   return error.code.startsWith('STORE_') && error.code !== 'STORE_CONFLICT' ? classOf(error) : 'permanent';
 }
+
+export const numbersOf = (name: BreakerName): keyof Config['breakers'] => adapters[name].numbers;
+
+export const profilesFor = ({ breakers }: Pick<Config, 'breakers'>): Map<BreakerName, BreakerProfile> =>
+  new Map(breakerNames.map((name) => [name, profileFor(adapters[name].profile, breakers[adapters[name].numbers])]));
 
 function profileFor(profile: BreakerProfile, numbers: BreakerNumbers): BreakerProfile {
   const { failure_threshold, success_threshold, timeout, max_timeout } = numbers;

@@ -1,4 +1,4 @@
-import { inMs } from '../core/config.ts';
+import { type Config, inMs } from '../core/config.ts';
 import type { ControlReply } from '../core/control.ts';
 import type { RunRef } from '../core/todo.ts';
 import type { Actions } from '../healing/apply.ts';
@@ -28,6 +28,11 @@ export function sweepWhenDue(context: Context, look: () => Promise<unknown>): vo
     },
     (error) => world.log.warn('monitor', 'sweep failed', { reason: error.message }),
   );
+}
+
+/** The interval has changed: it is counted from now. */
+export function sweepBy({ behavior }: Pick<Config, 'behavior'>, context: Context): void {
+  if (dueMs.has(context)) dueMs.set(context, context.world.clock.monotonicMs() + inMs(behavior.health_check_interval));
 }
 
 /** When the next sweep is due, by the monotonic clock: the loop must not sleep through it. */

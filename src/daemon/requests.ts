@@ -13,6 +13,7 @@ import { commandBreaker, shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
 import { requeue } from './dead-letters.ts';
 import { emergency } from './emergency.ts';
+import { configurationInUse, configurationStatus, configure, reloadNow } from './reload.ts';
 import { claim } from './starts.ts';
 import { troubleOf } from './store-care.ts';
 import { say } from './words.ts';
@@ -61,6 +62,12 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
       return breaker(context, request);
     case 'status':
       return { ok: true, kind: 'status', status: statusOf(context) };
+    case 'configuration':
+      return configurationInUse(context);
+    case 'reload':
+      return reloadNow(context, request.by, stop);
+    case 'configure':
+      return configure(context, request, stop);
     case 'recover':
     case 'stop':
       return refusal('REFUSED', `the engine does not serve "${request.op}" itself`);
@@ -98,6 +105,7 @@ export function statusOf(context: Context): DaemonStatus {
     lastSweepAtMs: context.state.lastSweepAtMs,
     store: { ...context.state.store, ...storeFigures(context), trouble: troubleOf(context) },
     draining: context.state.draining,
+    configuration: configurationStatus(context),
   };
 }
 

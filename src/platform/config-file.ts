@@ -60,7 +60,7 @@ const notConfig = new Set(
 const configName = /^TODO_(BEHAVIOR|EMERGENCY|PATHS|LOGGING|STORE|SLOTS|RUN|MONITORING|POLICIES|BREAKERS|AGENTS)(_|$)/;
 
 /** Sorted, so that the digest does not hang on the order of an environment. An empty value says nothing. */
-function saidBy(env: ConfigQuestion['env']): [name: string, value: string][] {
+export function saidBy(env: ConfigQuestion['env']): [name: string, value: string][] {
   return Object.entries(env)
     .filter(
       (pair): pair is [string, string] =>
@@ -98,7 +98,7 @@ function keep(path: string, digest: string, { config, warnings }: LoadedConfig, 
   }
 }
 
-function readIfThere(path: string): string | null {
+export function readIfThere(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
@@ -107,7 +107,7 @@ function readIfThere(path: string): string | null {
   }
 }
 
-function invalid(path: string, problems: readonly ConfigProblem[]): OperationalError {
+export function invalid(path: string, problems: readonly ConfigProblem[], about = { operation: 'reading' }): OperationalError {
   const lines = problems.map(({ key, got, bound, fix }) => `"${key}": ${bound}, got ${got}; ${fix}`);
-  return new OperationalError('CONFIG_INVALID', { operation: 'reading', subject: path, why: lines.join('\n  ') });
+  return new OperationalError('CONFIG_INVALID', { ...about, subject: path, why: lines.join('\n  ') });
 }

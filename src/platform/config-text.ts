@@ -1,13 +1,37 @@
-import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import { applyEdits, modify, type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { type ConfigProblem, type ParsedConfig, parseConfig } from '../core/config.ts';
 import { isObject } from '../core/shape.ts';
 
 /** JSONC and what the environment says over it, as one config or as all that is wrong with both. Loaded only when the result is not known yet. */
-export function parseConfigText(text: string, said: readonly (readonly [name: string, value: string])[]): ParsedConfig {
+export function parseConfigText(text: string, said: Said, { allowEmpty = true } = {}): ParsedConfig {
   const errors: ParseError[] = [];
-  const value: unknown = parse(text, errors, { allowTrailingComma: true, allowEmptyContent: true }) ?? {};
+  const found: unknown = parse(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
+  if (found === undefined && errors.length === 0 && !allowEmpty) return { problems: [nothingThere] };
+  const value = found ?? {};
   if (errors.length > 0) return { problems: errors.slice(0, 20).map((error) => syntaxProblem(error, text)) };
   return parseConfig(isObject(value) ? overlaid(value, said) : value);
+}
+
+const nothingThere: ConfigProblem = {
+  key: '(whole file)',
+  got: 'nothing',
+  bound: 'one object, at least {}',
+  fix: 'write it whole',
+};
+
+export type Said = readonly (readonly [name: string, value: string])[];
+
+/** What the file says by itself; null where it is no object. */
+export function configValue(text: string): Record<string, unknown> | null {
+  const errors: ParseError[] = [];
+  const value: unknown = parse(text, errors, { allowTrailingComma: true, allowEmptyContent: true }) ?? {};
+  return errors.length === 0 && isObject(value) ? value : null;
+}
+
+/** The text with that value under the dotted key; undefined takes the key out. Comments and all else stay as they are. */
+export function withValue(text: string, key: string, value: unknown): string {
+  const whole = configValue(text) === null || text.trim() === '' ? '{}\n' : text;
+  return applyEdits(whole, modify(whole, key.split('.'), value, { formattingOptions: { insertSpaces: true, tabSize: 2, eol: '\n' } }));
 }
 
 function syntaxProblem({ error, offset }: ParseError, text: string): ConfigProblem {
@@ -32,7 +56,7 @@ function overlaid(file: Record<string, unknown>, said: readonly (readonly [name:
 }
 
 /** Numbers, true, false, null, lists and objects as JSON has them; anything else is text. */
-function typed(text: string): unknown {
+export function typed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -22,6 +22,9 @@ const shapes = {
   breaker: { action: ['list', 'isolate', 'reset'], name: 'text?', why: 'text' },
   recover: { apply: 'flag' },
   status: {},
+  configuration: {},
+  reload: { by: ['person', 'SIGHUP'] },
+  configure: { key: 'text', value: 'text?' },
   stop: { force: 'flag' },
 } as const satisfies {
   readonly [Op in ControlRequest['op']]: Readonly<Record<Exclude<keyof Extract<ControlRequest, { op: Op }>, 'op'>, Kind>>;

@@ -89,8 +89,8 @@ type State =
  * what is refused was never sent.
  */
 export class Breaker {
-  readonly profile: BreakerProfile;
-  readonly #isTimed: boolean;
+  #profile: BreakerProfile;
+  #isTimed: boolean;
   readonly #random: () => number;
   readonly #changed: ((change: BreakerChange) => void) | undefined;
   #state: State;
@@ -103,12 +103,16 @@ export class Breaker {
   #sinceMs: number;
 
   constructor(profile: BreakerProfile, nowMs: number, random: () => number, changed?: (change: BreakerChange) => void) {
-    this.profile = profile;
-    this.#isTimed = profile.window.kind === 'timed' || profile.slow !== null;
+    this.#profile = profile;
+    this.#isTimed = isTimed(profile);
     this.#random = random;
     this.#changed = changed;
     this.#sinceMs = nowMs;
     this.#state = this.#closed();
+  }
+
+  get profile(): BreakerProfile {
+    return this.#profile;
   }
 
   get state(): BreakerState {
@@ -117,7 +121,7 @@ export class Breaker {
 
   /** Whether `admit` depends on the time that it is told; else any will do. */
   get asksTimeToAdmit(): boolean {
-    return this.profile.slow !== null || this.#state.state !== 'closed';
+    return this.#profile.slow !== null || this.#state.state !== 'closed';
   }
 
   /** The same of `settle`. */
@@ -140,7 +144,7 @@ export class Breaker {
       return noPermit;
     }
     const successes = state.state === 'half-open' ? state.successes : 0;
-    const leaseEndsAtMs = nowMs + this.profile.probeLeaseMs;
+    const leaseEndsAtMs = nowMs + this.#profile.probeLeaseMs;
     if (state.state === 'open') this.#become({ state: 'half-open', successes, leaseEndsAtMs }, nowMs, 'its wait is over', null);
     else {
       this.#generation++;
@@ -181,6 +185,16 @@ export class Breaker {
     this.#reopenings = 0;
     if (this.#state.state === 'closed') this.#state = this.#closed();
     else this.#become(this.#closed(), nowMs, why, null);
+  }
+
+  /** Other numbers from now on. Its state stays; failures in a row still count, and an open one waits no longer than it would by the new numbers. */
+  retune(profile: BreakerProfile, nowMs: number): void {
+    const state = this.#state;
+    this.#profile = profile;
+    this.#isTimed = isTimed(profile);
+    if (state.state === 'closed')
+      this.#state = { state: 'closed', window: newWindow(profile.window, profile.slow, state.window.failures(nowMs)) };
+    if (state.state === 'open') this.#state = { state: 'open', probeAtMs: Math.min(state.probeAtMs, nowMs + this.#openMs()) };
   }
 
   /** Somebody else saw the other side answer: the wait of an open breaker is over, and the next call is its probe. */
@@ -240,7 +254,7 @@ export class Breaker {
   }
 
   #closed(): State {
-    return { state: 'closed', window: newWindow(this.profile.window, this.profile.slow) };
+    return { state: 'closed', window: newWindow(this.#profile.window, this.#profile.slow) };
   }
 
   #waitMs(state: State, nowMs: number): number {
@@ -259,13 +273,13 @@ export class Breaker {
   }
 
   #count(window: Window, failed: boolean, tookMs: number, nowMs: number): void {
-    const { slow } = this.profile;
+    const { slow } = this.#profile;
     const isSlow = slow !== null && tookMs > slow.overMs;
     if (window.add(failed, isSlow, nowMs)) this.#open(nowMs, failed ? 'too many calls failed' : 'too many calls were slow');
   }
 
   #probed(successes: number, outcome: CallOutcome, tookMs: number, nowMs: number): void {
-    const { slow } = this.profile;
+    const { slow } = this.#profile;
     const isSlow = slow !== null && tookMs > slow.overMs;
     if (outcome === 'failure' || (outcome === 'success' && isSlow)) {
       this.#reopenings++;
@@ -273,7 +287,7 @@ export class Breaker {
       return;
     }
     const now = successes + (outcome === 'success' ? 1 : 0);
-    if (now >= this.profile.successes) {
+    if (now >= this.#profile.successes) {
       this.#reopenings = 0;
       this.#become(this.#closed(), nowMs, now === 1 ? 'a probe succeeded' : `${now} probes succeeded`, null);
       return;
@@ -288,13 +302,13 @@ export class Breaker {
   }
 
   #openMs(): number {
-    const { openMs, openFactor, openMaxMs, openSpread } = this.profile;
+    const { openMs, openFactor, openMaxMs, openSpread } = this.#profile;
     const grownMs = Math.min(Math.max(openMs, openMaxMs), openMs * openFactor ** this.#reopenings);
     return grownMs * (1 + openSpread * this.#random());
   }
 
   #longestMs(): number {
-    const { openMs, openMaxMs, openSpread } = this.profile;
+    const { openMs, openMaxMs, openSpread } = this.#profile;
     return Math.max(openMs, openMaxMs) * (1 + openSpread);
   }
 
@@ -307,6 +321,8 @@ export class Breaker {
     if (this.#changed !== undefined) tell(this.#changed, { from, to: state.state, atMs: nowMs, why, waitMs });
   }
 }
+
+const isTimed = ({ window, slow }: BreakerProfile): boolean => window.kind === 'timed' || slow !== null;
 
 /** What was saved, or null where it is not what we would have written: then the breaker starts closed and learns anew. */
 export function parseSavedBreaker(value: unknown): SavedBreaker | null {

@@ -41,6 +41,11 @@ export class Breakers {
     return breaker;
   }
 
+  /** Other numbers for the breaker of that name, where there is one yet. */
+  retune(name: string, profile: BreakerProfile): void {
+    this.#breakers.get(name)?.retune(profile, this.#needs.clock.monotonicMs());
+  }
+
   list(): readonly NamedBreakerLook[] {
     const nowMs = this.#needs.clock.monotonicMs();
     return [...this.#breakers].map(([name, breaker]) => ({ name, ...breaker.look(nowMs) }));

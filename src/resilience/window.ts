@@ -17,10 +17,11 @@ export interface Window {
   failures(atMs: number): number;
 }
 
-export function newWindow(rule: WindowRule, slow: SlowRule | null): Window {
+/** `inARow`: failures that were counted before, by a window with other numbers. */
+export function newWindow(rule: WindowRule, slow: SlowRule | null, inARow = 0): Window {
   switch (rule.kind) {
     case 'consecutive':
-      return new Consecutive(rule.failures);
+      return new Consecutive(rule.failures, inARow);
     case 'counted':
       return new Counted(rule.calls, { minCalls: rule.minCalls, failureRate: rule.failureRate, slowRate: slow?.rate ?? Number.NaN });
     case 'timed':
@@ -38,10 +39,11 @@ const isTooMuch = (calls: number, failed: number, slow: number, bounds: Bounds):
 
 class Consecutive implements Window {
   readonly #most: number;
-  #inARow = 0;
+  #inARow: number;
 
-  constructor(failures: number) {
+  constructor(failures: number, inARow: number) {
     this.#most = failures;
+    this.#inARow = inARow;
   }
 
   add(failed: boolean, slow: boolean): boolean {

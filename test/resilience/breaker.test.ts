@@ -275,6 +275,23 @@ test('reset closes it whatever it was, with nothing behind it', () => {
   assert.equal(it.wait, 120_000, 'and the growth of the waits');
 });
 
+test('retuned it stays what it is: failures in a row still count, and an open one waits no longer than by the new numbers', () => {
+  const it = rig();
+  it.fail(2);
+  it.breaker.retune({ ...profiles.default, window: { kind: 'consecutive', failures: 3 } }, it.nowMs);
+  assert.equal(it.breaker.look(it.nowMs).failures, 2);
+  it.fail(1);
+  assert.equal(it.breaker.state, 'open', 'the third');
+  assert.equal(it.wait, 30_000);
+  it.breaker.retune({ ...profiles.default, openMs: 60_000, successes: 1 }, it.nowMs);
+  assert.equal(it.wait, 30_000, 'never prolonged');
+  it.breaker.retune({ ...profiles.default, openMs: 500, successes: 1 }, it.nowMs);
+  assert.equal(it.wait, 500);
+  it.pass(500);
+  it.call('success');
+  assert.equal(it.breaker.state, 'closed', 'by as many probes as it now wants');
+});
+
 test('an open breaker saved with 20 s left has 20 s left in the next process', () => {
   const it = rig();
   it.fail(5);

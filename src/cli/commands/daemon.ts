@@ -19,10 +19,12 @@ export const command: CommandModule = {
         return (await import('../daemon-control.ts')).stopCommand(call, force);
       case 'status':
         return (await import('../daemon-control.ts')).statusCommand(call);
+      case 'reload':
+        return (await import('../configuration.ts')).reloadCommand(call);
       case 'restart':
         return (await import('../daemon-control.ts')).restartCommand(call, force);
       default:
-        throw usage('daemon', `no action ${action}`, 'Known: run, start, stop, status, restart. See: todo daemon --help');
+        throw usage('daemon', `no action ${action}`, 'Known: run, start, stop, status, reload, restart. See: todo daemon --help');
     }
   },
 };

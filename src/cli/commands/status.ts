@@ -43,6 +43,7 @@ export const command: CommandModule = {
       store: daemon?.store ?? null,
       lastPassAtMs: daemon?.lastPassAtMs ?? null,
       lastSweepAtMs: daemon?.lastSweepAtMs ?? null,
+      configuration: daemon?.configuration ?? null,
     });
     for (const line of describe({ daemon, silentPid: silent?.pid ?? null, live, waiting }, opened, out)) out.line(line);
     return exit.yes;
@@ -111,6 +112,7 @@ function describe({ daemon, silentPid, live, waiting }: Seen, { world }: Opened,
       ],
       ['store', storeLine(daemon, waiting, world.store.driver, paint)],
       ['waiting', typeof waiting === 'number' ? `${waiting} ${waiting === 1 ? 'todo' : 'todos'}` : null],
+      ['settings', settingsLine(daemon, paint)],
       ['home', world.home.root],
     ],
     out,
@@ -123,6 +125,12 @@ function daemonLine(daemon: DaemonStatus | null, silentPid: number | null, nowMs
     return `${paint('green', '● running')}  pid ${daemon.pid}, since ${spanText(nowMs - daemon.startedAtMs)}${daemon.draining ? paint('yellow', ', stopping') : ''}`;
   if (silentPid !== null) return `${paint('red', '✘ does not answer')}  pid ${silentPid}. End it with: todo daemon stop --force`;
   return `${paint('yellow', '○ not running')}  start it with: todo daemon start`;
+}
+
+function settingsLine(daemon: DaemonStatus | null, paint: Paint): string | null {
+  const { refused = null, needsRestart = [] } = daemon?.configuration ?? {};
+  if (refused !== null) return paint('yellow', `those before are in use: ${plain(refused)}`);
+  return needsRestart.length === 0 ? null : `used after a restart: ${needsRestart.join(', ')}`;
 }
 
 function storeLine(daemon: DaemonStatus | null, waiting: number | string, driver: string, paint: Paint): string {

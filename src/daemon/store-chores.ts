@@ -19,7 +19,8 @@ export function chore(context: Context, name: string, everyMs: number, work: () 
   dueAt.set(context, due);
   // A host's clock that is set back by an hour must not cost an hour of leases.
   const nowMs = context.world.clock.monotonicMs();
-  if (nowMs < (due.get(name) ?? 0) || context.state.store.reachable === 'no') return;
+  // One that is under way may have found out when it is due again: that must not be put off by a pass in between.
+  if (nowMs < (due.get(name) ?? 0) || context.state.store.reachable === 'no' || context.tasks.busy(`store:${name}`)) return;
   due.set(name, nowMs + everyMs);
   context.tasks.start(`store:${name}`, work, (error) => context.world.log.warn('monitor', `${name} failed`, { reason: messageOf(error) }));
 }

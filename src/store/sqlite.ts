@@ -7,7 +7,7 @@ import { span } from './span.ts';
 import { sqliteConditions } from './sqlite-conditions.ts';
 import { writersOf } from './sqlite-holders.ts';
 import { createStore, type StoreNeeds } from './store.ts';
-import { affectedBy, type Result, runNow, type Statement, Undo, type Work } from './work.ts';
+import { affectedBy, type Result, rowOf, runNow, type Statement, Undo, type Work } from './work.ts';
 
 /** What this driver uses of `platform/sqlite.ts`, which it may not import: journal and store share one connection and its commits. */
 export type SqliteDatabase = { prepare(sql: string): StatementSync; readonly path?: string };
@@ -78,10 +78,10 @@ export function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitte
         return { found: [{ kind: 'busy', holder: writers[0]?.pid ?? null, heldMs, text }], blind: null };
       },
       reset: async () => 'nothing to close: SQLite has one connection, which the journal needs too',
-      async optimize(tables) {
-        const about = { operation: 'renewing', subject: 'the statistics of the store' };
-        await write(about, () => analyze(tables));
-        return `statistics of ${tables.length} tables renewed`;
+      async optimize() {
+        const about = { operation: 'dropping', subject: 'the statistics of the store' };
+        const dropped = await write(about, dropStatistics);
+        return dropped === 0 ? 'nothing to renew: SQLite plans without statistics' : `statistics of ${dropped} indexes dropped`;
       },
       conditions: async () => sqliteConditions(database),
     },
@@ -91,8 +91,16 @@ export function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitte
   };
 }
 
-function* analyze(tables: readonly string[]): Work<void> {
-  for (const table of tables) yield* affectedBy(`ANALYZE ${table}`);
+/**
+ * SQLite's statistics are averages: where ten statuses share a million todos each is taken for a tenth of them, and the two that run are looked for
+ * by reading all. Without any it takes the index that an equality names, which our statements are written for. Somebody may have run ANALYZE.
+ */
+function* dropStatistics(): Work<number> {
+  if ((yield* rowOf(`SELECT name FROM sqlite_master WHERE name = 'sqlite_stat1'`)) === null) return 0;
+  const dropped = yield* affectedBy('DELETE FROM sqlite_stat1');
+  // Read anew, also by this connection and for statements that are prepared.
+  yield* affectedBy('ANALYZE sqlite_schema');
+  return dropped;
 }
 
 /** SQLite holds 1,000,000,000 bytes in one row; a record has three long values. */

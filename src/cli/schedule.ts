@@ -11,7 +11,7 @@ type World = Opened['world'];
 export async function scheduleWord(
   { id: todoId }: Pick<Todo, 'id'>,
   word: Pick<Scheduled, 'verb' | 'summary' | 'reason' | 'force' | 'atMs'>,
-  { world }: Opened,
+  { world }: Pick<Opened, 'world'>,
 ): Promise<Scheduled> {
   const item: Scheduled = { id: world.random.uuidv7(), todoId, ...word, saidAtMs: world.clock.nowMs() };
   await world.journal.setNote(scheduleKey(todoId), JSON.stringify(item));

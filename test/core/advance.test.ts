@@ -70,6 +70,14 @@ test('a look that disproves goes back, at most five times', () => {
   assert.match(now.givenUp ?? '', /no row/);
 });
 
+test('what a look disproved is written again at once; a look that goes on saying no, to a node that is behind, is given time', () => {
+  const again = (disproved: number) =>
+    advance(entry({ fact: 'recorded', disproved }), { kind: 'disproved', backTo: 'reported', reason: 'no row' }, config, at);
+  assert.equal(again(0).nextAttemptAtMs, 0);
+  const waitsMs = [1, 2, 3, 4].map((disproved) => again(disproved).nextAttemptAtMs - at.nowMs);
+  assert.ok(waitsMs[0]! >= 1000 && waitsMs.reduce((sum, ms) => sum + ms, 0) >= 10_000, `${waitsMs}`);
+});
+
 test('an ended completion never moves, whatever is said of it', () => {
   for (const fact of ['closed', 'dead-lettered'] as const)
     assert.throws(() => advance(entry({ fact }), { kind: 'done', fact: 'collected' }, config, at), /cannot move/);

@@ -273,7 +273,9 @@ function completedIsProven(simulation: Simulation): Checker {
       behavior.run_max ?? Number.POSITIVE_INFINITY,
       (todo.timeoutMs ?? Number.POSITIVE_INFINITY) / 1000,
     ];
-    const jumped = simulation.machines.some((machine) => machine.faults.plan.clockJumps.length > 0);
+    const jumped =
+      simulation.machines.some((machine) => machine.faults.plan.clockJumps.length > 0) ||
+      simulation.plan.cluster?.failovers.some(({ clockStepMs }) => clockStepMs !== 0);
     const run = simulation.rows.runs.get(record.runId)!;
     return jumped || simulation.storeMs() - run.startedAtMs >= Math.min(...limits) * 1000 - 1000;
   }
@@ -358,7 +360,7 @@ function everyTodoEnds(simulation: Simulation): Checker {
         const why = whyUnsettled(simulation, todo);
         if (why !== null) simulation.violate(promise, `todo ${todo.number} is ${todo.status}: ${why}`);
       }
-      for (const machine of simulation.machines) {
+      for (const machine of simulation.hosts) {
         for (const entry of machine.journal.all()) {
           if (!hasEnded(entry.fact) && !isVisiblyWaiting(simulation, entry))
             simulation.violate(
@@ -378,7 +380,8 @@ function everyTodoEnds(simulation: Simulation): Checker {
 /** A deadline that nobody kept is a promise that nobody keeps: neither before its time nor long after it. */
 function judgePunctuality(simulation: Simulation, machine: Machine, entry: Entry, promise: string): void {
   const { behavior } = simulation.plan.config;
-  if (machine.faults.plan.clockJumps.length > 0 || entry.kind === 'external') return;
+  const steps = simulation.plan.cluster?.failovers.some(({ clockStepMs }) => clockStepMs !== 0) ?? false;
+  if (steps || machine.faults.plan.clockJumps.length > 0 || entry.kind === 'external') return;
   const truth = simulation.truth.run(entry.ref.runId);
   const run = simulation.rows.runs.get(entry.ref.runId);
   if (run === undefined || behavior.completion_timeout_action !== 'warn') return;
@@ -444,7 +447,7 @@ function waitsForAnother(todos: ReadonlyMap<string, Todo>, { after }: Todo): boo
 
 function slotsAreTaken(simulation: Simulation, todo: Todo): boolean {
   const { slots } = simulation.plan.config;
-  return simulation.machines.every(({ host }) => {
+  return simulation.hosts.every(({ host }) => {
     const busy = [...simulation.rows.todos.values()].filter(
       (other) => other.runId !== null && isInProgress(other.status) && simulation.rows.runs.get(other.runId)?.host === host.id,
     );

@@ -37,6 +37,7 @@ export const todo = (key: string, more: Partial<TodoPlan> = {}): TodoPlan => ({
 export const machine = (name: string, more: Partial<Omit<MachinePlan, 'faults'>> = {}, faults: Partial<FaultPlan> = {}): MachinePlan => ({
   name,
   wallOffsetMs: 0,
+  driftPpm: 0,
   legacy: true,
   watcher: 1,
   crashes: [],
@@ -61,6 +62,7 @@ export function written(parts: {
     config,
     machines: parts.machines ?? [machine('alpha')],
     storeOffsetMs: 0,
+    cluster: null,
     longMaxBytes: null,
     todos: parts.todos,
     trace: true,

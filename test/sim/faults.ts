@@ -10,6 +10,10 @@ export type StoreTrouble =
   | 'timeout'
   /** The answer is lost; the write happened or not. */
   | 'in-doubt'
+  /** Cut off one way: what is sent arrives, no answer comes back. */
+  | 'one-way'
+  /** Cut off both ways: nothing arrives, and nobody says so. */
+  | 'two-way'
   | 'read-only'
   | 'access';
 
@@ -19,6 +23,8 @@ export type FaultPlan = {
   readonly healAtMs: number;
   readonly store: readonly (Window & { readonly trouble: StoreTrouble })[];
   readonly storeFlaky: { readonly unreachable: number; readonly inDoubt: number; readonly conflict: number; readonly timeout: number };
+  /** Reads are answered by a node that is behind the others. */
+  readonly stale: readonly Window[];
   /** Share of in-doubt writes that happen, and of those the share that happens only after the client has given up. */
   readonly inDoubtApplied: number;
   readonly inDoubtLate: number;
@@ -41,6 +47,7 @@ export const noFaults: FaultPlan = {
   healAtMs: 0,
   store: [],
   storeFlaky: { unreachable: 0, inDoubt: 0, conflict: 0, timeout: 0 },
+  stale: [],
   inDoubtApplied: 0.5,
   inDoubtLate: 0,
   latencyMaxMs: 5,
@@ -107,6 +114,10 @@ export class Faults {
               : null);
     if (trouble !== null) this.#hit(`store ${trouble}`, true);
     return trouble;
+  }
+
+  readsAreStale(): boolean {
+    return this.#hit('store stale', this.#in(this.plan.stale));
   }
 
   diskIsFull(): boolean {

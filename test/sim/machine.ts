@@ -17,6 +17,7 @@ export const epochMs = Date.UTC(2030, 0, 1);
 export type MachinePlan = {
   readonly name: string;
   readonly wallOffsetMs: number;
+  readonly driftPpm: number;
   readonly faults: Faults;
   readonly legacy: boolean;
   readonly watcher: number;
@@ -61,6 +62,8 @@ export class Machine {
   readonly nature: Actor;
   bootId: string;
   wallOffsetMs: number;
+  /** How fast its quartz is: of the wall clock, the monotonic one, and each sleep. */
+  readonly rate: number;
   /** Who holds lock.db; the operating system frees it when that process dies. */
   lockedBy: number | null = null;
   /** The daemon whose socket answers, if one lives. */
@@ -81,6 +84,7 @@ export class Machine {
     this.#around = around;
     this.#watcher = plan.watcher;
     this.wallOffsetMs = plan.wallOffsetMs;
+    this.rate = 1 + plan.driftPpm / 1e6;
     this.bootId = `${plan.name}-boot-0`;
     // The kernel's times have fractions of a millisecond, the clock that programs read has none.
     this.disk = new Disk(() => this.wallMs() + 0.25);
@@ -102,7 +106,11 @@ export class Machine {
   }
 
   wallMs(): number {
-    return epochMs + Math.floor(this.timeline.nowMs) + this.wallOffsetMs;
+    return epochMs + Math.floor(this.monotonicMs()) + this.wallOffsetMs;
+  }
+
+  monotonicMs(): number {
+    return this.timeline.nowMs * this.rate;
   }
 
   agentActor(runId: string): Actor {

@@ -39,11 +39,16 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     return { todo, run };
   };
 
+  const tellNote = (row: NoteRow): void => {
+    rows.notes.push(row);
+    changed({ kind: 'note', after: row });
+  };
+
   /** The audit row of one change, as the databases write it. */
   const tellChange = (todo: Todo, to: Partial<Todo>, by: string, runId: string | null = null): void => {
     const tell = (what: 'status' | 'held', from: string | number, into: string | number, reason: string | null): void => {
       const detail = JSON.stringify({ from, to: into, by, reason });
-      if (from !== into) rows.notes.push({ kind: 'audit', todoId: todo.id, runId, atMs: now(), what, detail });
+      if (from !== into) tellNote({ kind: 'audit', todoId: todo.id, runId, atMs: now(), what, detail });
     };
     if (to.status !== undefined) tell('status', todo.status, to.status, to.reason ?? null);
     if (to.held !== undefined && runId === null) tell('held', Number(todo.held), Number(to.held), null);
@@ -120,6 +125,10 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       if (own !== null) return own;
       const chosen = request.todoId === null ? nextFor(rows, request, now()) : namedFor(rows, request);
       if ('kind' in chosen) return chosen;
+      if (options.between !== undefined) await options.between();
+      // Granted by a write that finds the row as it was chosen; whoever came between has won.
+      if (todoOf(chosen.id) !== chosen || !hasSlot(rows, request, chosen))
+        throw new OperationalError('STORE_CONFLICT', { operation: 'claiming', subject: chosen.id, why: 'another node has changed it' });
       const atMs = now();
       const run: Run = {
         id: request.runId,
@@ -277,8 +286,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     },
 
     async note(row) {
-      rows.notes.push(row);
-      changed({ kind: 'note', after: row });
+      tellNote(row);
     },
 
     async notesOf(todoId) {
@@ -322,6 +330,8 @@ export type MemoryStoreOptions = {
   readonly rows?: Rows;
   /** Told of every change, at the moment it becomes true. */
   readonly onChange?: (change: StoreChange) => void;
+  /** What other nodes of a cluster do between the choice of a todo and its claim: locks are no news to them. */
+  readonly between?: () => Promise<void>;
   /** What this store can hold of one long value; the rest is noted. */
   readonly longMaxBytes?: number;
 };

@@ -5,8 +5,8 @@
 //   npm run sim -- --minutes 30               as many as fit, from a seed of today on
 // What failed is told with the line that tells it again. Exit code 1 when anything failed.
 import { parseArgs } from 'node:util';
+import { storyOf } from './many-hosts.ts';
 import { replayLine, type Tally, tellMany } from './pool.ts';
-import { scenarioOf } from './scenario.ts';
 import { tell } from './story.ts';
 
 const { values } = parseArgs({
@@ -36,7 +36,7 @@ else if (values.minutes !== undefined) {
 }
 
 async function one(seed: number): Promise<void> {
-  const outcome = await tell(scenarioOf(seed, values.trace));
+  const outcome = await tell(storyOf(seed, values.trace));
   if (values.trace) say(outcome.lines.join('\n'));
   say(`seed ${seed}: ${outcome.steps} steps, ${outcome.events} events, ${Math.round(outcome.virtualMs / 1000)} s of virtual time`);
   say(listed(outcome.counts));

@@ -1,5 +1,6 @@
 import { type Config, defaultConfig } from '../../src/core/config.ts';
 import type { ControlRequest } from '../../src/core/control.ts';
+import type { ScheduledVerb } from '../../src/core/schedule.ts';
 import type { Says } from '../../src/core/words.ts';
 import type { Act } from './agents.ts';
 import { type FaultPlan, noFaults, type StoreTrouble, type Window } from './faults.ts';
@@ -16,11 +17,22 @@ export type Event = { readonly atMs: number } & (
       readonly verb: Extract<ControlRequest, { op: 'verb' }>['verb'];
       readonly force: boolean;
     }
+  /** The same word, `--in` some time. */
+  | {
+      readonly do: 'put-off';
+      readonly machine: number;
+      readonly todo: string;
+      readonly verb: ScheduledVerb;
+      readonly inMs: number;
+      readonly force: boolean;
+    }
   | { readonly do: 'emergency'; readonly machine: number; readonly todo: string; readonly action: 'complete' | 'reset' | 'stall' }
   | { readonly do: 'requeue'; readonly machine: number; readonly todo: string }
   /** `todo run [ID]` beside the daemon. */
   | { readonly do: 'run'; readonly machine: number; readonly todo: string | null; readonly crash: CrashPlan | null }
   | { readonly do: 'kill'; readonly machine: number; readonly kind: 'process' | 'power' }
+  /** The host is never seen again. */
+  | { readonly do: 'gone-for-good'; readonly machine: number }
   | { readonly do: 'second-daemon'; readonly machine: number }
   /** A lock that does not lock (a network disk): two daemons in one home. */
   | { readonly do: 'rogue-daemon'; readonly machine: number }
@@ -63,6 +75,7 @@ export function scenarioOf(seed: number, trace = false): Scenario {
     machines,
     // SQLite has its host's clock; a server has one of its own.
     storeOffsetMs: hosts === 1 && dice.chance(0.6) ? (machines[0]?.wallOffsetMs ?? 0) : dice.int(-90_000, 90_000),
+    cluster: null,
     longMaxBytes: dice.chance(0.1) ? dice.int(200, 4000) : null,
     todos,
     trace,
@@ -71,9 +84,9 @@ export function scenarioOf(seed: number, trace = false): Scenario {
   };
 }
 
-type Mood = 'calm' | 'store' | 'disk' | 'crash' | 'agents' | 'all';
+export type Mood = 'calm' | 'store' | 'disk' | 'crash' | 'agents' | 'all';
 
-function configOf(dice: Dice): Config {
+export function configOf(dice: Dice): Config {
   const config = structuredClone(defaultConfig());
   const completion = dice.int(20, 90);
   Object.assign(config.behavior, {
@@ -105,7 +118,7 @@ function configOf(dice: Dice): Config {
   return config;
 }
 
-function todosOf(dice: Dice, config: Config, mood: Mood): TodoPlan[] {
+export function todosOf(dice: Dice, config: Config, mood: Mood): TodoPlan[] {
   const count = dice.int(3, mood === 'agents' ? 12 : 8);
   const todos: TodoPlan[] = [];
   for (let index = 0; index < count; index++) {
@@ -254,10 +267,11 @@ function badDay(dice: Dice, agent: 'worker' | 'talker'): Act[][] {
   return end.length === 0 ? [[{ do: 'spawn-error' }]] : [[...start, ...end]];
 }
 
-function machineOf(dice: Dice, index: number, mood: Mood, healAtMs: number): MachinePlan {
+export function machineOf(dice: Dice, index: number, mood: Mood, healAtMs: number): MachinePlan {
   return {
-    name: ['alpha', 'beta'][index] ?? `m${index}`,
+    name: ['alpha', 'beta', 'gamma'][index] ?? `m${index}`,
     wallOffsetMs: dice.int(-60_000, 60_000),
+    driftPpm: 0,
     legacy: dice.chance(0.5),
     watcher: dice.pick([0, 0.5, 1, 1]),
     faults: faultsOf(dice.split('faults'), mood, healAtMs),
@@ -342,7 +356,7 @@ function crashOf(dice: Dice): CrashPlan {
   return { calls: of === 'change' ? dice.int(1, 120) : dice.int(1, 400), of, when, kind };
 }
 
-function eventsOf(dice: Dice, todos: readonly TodoPlan[], hosts: number, mood: Mood, healAtMs: number): Event[] {
+export function eventsOf(dice: Dice, todos: readonly TodoPlan[], hosts: number, mood: Mood, healAtMs: number): Event[] {
   const events: Event[] = [];
   const at = (): { atMs: number; machine: number } => ({ atMs: dice.int(100, healAtMs), machine: dice.int(0, hosts - 1) });
   const some = (most: number, chance: number): number => (dice.chance(chance) ? dice.int(1, most) : 0);

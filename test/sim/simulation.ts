@@ -1,6 +1,8 @@
+import { scheduleWord } from '../../src/cli/schedule.ts';
 import type { Config } from '../../src/core/config.ts';
 import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
 import { isOperational, messageOf } from '../../src/core/errors.ts';
+import type { Scheduled } from '../../src/core/schedule.ts';
 import type { NewTodo } from '../../src/core/todo.ts';
 import { claimExternal, type ExternalClaim } from '../../src/daemon/claim-external.ts';
 import { createEngine, type Engine } from '../../src/daemon/engine.ts';
@@ -13,7 +15,8 @@ import { History, Truth } from './history.ts';
 import { epochMs, Machine, type ScriptedCheck, uuidFrom, type Workspace } from './machine.ts';
 import { createMemoryStore, createRows, type Rows, type StoreChange } from './memory-store.ts';
 import { createDice, type Dice } from './random.ts';
-import { linkTo, type StoreCall } from './store-link.ts';
+import { Replica } from './replica.ts';
+import { linkTo, type StoreCall, type StoreWrite } from './store-link.ts';
 import { type Crash, Crashed, type CrashPlan, elsewhere, ProcessWorld } from './world.ts';
 
 /** A todo, and what happens when agents work on it. */
@@ -42,6 +45,8 @@ export type CheckPlan = {
 export type MachinePlan = {
   readonly name: string;
   readonly wallOffsetMs: number;
+  /** Its clock runs fast by so many millionths. */
+  readonly driftPpm: number;
   readonly legacy: boolean;
   /** How likely a change in the spool wakes the daemon. */
   readonly watcher: number;
@@ -52,11 +57,23 @@ export type MachinePlan = {
   readonly restartMs: readonly number[];
 };
 
+/** What only a store of several nodes does. */
+export type ClusterPlan = {
+  /** How far the node that answers stale reads is behind at most. */
+  readonly lagMaxMs: number;
+  /** At most so long after the choice of a todo its claim is granted: time for those who choose on another node. */
+  readonly grantMaxMs: number;
+  /** Another node takes over; its clock is another one. Who was cut off by it stands in the faults of each host. */
+  readonly failovers: readonly { readonly atMs: number; readonly clockStepMs: number }[];
+};
+
 export type SimulationPlan = {
   readonly seed: number | string;
   readonly config: Config;
   readonly machines: readonly MachinePlan[];
   readonly storeOffsetMs: number;
+  /** Null: one node, which is always the same. */
+  readonly cluster: ClusterPlan | null;
   readonly longMaxBytes: number | null;
   readonly todos: readonly TodoPlan[];
   /** Keeps the history as lines. */
@@ -66,7 +83,8 @@ export type SimulationPlan = {
 /** Something outside the code under test that sees all and judges. */
 export type Observer = {
   diskChanges?(machine: Machine, change: import('./disk.ts').DiskChange): void;
-  storeChanges?(change: StoreChange): void;
+  /** `by` is the write of a host that does it; null is somebody outside the story, or the second half of a claim. */
+  storeChanges?(change: StoreChange, by: StoreWrite | null): void;
   /** An operation leaves for the store, whatever becomes of it. */
   storeSent?(operation: string, args: readonly unknown[]): void;
   /** An answer of the store has arrived. */
@@ -111,6 +129,8 @@ export class Simulation {
   /** Told before each call of each process through the door. */
   onCall: ((process: Daemon, name: string) => void) | null = null;
   readonly daemons = new Map<Machine, Daemon>();
+  /** Words that were put off, and the home that will say them. */
+  readonly putOffs: { readonly machine: Machine; readonly item: Scheduled }[] = [];
   readonly runners = new Set<Daemon>();
   readonly ids = new Map<string, string>();
   #keys = new Map<string, TodoPlan>();
@@ -122,6 +142,11 @@ export class Simulation {
   readonly #starts = new Map<Machine, number[]>();
   /** No more daemons are started. */
   #over = false;
+  /** Hosts that are gone for good. */
+  readonly #retired = new Set<Machine>();
+  readonly #replica: Replica | null;
+  #storeOffsetMs: number;
+  #writing: StoreWrite | null = null;
 
   constructor(plan: SimulationPlan) {
     this.plan = plan;
@@ -138,10 +163,12 @@ export class Simulation {
       workspace: (todoId: string) => this.#workspace(todoId),
       checkFor: (command: string, cwd: string) => this.#checkFor(command, cwd),
     };
-    this.machines = plan.machines.map(({ name, wallOffsetMs, legacy, watcher, faults }) => {
+    this.#storeOffsetMs = plan.storeOffsetMs;
+    this.#replica = plan.cluster === null ? null : this.#cluster(plan.cluster);
+    this.machines = plan.machines.map(({ name, wallOffsetMs, driftPpm, legacy, watcher, faults }) => {
       const dice = this.dice.split(`faults of ${name}`);
       return new Machine(
-        { name, wallOffsetMs, legacy, watcher, faults: new Faults(faults, dice, () => this.timeline.nowMs, this.counts) },
+        { name, wallOffsetMs, driftPpm, legacy, watcher, faults: new Faults(faults, dice, () => this.timeline.nowMs, this.counts) },
         around,
       );
     });
@@ -149,6 +176,20 @@ export class Simulation {
     this.#restarts = new Map(this.machines.map((machine, index) => [machine, [...plan.machines[index]!.restartMs]]));
     for (const [index, machine] of this.machines.entries()) this.#prepare(machine, plan.machines[index]!.faults);
     for (const todo of plan.todos) this.#plan(todo);
+  }
+
+  #cluster({ lagMaxMs, failovers }: ClusterPlan): Replica {
+    const replica = new Replica(this.rows);
+    const untilMs = Math.max(0, ...this.plan.machines.flatMap(({ faults }) => faults.stale.map(({ toMs }) => toMs)));
+    replica.follow(this.timeline, this.dice.split('replica'), { lagMaxMs, untilMs });
+    for (const { atMs, clockStepMs } of failovers) {
+      this.timeline.at(atMs, () => {
+        this.#storeOffsetMs += clockStepMs;
+        this.count('failover');
+        this.history.note('store', 'fails over', `its clock steps by ${clockStepMs}`);
+      });
+    }
+    return replica;
   }
 
   #prepare(machine: Machine, faults: FaultPlan): void {
@@ -190,7 +231,25 @@ export class Simulation {
 
   /** The store's clock. */
   storeMs(): number {
-    return epochMs + Math.floor(this.timeline.nowMs) + this.plan.storeOffsetMs;
+    return epochMs + Math.floor(this.timeline.nowMs) + this.#storeOffsetMs;
+  }
+
+  /** The hosts that are not gone for good. */
+  get hosts(): readonly Machine[] {
+    return this.machines.filter((machine) => !this.#retired.has(machine));
+  }
+
+  isRetired(machine: Machine): boolean {
+    return this.#retired.has(machine);
+  }
+
+  /** It burns down: nothing of it is ever seen again. */
+  retire(machine: Machine): void {
+    if (this.#retired.has(machine) || this.hosts.length === 1) return;
+    this.#retired.add(machine);
+    this.count('host gone for good');
+    this.history.note(machine.name, 'is gone for good', '');
+    this.kill(machine, 'power');
   }
 
   count(what: string): void {
@@ -232,7 +291,7 @@ export class Simulation {
         'record',
         `${change.after.runId} ${change.after.outcome} ${change.after.proof ?? ''} said by ${change.after.saidBy}`,
       );
-    for (const observer of this.observers) observer.storeChanges?.(change);
+    for (const observer of this.observers) observer.storeChanges?.(change, this.#writing);
   }
 
   #plan(todo: TodoPlan): void {
@@ -305,7 +364,7 @@ export class Simulation {
 
   /** Starts the daemon of a machine as its operating system would: the lock decides. Null when another one has it. */
   startDaemon(machine: Machine): Daemon | null {
-    if (this.#over) return null;
+    if (this.#over || this.#retired.has(machine)) return null;
     if (machine.lockedBy !== null) {
       this.count('second daemon refused');
       this.history.note(machine.name, 'second daemon refused', `pid ${machine.lockedBy}`);
@@ -374,6 +433,26 @@ export class Simulation {
     });
   }
 
+  /** `todo done ID --in …`: the command notes it in the journal of its home, and ends. */
+  putOff(machine: Machine, todoId: string, word: Pick<Scheduled, 'verb' | 'force'> & { readonly inMs: number }): void {
+    const clerk = this.#boot(machine, 'verb', { kind: 'run', todoId }, null);
+    const { verb, force, inMs } = word;
+    this.#live(clerk, async () => {
+      const { world } = clerk.process;
+      const atMs = world.clock.nowMs() + inMs;
+      this.history.note('person', `${verb} in ${inMs} ms`, todoId);
+      this.truth.asked.push({ what: verb, todoId, atMs: this.timeline.nowMs, reply: null });
+      // It counts from the moment on in which the journal has it; the rest of the command may fail.
+      const setNote = async (key: string, value: string): Promise<void> => {
+        await world.journal.setNote(key, value);
+        this.putOffs.push({ machine, item: JSON.parse(value) as Scheduled });
+      };
+      const noting = { ...world, journal: { ...world.journal, setNote } };
+      await scheduleWord({ id: todoId }, { verb, summary: null, reason: `${verb} by a person`, force, atMs }, { world: noting });
+      void machine.ask({ op: 'wake' });
+    });
+  }
+
   /** When daemons of a machine have begun, in order. */
   startsOf(machine: Machine): readonly number[] {
     return this.#starts.get(machine) ?? [];
@@ -386,11 +465,13 @@ export class Simulation {
   #boot(machine: Machine, kind: Daemon['kind'], scope: Parameters<typeof createEngine>[0]['scope'], crash: CrashPlan | null): Daemon {
     const dice = machine.dice.split(`link ${machine.processes.living.length} ${this.timeline.nowMs}`);
     machine.journal.reread();
+    const { cluster } = this.plan;
     const store = linkTo(
       {
         nowMs: () => this.storeMs(),
         rows: this.rows,
         onChange: (change) => this.#storeChanged(change),
+        ...(cluster === null ? {} : { between: () => this.timeline.sleep(dice.int(0, cluster.grantMaxMs)) }),
         ...(this.plan.longMaxBytes === null ? {} : { longMaxBytes: this.plan.longMaxBytes }),
       },
       {
@@ -399,6 +480,10 @@ export class Simulation {
         faults: machine.faults,
         dice,
         timeoutMs: this.plan.config.behavior.database_timeout * 1000,
+        replica: this.#replica?.rows ?? null,
+        writes: (write) => {
+          this.#writing = write;
+        },
         isAlive: () => !process.dead,
         sent: (operation, args) => {
           this.history.aside(machine.name, `sends ${operation}`);

@@ -1,5 +1,6 @@
 import { type Entry, hasEnded } from '../../src/core/entry.ts';
 import { type Checker, checkersFor, isVisiblyWaiting, whyUnsettled } from './checkers.ts';
+import { hostCheckersFor, stillPutOff } from './host-checkers.ts';
 import type { Machine } from './machine.ts';
 import type { Event, Scenario } from './scenario.ts';
 import { Simulation } from './simulation.ts';
@@ -28,7 +29,7 @@ const silenceMs = 20_000;
  */
 export async function tell(scenario: Scenario, prepare: (simulation: Simulation) => void = () => {}): Promise<Outcome> {
   const simulation = new Simulation(scenario);
-  const checkers = checkersFor(simulation);
+  const checkers = [...checkersFor(simulation), ...hostCheckersFor(simulation)];
   simulation.observers.push(...checkers);
   for (const event of scenario.events) simulation.timeline.at(event.atMs, () => happen(simulation, event));
   for (const machine of simulation.machines) simulation.timeline.at(0, () => void simulation.startDaemon(machine));
@@ -70,7 +71,8 @@ function isQuiet(simulation: Simulation): boolean {
   for (const { engine } of simulation.runners)
     if (engine.live().length === 0 || !engine.live().every((entry) => isLeftToPeople(simulation, entry))) return false;
   for (const todo of simulation.rows.todos.values()) if (whyUnsettled(simulation, todo) !== null) return false;
-  return simulation.machines.every(
+  if (stillPutOff(simulation).length > 0) return false;
+  return simulation.hosts.every(
     (machine) =>
       simulation.daemons.has(machine) && machine.journal.all().every((entry) => hasEnded(entry.fact) || isLeftToPeople(simulation, entry)),
   );
@@ -84,7 +86,7 @@ const isLeftToPeople = (simulation: Simulation, entry: Entry): boolean =>
 async function lastLook(simulation: Simulation, checkers: readonly Checker[]): Promise<void> {
   const { timeline } = simulation;
   simulation.end();
-  for (const machine of simulation.machines) {
+  for (const machine of simulation.hosts) {
     // An agent that was left to people may do something at any moment, and be heard.
     if (machine.processes.living.some(({ kind }) => kind !== 'daemon')) continue;
     const before = stateOf(simulation, machine);
@@ -101,6 +103,7 @@ const stateOf = (simulation: Simulation, machine: Machine): string =>
 
 function happen(simulation: Simulation, event: Event): void {
   const machine = simulation.machines[event.machine]!;
+  if (simulation.isRetired(machine)) return;
   switch (event.do) {
     case 'verb': {
       const todoId = simulation.idOf(event.todo);
@@ -116,6 +119,9 @@ function happen(simulation: Simulation, event: Event): void {
       });
       return;
     }
+    case 'put-off':
+      simulation.putOff(machine, simulation.idOf(event.todo), event);
+      return;
     case 'emergency': {
       const todoId = simulation.idOf(event.todo);
       void simulation.ask(machine, `emergency ${event.action}`, todoId, { op: 'emergency', todoId, action: event.action, reason: null });
@@ -132,6 +138,9 @@ function happen(simulation: Simulation, event: Event): void {
       return;
     case 'kill':
       simulation.kill(machine, event.kind);
+      return;
+    case 'gone-for-good':
+      simulation.retire(machine);
       return;
     case 'second-daemon':
       if (machine.lockedBy !== null && simulation.startDaemon(machine) !== null)

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { scenarioOf } from './scenario.ts';
+import { storyOf } from './many-hosts.ts';
 import { tell } from './story.ts';
 import { Crashed } from './world.ts';
 
@@ -38,11 +38,11 @@ parentPort?.on('message', (seed: number) => {
 
 async function tellOne(seed: number): Promise<Told> {
   stray = null;
-  const { steps, virtualMs, counts, crashPoints, violations, digest, events } = await tell(scenarioOf(seed));
+  const { steps, virtualMs, counts, crashPoints, violations, digest, events } = await tell(storyOf(seed));
   const all = [...violations];
   const twice = seed % twiceEvery === 0;
   if (twice) {
-    const again = await tell(scenarioOf(seed));
+    const again = await tell(storyOf(seed));
     if (again.digest !== digest || again.events !== events)
       all.push(`DETERMINISM: told twice it is two stories (${events} and ${again.events} events)`);
   }

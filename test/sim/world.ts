@@ -165,10 +165,10 @@ export class ProcessWorld {
   }
 
   #clock(): Clock {
-    const { timeline } = this.#machine;
+    const { timeline, rate } = this.#machine;
     return {
       nowMs: () => this.#machine.wallMs(),
-      monotonicMs: () => timeline.nowMs,
+      monotonicMs: () => this.#machine.monotonicMs(),
       sleep: (ms, stop) =>
         new Promise((resolve) => {
           if (this.dead) return;
@@ -181,7 +181,7 @@ export class ProcessWorld {
           };
           stop?.addEventListener('abort', abort, { once: true });
           // As setTimeout: never less than a millisecond, and not longer than a month.
-          takeBack = timeline.after(Math.max(1, Math.min(ms, 2 ** 31 - 1)), () =>
+          takeBack = timeline.after(Math.max(1, Math.min(ms, 2 ** 31 - 1)) / rate, () =>
             this.#whenAwake(() => {
               stop?.removeEventListener('abort', abort);
               resolve();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from '../e2e/harness.ts';
 import { programs } from '../programs.ts';
-import type { Prepared } from './prepared.ts';
+import type { Kind, Prepared } from './prepared.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const todo = join(root, 'bin', 'todo');
@@ -34,13 +34,10 @@ export function newHome(name: string, config: object = {}): string {
   return home;
 }
 
-export const prepare = (home: string, count: number, kind: 'child' | 'external', mysqlUrl?: string): Prepared[] =>
-  JSON.parse(
-    execFileSync(process.execPath, [join(root, 'test/bench/prepared.ts'), home, String(count), kind, ...(mysqlUrl ? [mysqlUrl] : [])], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 26,
-    }),
-  );
+export function prepare(home: string, count: number, kind: Kind, mysqlUrl = '', prompt = 'true'): Prepared[] {
+  const args = [join(root, 'test/bench/prepared.ts'), home, String(count), kind, mysqlUrl, prompt];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 1 << 26 }));
+}
 
 /** How long a command takes from its start to its end. */
 export function timed(command: string, args: readonly string[], env: Record<string, string>, input = ''): number {

@@ -1,7 +1,7 @@
 // A home with runs as a daemon finds them that was away while all agents ended: each run in store and journal, its folder with output and
 // exit, and its marker in the spool. Whoever prepares must be dead before a daemon takes over, so this runs in a process of its own:
 //
-//   node test/bench/prepared.ts HOME RUNS child|external [BYTES]
+//   node test/bench/prepared.ts HOME RUNS child|external|open [ADDRESS OF MYSQL] [PROMPT]
 import { createHash, randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,12 +30,15 @@ const hourMs = 3_600_000;
 
 export type Prepared = { readonly todoId: string; readonly runId: string; readonly number: number; readonly token: string };
 
-/** `external`: worked on by hand, marker still to come. `child`: the agent has written its marker and ended. */
+/** `external`: worked on by hand, marker still to come. `child`: the agent has written its marker and ended. `open`: a todo that nobody has claimed. */
+export type Kind = 'child' | 'external' | 'open';
+
 export async function prepareRuns(
   root: string,
   count: number,
-  kind: 'child' | 'external',
+  kind: Kind,
   mysqlUrl: string | null = null,
+  prompt = 'true',
 ): Promise<readonly Prepared[]> {
   const home = homeAt(root, configSchema.parse({}).paths);
   makeHome(home);
@@ -57,13 +60,14 @@ export async function prepareRuns(
     const added = {
       id: todoId,
       title: `measured ${index}`,
-      prompt: 'true',
+      prompt,
       cwd: root,
       project: `${root}/${index}`,
       agent: 'shell',
       session: null,
     };
-    await store.add({ ...added, checks: [], priority: 5, timeoutMs: null, rounds: 1, after: null, held: false });
+    const todo = await store.add({ ...added, checks: [], priority: 5, timeoutMs: null, rounds: 1, after: null, held: false });
+    if (kind === 'open') return { todoId, runId: '', number: todo.number, token: '' };
     const token = random.token();
     const claimed = await store.claim({
       runId: random.uuidv7(),
@@ -143,7 +147,7 @@ export function writeMarker(home: Pick<Home, 'spool'>, { todoId, runId, token }:
 }
 
 if (import.meta.main) {
-  const [root = '', count = '', kind = '', mysqlUrl = null] = process.argv.slice(2);
-  if (kind !== 'child' && kind !== 'external') throw new Error('usage: prepared.ts HOME RUNS child|external');
-  process.stdout.write(`${JSON.stringify(await prepareRuns(root, Number(count), kind, mysqlUrl))}\n`);
+  const [root = '', count = '', kind = '', mysqlUrl = '', prompt] = process.argv.slice(2);
+  if (kind !== 'child' && kind !== 'external' && kind !== 'open') throw new Error('usage: prepared.ts HOME RUNS child|external|open');
+  process.stdout.write(`${JSON.stringify(await prepareRuns(root, Number(count), kind, mysqlUrl || null, prompt))}\n`);
 }

@@ -207,10 +207,22 @@ export type ClaimRequest = {
 
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly todo: Todo; readonly run: Run }
-  /** Nothing to take: none open, all waiting, or no free slot. */
-  | { readonly kind: 'nothing'; readonly why: 'none-open' | 'no-slot'; readonly nextAtMs: number | null }
+  /** Nothing to take: none open, all waiting, no free slot, or this host is drained (asked only where slots are). */
+  | { readonly kind: 'nothing'; readonly why: 'none-open' | 'no-slot' | 'drained'; readonly nextAtMs: number | null }
   /** The named todo cannot be taken. */
   | { readonly kind: 'refused'; readonly why: string };
+
+/** One of those who share a store. */
+export type HostRow = {
+  /** `<host name>/<home id>` */
+  readonly id: string;
+  /** Todos in progress there. */
+  readonly live: number;
+  /** When it last looked for a todo and there was one; null: never. */
+  readonly lastClaimAtMs: number | null;
+  /** A person said that it shall take nothing new. */
+  readonly drained: { readonly sinceMs: number; readonly reason: string | null } | null;
+};
 
 export type ListFilter = { readonly statuses: readonly TodoStatus[] | null; readonly limit: number };
 
@@ -240,15 +252,19 @@ export type Store = {
 
   /** One atomic select-and-claim: fence + 1, lease, run row with start time, status claimed. */
   claim(request: ClaimRequest): Promise<ClaimResult>;
+  /** Keeps a host from claiming by itself, or (null) lets it again. False: nobody of that name was ever here, and none may be new. */
+  drainHost(host: string, drain: { readonly reason: string | null; readonly mayBeNew: boolean } | null): Promise<boolean>;
+  /** All that ever claimed here, or were drained, by id. */
+  hosts(): Promise<readonly HostRow[]>;
   /** Status of a live run as shown: claimed → running → stalled → running; round. False = superseded. */
   mark(ref: RunRef, status: 'running' | 'stalled', round: number, reason: string | null): Promise<boolean>;
   /** Prolongs leases by the store's clock. An expired lease that nobody took is renewed, same fence. */
   renew(refs: readonly RunRef[], leaseMs: number): Promise<readonly { readonly ref: RunRef; readonly held: boolean }[]>;
   /** Gives back a claim whose agent was never started: open again, run outcome as given. False = superseded. */
   giveBack(ref: RunRef, outcome: 'released' | 'lost', reason: string, notBeforeMs: number | null, attempts: number): Promise<boolean>;
-  /** In-progress todos whose lease has expired (store's clock), with their run. */
   /** Milliseconds until the next lease of a live run runs out, by the store's clock; null: none is to come. What has expired already does not count. */
   leaseEndsInMs(): Promise<number | null>;
+  /** In-progress todos whose lease has expired (store's clock), with their run. */
   expired(): Promise<readonly { readonly todo: Todo; readonly run: Run }[]>;
   /** Takes a todo away from a run whose lease has expired: status open (or blocked), run lost. Guarded by the expired lease. False = it was renewed meanwhile. */
   rescue(
@@ -302,6 +318,8 @@ export type Store = {
     readonly id?: string;
     /** Of a try that failed (kind `retry`). */
     readonly failed?: FailedTry;
+    /** What waited for something that was away, drained (kind `recovery`). */
+    readonly session?: { readonly host: string; readonly why: string; readonly outcome: string; readonly endedAtMs: number };
   }): Promise<void>;
   notesOf(todoId: string): Promise<
     readonly {

@@ -205,6 +205,12 @@ export const commands: readonly CommandEntry[] = [
     about: 'list, isolate or reset the circuit breakers',
     load: () => import('./commands/breaker.ts'),
   },
+  {
+    name: 'host',
+    operands: '[ACTION] [HOST]',
+    about: 'list the hosts that share the store; drain one, so that it takes nothing new, or resume it',
+    load: () => import('./commands/host.ts'),
+  },
   { name: 'test', about: 'self-test of the basic functions in a store of its own', load: () => import('./commands/test.ts') },
   {
     name: 'hooks',

@@ -57,6 +57,7 @@ export async function statusCommand(call: Call): Promise<number> {
         ? `Process ${silent.pid} has this home but does not answer. See: todo logs`
         : 'No daemon runs. Start one with: todo daemon start',
     );
+  if (daemon?.drained) call.out.line('This host is drained: it takes nothing new. See: todo host list');
   return daemon === null ? exit.no : exit.yes;
 }
 
@@ -81,6 +82,7 @@ function tell(daemon: Hello | null, { out }: Call, { world }: Opened): void {
     startedAtMs: daemon?.startedAtMs ?? null,
     version: daemon?.version ?? null,
     home: world.home.root,
+    drained: daemon?.drained ?? null,
     silentPid: daemon === null ? (silentHolder({ world })?.pid ?? null) : null,
   });
 }

@@ -47,6 +47,8 @@ export type ControlReply =
       readonly startedAtMs: number;
       readonly version: string;
       readonly home: string;
+      /** A person keeps this host from taking todos; as the store said at the last look for one. Absent in older daemons. */
+      readonly drained?: boolean;
     }
   | { readonly ok: true; readonly kind: 'accepted' }
   /** `ended`: the run reached its end within the request (emergency, verbs wait for it up to 60 s). */

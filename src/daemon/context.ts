@@ -52,6 +52,10 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   readonly deliveries: Deliveries;
   readonly state: {
     draining: boolean;
+    /** Requests that may have changed something in the store, counted. */
+    asked: number;
+    /** A person keeps this host from taking todos; as the store said at the last look for one. */
+    drained: boolean;
     lastPassAtMs: number;
     lastSweepAtMs: number | null;
     store: { reachable: 'yes' | 'no' | 'unknown'; sinceMs: number; error: string | null };

@@ -43,7 +43,8 @@ const silenceBeforeCpuLook = 1 / 4;
 /** Closed entries are remembered for late signals and `todo why`. */
 const rememberMs = 7 * 86_400_000;
 const adoptEveryMs = 2000;
-const claimEveryMs = 10_000;
+/** What is added here rings; what is added on another host is found within this. */
+const claimEveryMs = { shared: 2000, own: 10_000 };
 const claimAgainMs = 1000;
 
 export type Engine = {
@@ -184,6 +185,8 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     deliveries: newDeliveries(),
     state: {
       draining: false,
+      asked: 0,
+      drained: false,
       lastPassAtMs: nowMs,
       lastSweepAtMs: null,
       store: { reachable: 'unknown', sinceMs: nowMs, error: null },
@@ -496,7 +499,7 @@ function mayClaim({ state, tasks, config, scope, ledger }: Context, claimedOnce:
 
 function claimNext(context: Context, taken: () => void): void {
   const { scope, state, world } = context;
-  state.claimDueMs = world.clock.monotonicMs() + claimEveryMs;
+  state.claimDueMs = world.clock.monotonicMs() + (world.store.driver === 'mysql' ? claimEveryMs.shared : claimEveryMs.own);
   context.tasks.start(
     'claim',
     async () => {
@@ -505,6 +508,7 @@ function claimNext(context: Context, taken: () => void): void {
         kind: 'by-todo',
         slots: scope.kind === 'daemon',
       });
+      noteDrained(context, claimed.kind === 'nothing' && claimed.why === 'drained');
       if (claimed.kind === 'claimed') {
         state.claimDueMs = 0;
         taken();
@@ -523,6 +527,15 @@ function claimNext(context: Context, taken: () => void): void {
     },
     (error) => context.world.log.warn('completion', 'claim failed', { reason: error.message }),
   );
+}
+
+/** Said once when it begins and once when it is over. */
+function noteDrained({ state, world }: Context, drained: boolean): void {
+  if (state.drained === drained) return;
+  state.drained = drained;
+  const hint = 'todo host list';
+  if (drained) world.log.warn('monitor', 'this host is drained: it takes nothing new', { hint });
+  else world.log.info('monitor', 'this host takes todos again', { hint });
 }
 
 function nextWakeAtMs(context: Context, claimedOnce: boolean): number {

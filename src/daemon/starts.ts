@@ -11,6 +11,7 @@ import { stamp } from '../core/signal.ts';
 import type { Run, Todo } from '../core/todo.ts';
 import type { RunKind } from '../core/words.ts';
 import { Refused } from '../resilience/errors.ts';
+import type { ClaimResult } from '../world.ts';
 import type { Context } from './context.ts';
 import { externalLeaseMs } from './emergency.ts';
 import { say } from './words.ts';
@@ -22,7 +23,7 @@ export type Claiming = { readonly todoId: string | null; readonly kind: 'by-todo
 
 export type Claimed =
   | { readonly kind: 'claimed'; readonly entry: Entry }
-  | { readonly kind: 'nothing'; readonly nextAtMs: number | null }
+  | Extract<ClaimResult, { readonly kind: 'nothing' }>
   | { readonly kind: 'refused'; readonly why: string };
 
 /** Agents that may be started now: what has a breaker that refuses would only be claimed to wait. */
@@ -48,8 +49,7 @@ export async function claim(context: Context, how: Claiming): Promise<Claimed> {
     agents: how.todoId === null ? startable(context) : null,
     externalLeaseMs: how.kind === 'external' ? externalLeaseMs(context) : null,
   });
-  if (result.kind === 'refused') return result;
-  if (result.kind === 'nothing') return { kind: 'nothing', nextAtMs: result.nextAtMs };
+  if (result.kind !== 'claimed') return result;
   const entry = await openRun(context, result.todo, result.run, token);
   return { kind: 'claimed', entry };
 }

@@ -3,6 +3,7 @@ import type { Run, Todo } from '../core/todo.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
 import type { ClaimRequest, ClaimResult } from '../world.ts';
 import type { Driver } from './driver.ts';
+import { isDrained } from './hosts.ts';
 import type { Names } from './names.ts';
 import { fieldsIn, identified, runColumns, selected, todoColumns, valuesOf } from './rows.ts';
 import type { Condition, Sets } from './shape.ts';
@@ -23,6 +24,7 @@ type Slots = { readonly full: boolean; readonly fullAgents: readonly string[]; r
 export function* look(driver: Driver, names: Names, request: ClaimRequest): Work<ClaimResult | 'try'> {
   const own = yield* ownClaim(names, request);
   if (own !== null) return own;
+  if (yield* mayNot(names, request)) return drained;
   const chosen = yield* choose(names, request, yield* driver.now());
   return 'kind' in chosen ? chosen : 'try';
 }
@@ -36,6 +38,7 @@ export function* take(driver: Driver, names: Names, request: ClaimRequest): Work
   yield* standInLine(driver, names, request.host, nowMs);
   const own = yield* ownClaim(names, request);
   if (own !== null) return own;
+  if (yield* mayNot(names, request)) return drained;
   for (let looks = 0; looks < looksMax; looks++) {
     const chosen = yield* choose(names, request, nowMs);
     if ('kind' in chosen) return chosen;
@@ -58,6 +61,12 @@ export function* take(driver: Driver, names: Names, request: ClaimRequest): Work
     why: 'others took each candidate first',
   });
 }
+
+/** What a person starts there by name (no slots) is their own word against their own. */
+function* mayNot(names: Names, { host, slots }: ClaimRequest): Work<boolean> {
+  return slots !== null && (yield* isDrained(names, host));
+}
+const drained: Nothing = { kind: 'nothing', why: 'drained', nextAtMs: null };
 
 function* standInLine(driver: Driver, names: Names, host: string, nowMs: number): Work<void> {
   const step = () => affectedBy(`UPDATE ${names.host} SET claims = claims + 1, claimed_at_ms = ? WHERE id = ?`, nowMs, host);

@@ -287,6 +287,14 @@ export const migrations: readonly Migration[] = [
       { table: 'self_healing_events', addIndex: index('type', 'at_ms') },
     ],
   },
+  {
+    version: 4,
+    changes: [
+      // A host that shall take nothing new: since when, and why a person said so.
+      { table: 'host', addColumn: maybe('drained_at_ms', 'number') },
+      { table: 'host', addColumn: maybe('drain_reason', 'text') },
+    ],
+  },
 ];
 
 export const schemaVersion = migrations.at(-1)!.version;

@@ -6,6 +6,7 @@ import { look, take } from './claim.ts';
 import { attach, attached, attachmentsOf, comment, commentsOf } from './discussion.ts';
 import type { Driver } from './driver.ts';
 import { endedFigures } from './ended-figures.ts';
+import { drainHost, hosts } from './hosts.ts';
 import { mappedShape } from './mapped.ts';
 import { mappingReport } from './mapping-report.ts';
 import { checked, type Names, quotedNames } from './names.ts';
@@ -78,6 +79,9 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
         });
       }
     },
+    drainHost: (host, drain) =>
+      write(drain === null ? 'resuming' : 'draining', `host ${host}`, (nowMs) => drainHost(driver, names, host, drain, nowMs)),
+    hosts: () => read('listing', 'hosts', () => hosts(names)),
     mark(ref, status, round, reason) {
       const daemon = by('daemon');
       return write('marking', `todo ${ref.todoId} ${status}`, (nowMs) => mark(names, daemon, ref, status, round, reason, nowMs));

@@ -229,7 +229,7 @@ function newsOf(): (path: string) => boolean {
 }
 
 /** Runs live on when their daemon dies, so whoever made them ends them: each names its run in its environment. */
-function endRuns(folder: string): void {
+export function endRuns(folder: string): void {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const environment = tryRead(`/proc/${pid}/environ`);
     if (environment?.split('\0').includes(`TODO_HOME=${folder}`) && Number(pid) !== process.pid) {

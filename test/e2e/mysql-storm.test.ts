@@ -69,7 +69,7 @@ test(`${todos} todos complete while MariaDB is killed, frozen, restarted, locked
   await daemon.ended;
   const connection = await server.connect();
   t.after(() => connection.destroy());
-  assert.deepEqual(await wrongInStore(connection, prefix, join(home.folder, 'archive'), expected), []);
+  assert.deepEqual(await wrongInStore(connection, prefix, [join(home.folder, 'archive')], expected), []);
 });
 
 type Fault = { readonly name: string; begin(): void | Promise<void>; end(): void | Promise<void> };

@@ -207,11 +207,11 @@ async function throughStages(t: TestContext, own: typeof faults, prefix: string)
   t.after(() => connection.destroy());
   const expected: Expected[] = all.map(({ todo, said }) => ({ id: todo.id, number: todo.number, said }));
   assert.equal(expected.length, own.length * stages.length);
-  assert.deepEqual(await wrongInStore(connection, prefix, join(home.folder, 'archive'), expected), []);
+  assert.deepEqual(await wrongInStore(connection, prefix, [join(home.folder, 'archive')], expected), []);
   // The checker sees what it is there to see.
   await connection.query(`UPDATE ${prefix}completion SET output = CONCAT(output, output) WHERE todo_id = '${expected[0]!.id}'`);
   await connection.query(`DELETE FROM ${prefix}completion WHERE todo_id = '${expected[1]!.id}'`);
-  const planted = await wrongInStore(connection, prefix, join(home.folder, 'archive'), expected);
+  const planted = await wrongInStore(connection, prefix, [join(home.folder, 'archive')], expected);
   assert.deepEqual(planted, [
     `todo ${expected[0]!.number}: its output has its own words 2 times`,
     `todo ${expected[1]!.number}: 0 terminal records`,

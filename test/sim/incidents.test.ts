@@ -268,6 +268,7 @@ test('[I-15] its host dies for good at any call between claim and start: when th
       const [lost, next] = [...simulation.rows.runs.values()].sort((a, b) => a.fence - b.fence);
       assert.deepEqual([fence, lost!.outcome, next!.outcome], [2, 'lost', 'done'], lastLines(outcome));
       assert.ok(next!.host !== lost!.host && next!.startedAtMs >= lost!.startedAtMs + lease * 1000, lastLines(outcome));
+      assert.ok(next!.startedAtMs <= lost!.leaseUntilMs + 2000, `${next!.startedAtMs - lost!.leaseUntilMs} ms after its lease`);
     },
   );
   assert.ok(moments > 20, `${moments} moments`);

@@ -123,6 +123,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async claim(request) {
       const own = ownClaim(rows, request);
       if (own !== null) return own;
+      if (request.slots !== null && rows.drained.has(request.host)) return { kind: 'nothing', why: 'drained', nextAtMs: null };
       const chosen = request.todoId === null ? nextFor(rows, request, now()) : namedFor(rows, request);
       if ('kind' in chosen) return chosen;
       if (options.between !== undefined) await options.between();
@@ -149,6 +150,27 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       changed({ kind: 'run', before: null, after: run });
       const todo = put(chosen, { status: 'claimed', fence: run.fence, runId: run.id, reason: null, notBeforeMs: null });
       return { kind: 'claimed', todo, run };
+    },
+
+    async drainHost(host, drain) {
+      if (drain === null) return rows.drained.delete(host) || knows(rows, host);
+      if (!drain.mayBeNew && !knows(rows, host)) return false;
+      rows.drained.set(host, { sinceMs: rows.drained.get(host)?.sinceMs ?? now(), reason: drain.reason });
+      return true;
+    },
+
+    async hosts() {
+      const ids = new Set([...rows.drained.keys(), ...[...rows.runs.values()].map(({ host }) => host)]);
+      return [...ids].sort().map((id) => {
+        const runs = [...rows.runs.values()].filter(({ host }) => host === id);
+        const lastClaimAtMs = runs.length === 0 ? null : Math.max(...runs.map(({ startedAtMs }) => startedAtMs));
+        return {
+          id,
+          live: runs.filter(({ endedAtMs }) => endedAtMs === null).length,
+          lastClaimAtMs,
+          drained: rows.drained.get(id) ?? null,
+        };
+      });
     },
 
     async mark(ref, status, round, reason) {
@@ -353,6 +375,8 @@ export type Rows = {
   readonly comments: Comment[];
   readonly attachments: Attachment[];
   readonly contents: Map<string, Uint8Array>;
+  /** Hosts that shall take nothing new. */
+  readonly drained: Map<string, { readonly sinceMs: number; readonly reason: string | null }>;
   lastNumber: number;
 };
 
@@ -364,8 +388,11 @@ export const createRows = (): Rows => ({
   comments: [],
   attachments: [],
   contents: new Map(),
+  drained: new Map(),
   lastNumber: 0,
 });
+
+const knows = (rows: Rows, id: string): boolean => [...rows.runs.values()].some(({ host }) => host === id) || rows.drained.has(id);
 
 type Said = { readonly atMs: number; readonly id: string };
 const earliestFirst = (a: Said, b: Said): number => a.atMs - b.atMs || (a.id < b.id ? -1 : 1);

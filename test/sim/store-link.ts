@@ -8,6 +8,7 @@ const writes = new Set<string>([
   'open',
   'add',
   'claim',
+  'drainHost',
   'mark',
   'renew',
   'giveBack',

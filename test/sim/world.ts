@@ -329,6 +329,8 @@ export class ProcessWorld {
       runsOf: guard('runsOf', false),
       getRun: guard('getRun', false),
       claim: guard('claim', true),
+      drainHost: guard('drainHost', true),
+      hosts: guard('hosts', false),
       mark: guard('mark', true),
       renew: guard('renew', true),
       giveBack: guard('giveBack', true),

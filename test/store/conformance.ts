@@ -388,6 +388,43 @@ export function conformance(name: string, engine: Engine): void {
       assert.equal(await took({ todoId: (await store.list({ statuses: null, limit: 1 })).todos[0]!.id }), 'no-slot', 'also by name');
     });
 
+    test('a drained host claims nothing by itself until it is resumed; others do, and so does a person by name', async () => {
+      const store = await engine.fresh();
+      const slots = { total: 9, agent: 9, project: 9 };
+      const first = await put(store);
+      for (let i = 0; i < 3; i++) await put(store);
+      assert.deepEqual(await store.hosts(), []);
+      assert.equal(await store.drainHost('here/1', { reason: 'a kernel', mayBeNew: false }), false, 'nobody knows it yet');
+      assert.equal(await store.drainHost('here/1', null), false);
+      const { run } = await claimed(store, { slots, host: 'here/1' });
+      assert.equal(await store.drainHost('here/1', { reason: 'a kernel', mayBeNew: false }), true);
+      assert.deepEqual(await store.claim(aClaim({ slots, host: 'here/1' })), { kind: 'nothing', why: 'drained', nextAtMs: null });
+      const [row] = await store.hosts();
+      assert.deepEqual([row!.id, row!.live, row!.drained?.reason], ['here/1', 1, 'a kernel']);
+      assert.ok(row!.lastClaimAtMs !== null && row!.drained!.sinceMs >= row!.lastClaimAtMs);
+      await store.drainHost('here/1', { reason: null, mayBeNew: false });
+      assert.deepEqual((await store.hosts())[0]!.drained, { sinceMs: row!.drained!.sinceMs, reason: null }, 'since then, for a new reason');
+      assert.equal((await store.claim(aClaim({ slots, host: 'there/1' }))).kind, 'claimed');
+      assert.equal(await store.drainHost('new/1', { reason: null, mayBeNew: true }), true);
+      assert.deepEqual(
+        (await store.hosts()).map(({ id, live, drained }) => [id, live, drained !== null]),
+        [
+          ['here/1', 1, true],
+          ['new/1', 0, true],
+          ['there/1', 1, false],
+        ],
+      );
+      assert.equal(
+        await store.record(aRecord({ todoId: first.id, runId: run.id, fence: run.fence })),
+        'recorded',
+        'what runs there ends there',
+      );
+      const byName = (await store.list({ statuses: ['open'], limit: 1 })).todos[0]!;
+      assert.equal((await store.claim(aClaim({ todoId: byName.id, slots: null, host: 'here/1' }))).kind, 'claimed');
+      assert.equal(await store.drainHost('here/1', null), true);
+      assert.equal((await store.claim(aClaim({ slots, host: 'here/1' }))).kind, 'claimed');
+    });
+
     test('runs of a person or of a foreign session take no slot, and a run that ended gives its slot back', async () => {
       const store = await engine.fresh();
       const slots = { total: 1, agent: 1, project: 1 };

@@ -4,6 +4,7 @@ import { type Fact, hasEnded, isCompletion } from '../../core/entry.ts';
 import { isOperational } from '../../core/errors.ts';
 import type { CommandModule, Opened, Out, Paint } from '../command.ts';
 import { silentHolder } from '../daemon-control.ts';
+import { drainedLine, type ShownHost, shownHost } from '../drained.ts';
 import { exit } from '../exit-codes.ts';
 import { moment } from '../options.ts';
 import { facts } from '../text/facts.ts';
@@ -28,7 +29,7 @@ export const command: CommandModule = {
     const daemon = await daemonStatus(opened);
     const silent = daemon === null ? silentHolder(opened) : null;
     const live = daemon?.live ?? liveInJournal(opened);
-    const waiting = await waitingOrWhyNot(opened);
+    const [waiting, host] = await Promise.all([waitingOrWhyNot(opened), shownHost(opened)]);
     out.json('status', {
       daemon: {
         running: daemon !== null,
@@ -38,6 +39,7 @@ export const command: CommandModule = {
         draining: daemon?.draining ?? false,
         home: world.home.root,
       },
+      host,
       live,
       waiting: typeof waiting === 'number' ? waiting : null,
       store: daemon?.store ?? null,
@@ -45,7 +47,7 @@ export const command: CommandModule = {
       lastSweepAtMs: daemon?.lastSweepAtMs ?? null,
       configuration: daemon?.configuration ?? null,
     });
-    for (const line of describe({ daemon, silentPid: silent?.pid ?? null, live, waiting }, opened, out)) out.line(line);
+    for (const line of describe({ daemon, silentPid: silent?.pid ?? null, live, waiting, host }, opened, out)) out.line(line);
     return exit.yes;
   },
 };
@@ -96,9 +98,10 @@ type Seen = {
   readonly silentPid: number | null;
   readonly live: Live;
   readonly waiting: number | string;
+  readonly host: ShownHost;
 };
 
-function describe({ daemon, silentPid, live, waiting }: Seen, { world }: Opened, out: Out): string[] {
+function describe({ daemon, silentPid, live, waiting, host }: Seen, { world }: Opened, out: Out): string[] {
   const nowMs = world.clock.nowMs();
   const { paint } = out;
   const lines = facts(
@@ -113,6 +116,7 @@ function describe({ daemon, silentPid, live, waiting }: Seen, { world }: Opened,
       ['store', storeLine(daemon, waiting, world.store.driver, paint)],
       ['waiting', typeof waiting === 'number' ? `${waiting} ${waiting === 1 ? 'todo' : 'todos'}` : null],
       ['settings', settingsLine(daemon, paint)],
+      ['host', drainedLine(host, paint)],
       ['home', world.home.root],
     ],
     out,

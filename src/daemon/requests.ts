@@ -44,7 +44,6 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
         startedAtMs: context.startedAtMs,
         version: context.version,
         home: context.world.home.root,
-        drained: context.state.drained,
       };
     case 'wake':
       context.wakeup.ring();
@@ -198,8 +197,11 @@ export async function sayScheduled(context: Context, item: Scheduled, stop: Abor
   const { verb: said, todoId, summary, reason, force } = item;
   const request = { op: 'verb', verb: said, todoId, summary, reason, force, notBeforeMs: null, scheduled: item } as const;
   try {
-    if (liveRunOf(context, todoId) === null && isInProgress((await mustFind(context, todoId)).status))
-      throw new OperationalError('STORE_CONFLICT', { operation: 'saying', subject: `todo ${todoId}`, why: 'another process works on it' });
+    const live = liveRunOf(context, todoId);
+    // What a run that is finishing comes to is not known yet: it may be given back, as a claim for this very word is after a crash.
+    const isBusy = live === null ? isInProgress((await mustFind(context, todoId)).status) : isCompletion(live.fact);
+    const why = live === null ? 'another process works on it' : 'its run is finishing';
+    if (isBusy) throw new OperationalError('STORE_CONFLICT', { operation: 'saying', subject: `todo ${todoId}`, why });
     return await verb(context, request, stop);
   } catch (error) {
     // What passes is tried again by whoever asked; what a person must decide is the answer.

@@ -17,6 +17,7 @@ import {
   todoOf,
   written,
 } from './directed.ts';
+import { stillPutOff } from './host-checkers.ts';
 import type { Simulation, TodoPlan } from './simulation.ts';
 import { tell } from './story.ts';
 
@@ -234,4 +235,56 @@ test('checks run when nothing of the run can write any more: neither the agent, 
     ],
     lastLines(outcome),
   );
+});
+
+const putOff = (verb: 'done' | 'release', force = false) =>
+  ({ atMs: 1000, do: 'put-off', machine: 0, todo: 't1', verb, inMs: 5000, force }) as const;
+const isPutOff = (simulation: Simulation): boolean => stillPutOff(simulation).length > 0;
+const isDue = (simulation: Simulation): boolean =>
+  simulation.putOffs.some(({ machine: home, item }) => home.wallMs() >= item.atMs) && isPutOff(simulation);
+
+test('a word that was put off is said once, at its time, wherever the daemon dies while it says it', async () => {
+  for (const kind of ['process', 'power'] as const) {
+    const moments = await atEveryMoment(
+      written({ todos: [todo('t1', { held: true })], events: [putOff('done')], settings: quick }),
+      { at: 'call', within: isDue, act: (simulation) => simulation.kill(simulation.machines[0]!, kind) },
+      (outcome) => {
+        assert.deepEqual(outcome.violations, [], lastLines(outcome));
+        const ends = recordsOf(outcome.simulation, 't1').filter(({ todoStatus }) => todoStatus === 'completed');
+        assert.deepEqual(
+          ends.map(({ saidBy, proof }) => [saidBy, proof]),
+          [['person', 'overridden']],
+          lastLines(outcome),
+        );
+        assert.ok(!isPutOff(outcome.simulation));
+      },
+    );
+    assert.ok(moments > 30, `${moments} moments`);
+  }
+});
+
+test('a release that was put off is not said again after a crash, over what a person has said since', async () => {
+  const blockedAgain: string[] = [];
+  const moments = await atEveryMoment(
+    written({
+      todos: [todo('t1', { held: true })],
+      events: [putOff('release')],
+      settings: { ...quick, behavior: { auto_continue: false } },
+    }),
+    {
+      at: 'call',
+      within: (simulation) => isDue(simulation) && todoOf(simulation, 't1').held === false,
+      act: (simulation) => {
+        simulation.kill(simulation.machines[0]!, 'process');
+        void simulation.admin().change(simulation.idOf('t1'), ['open'], { status: 'blocked', reason: 'not yet', by: 'person' });
+      },
+    },
+    (outcome) => {
+      assert.deepEqual(outcome.violations, [], lastLines(outcome));
+      blockedAgain.push(todoOf(outcome.simulation, 't1').status);
+    },
+  );
+  assert.ok(moments > 3, `${moments} moments`);
+  // The last story is the one in which nothing came between.
+  assert.deepEqual(new Set(blockedAgain.slice(0, -1)), new Set(['blocked']));
 });

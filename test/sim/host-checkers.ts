@@ -9,7 +9,7 @@ import type { StoreWrite } from './store-link.ts';
 
 /** What several hosts on one store owe to each other. One host owes it to itself, so they judge every story. */
 export const hostCheckersFor = (simulation: Simulation): readonly Checker[] =>
-  [oneEndForEachTodo, olderFenceChangesNothing, rescueInTime, putOffIsSaidOnce].map((make) => make(simulation));
+  [oneEndForEachTodo, inDoubtIsNoFailure, olderFenceChangesNothing, rescueInTime, putOffIsSaidOnce].map((make) => make(simulation));
 
 /** 2. Over all hosts and all runs a todo has one terminal record, and that is the end it shows. */
 function oneEndForEachTodo(simulation: Simulation): Checker {
@@ -25,6 +25,21 @@ function oneEndForEachTodo(simulation: Simulation): Checker {
         if (todo?.status !== records[0]?.todoStatus)
           simulation.violate(promise, `todo ${todo?.number} is ${todo?.status}, and its record says ${records[0]?.todoStatus}`);
       }
+    },
+  };
+}
+
+/** 2. What is in doubt is read back and tried again, and never called a failure; nothing is given up as not recorded that the store has. */
+function inDoubtIsNoFailure(simulation: Simulation): Checker {
+  const promise = 'P2';
+  return {
+    promise,
+    journalCommits(_machine, before, after) {
+      if (after.givenUp === null || before?.givenUp !== null || after.fact !== 'reported') return;
+      if (after.deaths?.at(-1)?.code === 'STORE_IN_DOUBT')
+        simulation.violate(promise, `run ${after.ref.runId} was given up because an answer was lost`);
+      if (simulation.rows.records.has(after.ref.runId))
+        simulation.violate(promise, `run ${after.ref.runId} was given up as not recorded, and the store has its record: ${after.givenUp}`);
     },
   };
 }

@@ -3,11 +3,12 @@ import { registerHooks } from 'node:module';
 import type { Mutant } from './mutants.ts';
 
 const { file, find, replace } = JSON.parse(process.env['SIGNOFF_MUTANT'] ?? '{}') as Mutant;
+const place = file.startsWith('test/') ? `/${file}` : `/src/${file}`;
 
 registerHooks({
   load(url, context, next) {
     const loaded = next(url, context);
-    if (!url.endsWith(`/src/${file}`)) return loaded;
+    if (!url.endsWith(place)) return loaded;
     const source = String(loaded.source);
     if (source.split(find).length !== 2)
       throw new Error(`the place to plant the bug stands ${source.split(find).length - 1} times in ${file}: ${find}`);

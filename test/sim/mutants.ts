@@ -1,7 +1,7 @@
 /** A planted bug: one place in the source that is changed, and the layer of tests that must see it. */
 export type Mutant = {
   readonly name: string;
-  /** Below src/. */
+  /** Below src/; or of the simulation's model of the store, below test/: what only several servers do, no text of ours has in one place. */
   readonly file: string;
   /** Stands exactly once in the file. */
   readonly find: string;
@@ -199,5 +199,77 @@ export const mutants: readonly Mutant[] = [
     find: 'const left = endsMs - clock.monotonicMs();',
     replace: 'const left = untilMs - clock.nowMs();',
     killedBy: { test: 'test/sim/directed.test.ts', only: 'does not hear what is typed' },
+  },
+  {
+    name: 'a write in doubt is a failure',
+    file: 'core/errors.ts',
+    find: "STORE_IN_DOUBT: { retry: 'forever'",
+    replace: "STORE_IN_DOUBT: { retry: 'never'",
+    killedBy: { seeds },
+  },
+  {
+    name: 'leases end by the clock of whoever looks',
+    file: 'daemon/store-chores.ts',
+    find: 'of await store.expired()) await rescue(context, todo, run);',
+    replace:
+      'of await store.inProgress()) if (run !== null && run.leaseUntilMs <= context.world.clock.nowMs()) await rescue(context, todo, run);',
+    killedBy: { seeds },
+  },
+  {
+    name: 'leases are counted by the clock of the host that claims',
+    file: 'test/sim/simulation.ts',
+    find: 'nowMs: () => this.storeMs(),\n        rows',
+    replace: 'nowMs: () => machine.wallMs(),\n        rows',
+    killedBy: { seeds },
+  },
+  {
+    name: 'a claim in the model only locks',
+    file: 'test/sim/memory-store.ts',
+    find: 'if (todoOf(chosen.id) !== chosen || ',
+    replace: 'if (',
+    killedBy: { seeds },
+  },
+  {
+    name: 'a claim does not write the fence',
+    file: 'store/claim.ts',
+    find: 'fence: todo.fence + 1,\n    run_id: runId',
+    replace: 'fence: todo.fence,\n    run_id: runId',
+    killedBy: { test: 'test/store/sqlite.test.ts' },
+  },
+  {
+    name: 'a rescue in the model looks at no fence and no lease',
+    file: 'test/sim/memory-store.ts',
+    find: 'const found = held(ref);\n      if (found === null || !isInProgress(found.todo.status) || found.run.leaseUntilMs > now()) return false;',
+    replace:
+      'const { todo } = { todo: todoOf(ref.todoId)! };\n      const found = { todo, run: rows.runs.get(todo.runId ?? ref.runId)! };\n      if (!isInProgress(todo.status)) return false;',
+    killedBy: { seeds },
+  },
+  {
+    name: 'a rescue takes a todo whose lease was renewed meanwhile',
+    file: 'store/runs.ts',
+    find: "' AND lease_until_ms <= ?', nowMs",
+    replace: "' AND (lease_until_ms <= ? OR 1 = 1)', nowMs",
+    killedBy: { test: 'test/store/sqlite.test.ts' },
+  },
+  {
+    name: 'a pass puts off the look that is under way',
+    file: 'daemon/store-chores.ts',
+    find: ' || context.tasks.busy(`store:${name}`)',
+    replace: '',
+    killedBy: { seeds: [240, 640] },
+  },
+  {
+    name: 'a node that is behind is not given time',
+    file: 'core/advance.ts',
+    find: 'entry.disproved === 0 ? 0 :',
+    replace: 'entry.disproved >= 0 ? 0 :',
+    killedBy: { seeds },
+  },
+  {
+    name: 'a word that was put off is said again after a crash',
+    file: 'daemon/schedules.ts',
+    find: 'if (!(await wasCarriedOut(context, item))) {',
+    replace: '{',
+    killedBy: { test: 'test/sim/directed.test.ts', only: 'a release that was put off' },
   },
 ];

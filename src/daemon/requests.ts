@@ -44,6 +44,7 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
         startedAtMs: context.startedAtMs,
         version: context.version,
         home: context.world.home.root,
+        drained: context.state.drained,
       };
     case 'wake':
       context.wakeup.ring();

@@ -308,7 +308,7 @@ export type Store = {
 
   /** Append-only facts about what we did: kind `audit` | `retry` | `healing`. Best effort for the caller, atomic for the row. */
   note(row: {
-    readonly kind: 'audit' | 'retry' | 'healing';
+    readonly kind: 'audit' | 'retry' | 'healing' | 'recovery';
     readonly todoId: string | null;
     readonly runId: string | null;
     readonly atMs: number;

@@ -40,8 +40,17 @@ export type OpenOptions = {
   readonly readOnly?: boolean;
   /** Who moves runs writes to the logs of the home; all others log nothing. */
   readonly log?: boolean;
+  /** While the store is away, answer from what this home last saw of it, and say so (`Opened.stale`). */
+  readonly snapshot?: boolean;
   /** Gets each log line for a person, too. */
   readonly mirror?: (line: string) => void;
+};
+
+/** What was answered is of an earlier moment. */
+export type Stale = {
+  readonly asOfMs: number;
+  /** The store's error. */
+  readonly why: string;
 };
 
 export type Opened = AsyncDisposable & {
@@ -55,6 +64,8 @@ export type Opened = AsyncDisposable & {
   ask(request: ControlRequest, timeoutMs?: number): Promise<ControlReply | null>;
   /** Tells a live daemon to look now; false where none lives. Never fails: its next scan finds it anyway. */
   wake(): Promise<boolean>;
+  /** Null while the store itself has answered. */
+  stale(): Stale | null;
   /** A process that was started here has ended. */
   onProcessEnd(listener: () => void): void;
 };

@@ -1,5 +1,5 @@
 import { type Config, defaultConfig } from '../core/config.ts';
-import { type ConfigChange, flatConfig, needsRestart, shownChange, shownValue } from '../core/config-change.ts';
+import { type ConfigChange, flatConfig, needsRestart, shownChange, shownValue } from '../core/config-keys.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
 import { effectiveChanges, effectiveConfig } from '../daemon/effective-config.ts';

@@ -26,7 +26,7 @@ type Question = Pick<Call, 'home' | 'env' | 'cwd'>;
 /** The real world of a home. Journal, store, terminals and logs come to life when they are first asked for. */
 export async function openWorld(
   { home: flag, env, cwd }: Question,
-  { readOnly = false, log: logWanted = false, mirror }: OpenOptions = {},
+  { readOnly = false, log: logWanted = false, snapshot = false, mirror }: OpenOptions = {},
 ): Promise<Opened> {
   const root = homeRoot({ flag, env, cwd, programFolder });
   const settings = settingsFile({ path: configPath(root), env, secretsOf: (next) => secretsOf({ world, config: next }) });
@@ -50,11 +50,17 @@ export async function openWorld(
     return { database, committer, journal: openJournal(database, committer, clock), mayDefine: seen === null };
   });
   const journal = lazily(() => local().journal);
-  const store = openedFirst(
+  const asked = openedFirst(
     await storeOf(config, log, local, opened, logWanted && !readOnly),
     () => !readOnly || (isSqlite(config.store.url) && local().mayDefine),
   );
 
+  const host = hostOf({ root, env, todoCommand, hooksFolder });
+  const asking = (request: Parameters<Opened['ask']>[0], timeoutMs = 10_000) => ask(home.socket, request, timeoutMs);
+  const { store, stale } =
+    snapshot && !isSqlite(config.store.url)
+      ? (await import('./stale-store.ts')).staleStore(asked, { config, ask: asking, world: { journal, files, digest, clock, home, host } })
+      : { store: asked, stale: () => null };
   const world: World = {
     clock,
     random,
@@ -66,10 +72,9 @@ export async function openWorld(
     store,
     network,
     log,
-    host: hostOf({ root, env, todoCommand, hooksFolder }),
+    host,
     home,
   };
-  const asking = (request: Parameters<Opened['ask']>[0], timeoutMs = 10_000) => ask(home.socket, request, timeoutMs);
   return {
     world,
     config,
@@ -84,6 +89,7 @@ export async function openWorld(
         return true;
       }
     },
+    stale,
     onProcessEnd: (listener) => void exitListeners.add(listener),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

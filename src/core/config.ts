@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { environmentName } from './config-keys.ts';
 import { isObject } from './shape.ts';
 import { storeMapProblems } from './store-map.ts';
 import { storeMapSchema } from './store-map-schema.ts';
@@ -304,9 +305,6 @@ function problemsOf(issue: z.core.$ZodIssue, raw: unknown): ConfigProblem[] {
     },
   ];
 }
-
-/** TODO_ + the key in capitals: behavior.max_rounds → TODO_BEHAVIOR_MAX_ROUNDS. store.url → TODO_STORE_URL. */
-export const environmentName = (key: string): string => `TODO_${key.replaceAll('.', '_').toUpperCase()}`;
 
 /** All keys that hold a value, dotted. */
 export function knownKeys(): string[] {

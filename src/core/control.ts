@@ -1,4 +1,4 @@
-import type { ConfigChange } from './config-change.ts';
+import type { ConfigChange } from './config-keys.ts';
 import type { EmergencyInfo } from './entry.ts';
 import type { HealthStatus } from './words.ts';
 

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { kickDeliveries } from './deliveries.ts';
 import { noteEvent } from './notebook.ts';
 import { breakerNames, breakerNote } from './outside.ts';
+import { cameBack, wentAway } from './recovery-session.ts';
 import { noteStore } from './store-link.ts';
 
 /** The last state of each, until it is written down. */
@@ -29,8 +30,12 @@ export function tellBreaker(context: Context, change: NamedBreakerChange): void 
   if (context.scope.kind === 'daemon') keep(context, name, JSON.stringify(change.saved));
   if (to !== 'half-open') noteEvent(context, { kind: 'healing', what: event, detail: JSON.stringify(fields) });
   if (name === 'store') noteStore(context, null);
+  if (name === 'webhook' && (to === 'open' || to === 'isolated')) wentAway(context, 'webhook', why);
   if (to !== 'closed') return;
-  if (name === 'webhook') kickDeliveries(context);
+  if (name === 'webhook') {
+    cameBack(context, 'webhook');
+    kickDeliveries(context);
+  }
   if (name === 'runner' || name === 'runner.tmux') context.state.claimDueMs = 0;
   context.changes.tell();
   context.wakeup.ring();

@@ -8,6 +8,7 @@ import type { Deliveries } from './deliveries.ts';
 import type { LiveLedger } from './ledger.ts';
 import type { Notebook } from './notebook.ts';
 import type { Outside } from './outside.ts';
+import type { Sessions } from './recovery-session.ts';
 import type { Reloading } from './reload.ts';
 import type { Tasks } from './tasks.ts';
 import type { createChanges, createWakeup } from './wakeup.ts';
@@ -50,6 +51,7 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   readonly outside: Outside;
   readonly notebook: Notebook;
   readonly deliveries: Deliveries;
+  readonly sessions: Sessions;
   readonly state: {
     draining: boolean;
     /** Requests that may have changed something in the store, counted. */

@@ -10,6 +10,7 @@ import { retryAfterOf } from '../resilience/retry-after.ts';
 import type { Context } from './context.ts';
 import { noteLater } from './notebook.ts';
 import { policyFor } from './policy-for.ts';
+import { wentThrough } from './recovery-session.ts';
 
 const webhookTimeoutMs = 10_000;
 const prefix = 'delivery:';
@@ -110,6 +111,7 @@ async function attempt(context: Context, delivery: Delivery): Promise<void> {
   try {
     await world.network.post(url, delivery.body, webhookTimeoutMs);
     drop(context, delivery);
+    wentThrough(context, 'webhook', 'deliveries');
   } catch (error) {
     if (!isOperational(error)) throw error;
     // Nothing was sent, so it is no attempt.
@@ -162,6 +164,7 @@ function failed(context: Context, delivery: Delivery, error: OperationalError): 
   }
   const fingerprint = fingerprintOf(errorClass, delivery.to, error.message);
   const death = { atMs, errorClass, message: error.message, causes: causesOf(error), fingerprint, attempts };
+  wentThrough(context, 'webhook', 'dead');
   put(context, { ...delivery, attempts, isDead: true, deaths: [...delivery.deaths, death].slice(-deathsMax) });
   world.log.critical('emergency', 'dead letter', {
     delivery: delivery.id,

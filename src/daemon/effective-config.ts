@@ -1,7 +1,7 @@
 import { recordBackoffOf, roundTries } from '../core/advance.ts';
 import type { Backoff } from '../core/backoff.ts';
 import type { Config } from '../core/config.ts';
-import { type ConfigChange, changesBetween, flatConfig } from '../core/config-change.ts';
+import { type ConfigChange, changesBetween, flatConfig } from '../core/config-keys.ts';
 import { jobAttempts, jobBackoffOf } from '../core/verdict.ts';
 import { breakerNames, numbersOf, profilesFor } from './outside.ts';
 import { policyFor } from './policy-for.ts';

@@ -22,10 +22,12 @@ import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
 import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
+import { newSessions, readSessions, watchSessions } from './recovery-session.ts';
 import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
 import { answer, statusOf } from './requests.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
 import { bringToEnd, dueInLineAtMs } from './settle.ts';
+import { keepSnapshot } from './snapshot.ts';
 import type { Claimed } from './starts.ts';
 import { claim, findSession, start } from './starts.ts';
 import { careForStore } from './store-care.ts';
@@ -46,6 +48,9 @@ const adoptEveryMs = 2000;
 /** What is added here rings; what is added on another host is found within this. */
 const claimEveryMs = { shared: 2000, own: 10_000 };
 const claimAgainMs = 1000;
+
+/** Requests that change nothing. */
+const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'status', 'configuration', 'verdict']);
 
 export type Engine = {
   /** Once, before the first pass: finds again what a dead process left, and goes on from its last fact. */
@@ -118,6 +123,7 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
       return claimed;
     },
     async request(request, requestStop) {
+      if (!looks.has(request.op)) context.state.asked++;
       if (request.op === 'wake') lookAtAll();
       if (request.op === 'recover') return recoverNow(context, request.apply, () => look(context));
       return answer(context, request, requestStop);
@@ -183,6 +189,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     outside,
     notebook: newNotebook(),
     deliveries: newDeliveries(),
+    sessions: newSessions(),
     state: {
       draining: false,
       asked: 0,
@@ -232,6 +239,7 @@ function takeUpWhatWasKept(context: Context): void {
   if (context.scope.kind !== 'daemon') return;
   readNotebook(context);
   readDeliveries(context);
+  readSessions(context);
 }
 
 /** Words that a dead process had claimed and not journalled yet. They count before the exit does. */
@@ -485,6 +493,8 @@ function chores(context: Context): void {
   if (context.scope.kind !== 'daemon') return;
   rescueExpired(context);
   watchDependents(context);
+  keepSnapshot(context);
+  watchSessions(context);
 }
 
 function wantsMore(context: Context, claimedOnce: boolean): boolean {

@@ -2,6 +2,7 @@ import { isOperational, messageOf, retryOf } from '../core/errors.ts';
 import { parsedJson } from '../core/shape.ts';
 import type { Store } from '../world.ts';
 import type { Context } from './context.ts';
+import { wentThrough } from './recovery-session.ts';
 import { chore } from './store-chores.ts';
 
 /** A fact about what we did that the store must hear of once: its id makes it one row, however often it is sent. */
@@ -83,6 +84,7 @@ async function tell(context: Context): Promise<void> {
   } finally {
     notebook.rows = notebook.rows.filter(({ key }) => !told.includes(key));
     if (notebook.rows.length === 0) notebook.left = 0;
+    if (told.length > 0) wentThrough(context, 'store', 'notes', told.length);
     if (told.length > 0) await context.world.journal.dropNotes(told);
   }
 }

@@ -1,6 +1,6 @@
 import { redactorOf } from '../completion/redactor-for.ts';
 import type { Config } from '../core/config.ts';
-import { type ConfigChange, shownChange, shownValue, withoutRestart } from '../core/config-change.ts';
+import { type ConfigChange, shownChange, shownValue, withoutRestart } from '../core/config-keys.ts';
 import type { ConfigurationStatus, ControlReply, ControlRequest } from '../core/control.ts';
 import { isOperational, messageOf, OperationalError } from '../core/errors.ts';
 import { parsedJson } from '../core/shape.ts';

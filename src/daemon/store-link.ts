@@ -1,5 +1,6 @@
 import { isOperational } from '../core/errors.ts';
 import type { Context } from './context.ts';
+import { cameBack, wentAway } from './recovery-session.ts';
 
 /** How often a store that is away is asked whether it is back. */
 const pingMs = 1000;
@@ -22,6 +23,8 @@ export function noteStore(context: Context, answered: { readonly error: unknown 
   const nowMs = world.clock.nowMs();
   const why = isOperational(error) ? error.message : breaker === 'closed' ? null : `its breaker is ${breaker}`;
   state.store = { reachable, sinceMs: nowMs, error: reachable === 'no' ? why : null };
+  if (reachable === 'no') wentAway(context, 'store', state.store.error ?? 'it does not answer');
+  if (reachable === 'yes') cameBack(context, 'store');
   if (reachable === 'no')
     world.log.error('completion', 'the store is away; completions wait in the journal', { reason: state.store.error });
   else if (before.reachable === 'no') world.log.info('completion', 'the store is back', { awayMs: nowMs - before.sinceMs });

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type Config, environmentName } from '../core/config.ts';
+import type { Config } from '../core/config.ts';
+import { environmentName } from '../core/config-keys.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { Settings } from '../world.ts';
 import { invalid, readIfThere, saidBy } from './config-file.ts';

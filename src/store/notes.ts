@@ -4,10 +4,8 @@ import { affectedBy, marks, rowOf, rowsOf, type Work } from './work.ts';
 
 type Note = Parameters<Store['note']>[0];
 
-const tableOf = { audit: 'audit', retry: 'retry_attempts', healing: 'self_healing_events' } as const satisfies Record<
-  Note['kind'],
-  keyof Names
->;
+const tableOfTodo = { audit: 'audit', retry: 'retry_attempts', healing: 'self_healing_events' } as const;
+const tableOf = { ...tableOfTodo, recovery: 'recovery_sessions' } as const satisfies Record<Note['kind'], keyof Names>;
 
 export function* note(names: Names, newId: string, row: Note): Work<void> {
   const table = names[tableOf[row.kind]];
@@ -15,15 +13,23 @@ export function* note(names: Names, newId: string, row: Note): Work<void> {
     id: row.id ?? newId,
     todo_id: row.todoId,
     run_id: row.runId,
-    at_ms: row.atMs,
-    what: row.what,
     detail: row.detail,
-    ...moreOf(row),
+    ...(row.kind === 'recovery' ? sessionOf(row) : { at_ms: row.atMs, what: row.what, ...moreOf(row) }),
   };
   if (row.id !== undefined && (yield* rowOf(`SELECT id FROM ${table} WHERE id = ?`, row.id)) !== null) return;
   const columns = Object.keys(values);
   yield* affectedBy(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks(columns)})`, ...Object.values(values));
 }
+
+const sessionOf = ({ what, atMs, session }: Note): Record<string, string | number | null> => ({
+  host: session?.host ?? '',
+  action: 'drain',
+  subject: what,
+  why: session?.why ?? '',
+  outcome: session?.outcome ?? null,
+  started_at_ms: atMs,
+  ended_at_ms: session?.endedAtMs ?? null,
+});
 
 /** What only one of the tables has: that by which its rows are found quickly. */
 function moreOf({ kind, what, failed }: Note): Record<string, string | number | null> {
@@ -71,7 +77,7 @@ export function* statusOf(names: Names, todoId: string): Work<string | null> {
 /** Oldest first. */
 export function* notesOf(names: Names, todoId: string): Work<Awaited<ReturnType<Store['notesOf']>>> {
   const found: { kind: string; id: string; runId: string | null; atMs: number; what: string; detail: string }[] = [];
-  for (const [kind, table] of Object.entries(tableOf)) {
+  for (const [kind, table] of Object.entries(tableOfTodo)) {
     for (const row of yield* rowsOf(`SELECT id, run_id, at_ms, what, detail FROM ${names[table]} WHERE todo_id = ?`, todoId)) {
       const { id, run_id, at_ms, what, detail } = row;
       const runId = run_id === null ? null : String(run_id);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'jsonc-parser';
-import { defaultConfig, environmentName, knownKeys } from '../../src/core/config.ts';
+import { defaultConfig, knownKeys } from '../../src/core/config.ts';
+import { environmentName } from '../../src/core/config-keys.ts';
 import { loadConfig } from '../../src/platform/config-file.ts';
 
 /** A config file; `load` reads it as the built program does, keeping what was valid. */

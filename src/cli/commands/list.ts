@@ -36,12 +36,13 @@ export const command: CommandModule = {
 };
 
 async function show(call: Call, limit: number, statuses: readonly ShownStatus[] | null): Promise<number> {
-  const [{ shownStatus, todoJson }, { todoTable }, { allScheduled, scheduledJson }] = await Promise.all([
+  const [{ shownStatus, todoJson }, { todoTable }, { allScheduled, scheduledJson }, { staleJson, staleLine }] = await Promise.all([
     import('../todos.ts'),
     import('../text/todos.ts'),
     import('../schedule.ts'),
+    import('../stale-store.ts'),
   ]);
-  await using opened = await call.open({ readOnly: true });
+  await using opened = await call.open({ readOnly: true, snapshot: true });
   const { store, journal, clock } = opened.world;
   // Finishing is never stored: it is looked for among those in progress.
   const asked = statuses?.includes('finishing')
@@ -59,9 +60,11 @@ async function show(call: Call, limit: number, statuses: readonly ShownStatus[] 
         scheduled: scheduledJson(todo.scheduled, todo.status),
       })),
     );
-    call.out.json('todos', { todos: documents, truncated });
+    call.out.json('todos', { todos: documents, truncated, ...staleJson(opened) });
     return exit.yes;
   }
+  const stale = opened.stale();
+  if (stale !== null) call.out.line(staleLine(stale));
   if (shown.length === 0)
     call.out.note(statuses === null ? "Nothing here yet. Add one: todo add 'TITLE'" : `None is ${statuses.join(' or ')}.`);
   else for (const line of todoTable(shown, clock.nowMs(), call.out.columns, call.out.paint)) call.out.line(line);

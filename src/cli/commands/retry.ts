@@ -7,6 +7,7 @@ import type { Todo } from '../../core/todo.ts';
 import { jobAttempts } from '../../core/verdict.ts';
 import { keptDeliveries } from '../../daemon/deliveries.ts';
 import { policyFor } from '../../daemon/policy-for.ts';
+import { openSessions, type RecoverySession } from '../../daemon/recovery-session.ts';
 import type { ErrorClass } from '../../resilience/error-class.ts';
 import type { World } from '../../world.ts';
 import type { CommandModule } from '../command.ts';
@@ -48,13 +49,34 @@ export const command: CommandModule = {
     const waiting = [...waitingEntries(world, config), ...waitingDeliveries(world, config), ...runs.waiting].sort(
       (a, b) => a.nextAtMs - b.nextAtMs,
     );
-    out.json('retry-status', { waiting, unsure: runs.unsure });
+    const recovering = openSessions(world.journal).map(({ id, subject, why, startedAtMs, backAtMs, drained }) => ({
+      id,
+      subject,
+      why,
+      startedAtMs,
+      backAtMs,
+      drained,
+    }));
+    out.json('retry-status', { waiting, unsure: runs.unsure, recovering });
     if (runs.unsure !== null) out.note(`The store could not be asked for todos that wait for a new run (${plain(runs.unsure)}).`);
+    for (const session of recovering) out.note(recoveringText(session));
     if (waiting.length === 0) out.line('Nothing waits for another attempt.');
     else for (const line of table(columns, waiting.map(row), out.columns, out.paint)) out.line(line);
     return exit.yes;
   },
 };
+
+/** What was away, and what of all that waited is through. */
+const recoveringText = ({
+  subject,
+  startedAtMs,
+  backAtMs,
+  why,
+  drained,
+}: Pick<RecoverySession, 'subject' | 'startedAtMs' | 'backAtMs' | 'why' | 'drained'>) =>
+  backAtMs === null
+    ? `The ${subject} is away since ${spanText(Date.now() - startedAtMs)} (${plain(why)}); what is for it waits here.`
+    : `The ${subject} was away for ${spanText(backAtMs - startedAtMs)}; ${drained.completions + drained.deliveries} of what waited are through.`;
 
 const columns = [
   { title: 'TODO' },

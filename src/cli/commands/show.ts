@@ -6,6 +6,7 @@ import { isTerminal, type ShownStatus } from '../../core/words.ts';
 import type { Call, CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { scheduledJson, scheduledOf, scheduledText } from '../schedule.ts';
+import { inSnapshot, staleJson, staleLine } from '../stale-store.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
 import { endText, statusText } from '../text/status.ts';
@@ -23,7 +24,7 @@ export const command: CommandModule = {
       .option('--out <file>', 'where --attachment goes'),
   async run(call) {
     const ref = refOf(call, 'show');
-    await using opened = await call.open({ readOnly: true });
+    await using opened = await call.open({ readOnly: true, snapshot: true });
     const todo = await findTodo(opened.world.store, ref, 'looking up');
     if (call.options['launch']) return (await import('../launch.ts')).showLaunch(todo, call, opened);
     if (call.options['history']) return await (await import('../history.ts')).showHistory(todo, call, opened);
@@ -32,15 +33,28 @@ export const command: CommandModule = {
     if (attachments) return await (await import('../show-attachments.ts')).showAttachments(todo, call, opened);
     const runs = await opened.world.store.runsOf(todo.id);
     const status = shownStatus(todo, opened.world.journal);
-    const after = todo.after === null ? null : await opened.world.store.find(todo.after);
+    // Also what it waits for may be older than what the snapshot holds.
+    const after = todo.after === null ? null : await inSnapshot(opened, null, () => opened.world.store.find(todo.after ?? ''));
     const scheduled = isTerminal(status) ? null : scheduledOf(todo.id, opened.world.journal);
-    const said = await (await import('../discussion.ts')).discussionOf(todo.id, opened.world.store);
+    const { discussionOf } = await import('../discussion.ts');
+    const said = await inSnapshot(opened, null, () => discussionOf(todo.id, opened.world.store));
+    const stale = opened.stale();
     call.out.json('todo', {
       todo: { ...todoJson(todo, status, runs), scheduled: scheduledJson(scheduled, status) },
-      comments: said.comments.length,
-      attachments: said.attachments.length,
+      comments: said?.comments.length ?? null,
+      attachments: said?.attachments.length ?? null,
+      ...staleJson(opened),
     });
-    for (const line of describe(todo, status, runs, { after, scheduled, ...said }, call)) call.out.line(line);
+    if (stale !== null) call.out.line(staleLine(stale));
+    if (said === null) call.out.note('Its comments and attachments are in the store only.');
+    for (const line of describe(
+      todo,
+      status,
+      runs,
+      { after, scheduled, comments: said?.comments ?? [], attachments: said?.attachments ?? [] },
+      call,
+    ))
+      call.out.line(line);
     return exit.yes;
   },
 };

@@ -7,6 +7,7 @@ import { silentHolder } from '../daemon-control.ts';
 import { drainedLine, type ShownHost, shownHost } from '../drained.ts';
 import { exit } from '../exit-codes.ts';
 import { moment } from '../options.ts';
+import { staleJson, staleLine } from '../stale-store.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
 import { type Cell, table } from '../text/table.ts';
@@ -24,7 +25,7 @@ export const command: CommandModule = {
     const { out } = call;
     const { completions, since } = call.options as { completions?: true; since?: number };
     if (completions) return (await import('../completions.ts')).showCompletions(call, since ?? null);
-    await using opened = await call.open({ readOnly: true });
+    await using opened = await call.open({ readOnly: true, snapshot: true });
     const { world } = opened;
     const daemon = await daemonStatus(opened);
     const silent = daemon === null ? silentHolder(opened) : null;
@@ -46,7 +47,10 @@ export const command: CommandModule = {
       lastPassAtMs: daemon?.lastPassAtMs ?? null,
       lastSweepAtMs: daemon?.lastSweepAtMs ?? null,
       configuration: daemon?.configuration ?? null,
+      ...staleJson(opened),
     });
+    const stale = opened.stale();
+    if (stale !== null) out.line(staleLine(stale));
     for (const line of describe({ daemon, silentPid: silent?.pid ?? null, live, waiting, host }, opened, out)) out.line(line);
     return exit.yes;
   },
@@ -101,7 +105,7 @@ type Seen = {
   readonly host: ShownHost;
 };
 
-function describe({ daemon, silentPid, live, waiting, host }: Seen, { world }: Opened, out: Out): string[] {
+function describe({ daemon, silentPid, live, waiting, host }: Seen, { world, stale }: Opened, out: Out): string[] {
   const nowMs = world.clock.nowMs();
   const { paint } = out;
   const lines = facts(
@@ -113,7 +117,7 @@ function describe({ daemon, silentPid, live, waiting, host }: Seen, { world }: O
           ? null
           : `${spanText(nowMs - daemon.lastPassAtMs)} ago${daemon.lastSweepAtMs === null ? '' : `, last sweep ${spanText(nowMs - daemon.lastSweepAtMs)} ago`}`,
       ],
-      ['store', storeLine(daemon, waiting, world.store.driver, paint)],
+      ['store', storeLine(daemon, waiting, { driver: world.store.driver, isAway: stale() !== null }, paint)],
       ['waiting', typeof waiting === 'number' ? `${waiting} ${waiting === 1 ? 'todo' : 'todos'}` : null],
       ['settings', settingsLine(daemon, paint)],
       ['host', drainedLine(host, paint)],
@@ -137,9 +141,14 @@ function settingsLine(daemon: DaemonStatus | null, paint: Paint): string | null 
   return needsRestart.length === 0 ? null : `used after a restart: ${needsRestart.join(', ')}`;
 }
 
-function storeLine(daemon: DaemonStatus | null, waiting: number | string, driver: string, paint: Paint): string {
+function storeLine(
+  daemon: DaemonStatus | null,
+  waiting: number | string,
+  { driver, isAway }: { readonly driver: string; readonly isAway: boolean },
+  paint: Paint,
+): string {
   if (typeof waiting === 'string') return paint('red', `${driver}: ${plain(waiting)}`);
-  if (daemon === null) return driver;
+  if (daemon === null) return isAway ? paint('red', `${driver}: not reachable`) : driver;
   if (daemon.store.reachable === 'yes') return `${driver}${poolWords(daemon)}`;
   return paint(
     'red',

@@ -5,6 +5,7 @@ import type { Call, CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { changeOfTodo, type HistoryNote } from '../history.ts';
 import { scheduledJson, scheduledOf, scheduledText } from '../schedule.ts';
+import { inSnapshot, staleJson, staleLine } from '../stale-store.ts';
 import { plain } from '../text/plain.ts';
 import { statusText } from '../text/status.ts';
 import { type Cell, table } from '../text/table.ts';
@@ -26,13 +27,15 @@ export type WhyEvent = {
 export const command: CommandModule = {
   async run(call) {
     const ref = refOf(call, 'why');
-    await using opened = await call.open({ readOnly: true });
+    await using opened = await call.open({ readOnly: true, snapshot: true });
     const todo = await findTodo(opened.world.store, ref, 'looking up');
     const status = shownStatus(todo, opened.world.journal);
     const events = await storyOf(todo, opened);
     const scheduled = isTerminal(status) ? null : scheduledOf(todo.id, opened.world.journal);
     const fields = { todo: todo.id, number: todo.number, status, proof: todo.proof, reason: todo.reason };
-    call.out.json('why', { ...fields, scheduled: scheduledJson(scheduled, status), events });
+    call.out.json('why', { ...fields, scheduled: scheduledJson(scheduled, status), events, ...staleJson(opened) });
+    const stale = opened.stale();
+    if (stale !== null) call.out.line(staleLine(stale));
     tell(todo, status, events, call);
     if (scheduled !== null) call.out.line(`\nIt ${scheduledText(scheduled, Date.now())} (${momentText(scheduled.atMs)}).`);
     return exit.yes;
@@ -40,7 +43,7 @@ export const command: CommandModule = {
 };
 
 /** From the journal while it remembers the run, else from the evidence that was recorded with it. */
-export async function storyOf(todo: Todo, { world }: Pick<Opened, 'world'>): Promise<WhyEvent[]> {
+export async function storyOf(todo: Todo, { world, stale }: Pick<Opened, 'world' | 'stale'>): Promise<WhyEvent[]> {
   const entries = world.journal.ofTodo(todo.id);
   const runs = await world.store.runsOf(todo.id);
   const remembered = new Set(entries.map(({ ref }) => ref.runId));
@@ -48,8 +51,12 @@ export async function storyOf(todo: Todo, { world }: Pick<Opened, 'world'>): Pro
     { atMs: todo.createdAtMs, fact: 'added', layer: null, attempt: 0, durationMs: null, reason: null, run: null },
   ];
   for (const entry of entries) events.push(...entry.timeline.map((line) => ({ ...line, run: entry.ref.runId })));
-  for (const run of runs) if (!remembered.has(run.id)) events.push(...(await fromEvidence(run.id, world.store)));
-  for (const note of await world.store.notesOf(todo.id)) {
+  const elsewhere = runs.filter(({ id }) => !remembered.has(id));
+  for (const run of elsewhere)
+    events.push(
+      ...((await inSnapshot({ stale }, null, () => fromEvidence(run.id, world.store))) ?? [onlyInStore(run.startedAtMs, run.id)]),
+    );
+  for (const note of (await inSnapshot({ stale }, null, () => world.store.notesOf(todo.id))) ?? []) {
     if (note.kind === 'retry') continue;
     const event = { atMs: note.atMs, layer: null, attempt: 0, durationMs: null, run: null };
     const change = note.kind === 'audit' ? changeIn(note) : null;
@@ -59,6 +66,17 @@ export async function storyOf(todo: Todo, { world }: Pick<Opened, 'world'>): Pro
   }
   return events.sort((a, b) => a.atMs - b.atMs);
 }
+
+/** What a snapshot has not. */
+const onlyInStore = (atMs: number, run: string): WhyEvent => ({
+  atMs,
+  fact: 'unknown',
+  layer: null,
+  attempt: 0,
+  durationMs: null,
+  reason: 'the story of this run is in the store, which is away',
+  run,
+});
 
 async function fromEvidence(runId: string, store: Opened['world']['store']): Promise<WhyEvent[]> {
   const stored = await store.readBack(runId);

@@ -4,6 +4,9 @@ import { isObject } from './shape.ts';
 /** A key whose value is not what it was. */
 export type ConfigChange = { readonly key: string; readonly from: unknown; readonly to: unknown };
 
+/** TODO_ + the key in capitals: behavior.max_rounds → TODO_BEHAVIOR_MAX_ROUNDS. store.url → TODO_STORE_URL. */
+export const environmentName = (key: string): string => `TODO_${key.replaceAll('.', '_').toUpperCase()}`;
+
 /** Rooms with names below their keys: policies.job.max_retries, agents.claude.session. */
 const nestedRooms: ReadonlySet<string> = new Set(['policies', 'breakers', 'agents']);
 

@@ -259,6 +259,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: { seeds: [240, 640] },
   },
   {
+    name: 'what is given up is not looked for in the store',
+    file: 'completion/bury.ts',
+    find: "entry.fact === 'reported' && (await isRecorded(entry, needs))",
+    replace: "entry.fact === 'signalled' && (await isRecorded(entry, needs))",
+    killedBy: { seeds: [2200, 2300] },
+  },
+  {
     name: 'a node that is behind is not given time',
     file: 'core/advance.ts',
     find: 'entry.disproved === 0 ? 0 :',

@@ -1,4 +1,5 @@
 import type { ControlReply } from '../core/control.ts';
+import { isOperational } from '../core/errors.ts';
 import { bySchedule, parseScheduled, type Scheduled, scheduleKey, scheduleKeys } from '../core/schedule.ts';
 import type { Context } from './context.ts';
 import { noteEvent } from './notebook.ts';
@@ -10,11 +11,11 @@ const lookEveryMs = 2000;
 const againMs = 2000;
 
 /** What a daemon remembers between two looks. */
-type Plan = { lookDueMs: number; items: readonly Scheduled[]; againAtMs: Map<string, number> };
+type Plan = { lookDueMs: number; items: readonly Scheduled[]; againAtMs: Map<string, number>; told: Map<string, string> };
 const plans = new WeakMap<Context, Plan>();
 
 const planOf = (context: Context): Plan => {
-  const plan = plans.get(context) ?? { lookDueMs: 0, items: [], againAtMs: new Map() };
+  const plan = plans.get(context) ?? { lookDueMs: 0, items: [], againAtMs: new Map(), told: new Map() };
   plans.set(context, plan);
   return plan;
 };
@@ -41,6 +42,10 @@ export function actOnSchedules(context: Context): void {
       () => carryOut(context, item),
       (error) => {
         plan.againAtMs.set(item.id, world.clock.monotonicMs() + againMs);
+        // It may wait for hours, and is tried every two seconds: each kind of reason is told once.
+        const kind = isOperational(error) ? error.code : error.message;
+        if (plan.told.get(item.id) === kind) return;
+        plan.told.set(item.id, kind);
         world.log.warn('completion', 'scheduled word waits', { id: item.todoId, verb: item.verb, reason: error.message });
       },
     );
@@ -69,6 +74,7 @@ async function carryOut(context: Context, item: Scheduled): Promise<void> {
       noteEvent(context, { kind: 'audit', todoId: item.todoId, what: `scheduled ${item.verb} refused`, detail: reply.message });
   }
   await world.journal.removeNote(scheduleKey(item.todoId), JSON.stringify(item));
+  planOf(context).told.delete(item.id);
   lookAtSchedules(context);
   context.wakeup.ring();
 }

@@ -173,8 +173,11 @@ function putOffIsSaidOnce(simulation: Simulation): Checker {
   };
 }
 
-/** Words that a home which is still there has yet to say. */
+/** Words that a home which is still there has yet to say; one about a run that stalls elsewhere waits for people as visibly as that does. */
 export const stillPutOff = (simulation: Simulation): Simulation['putOffs'] =>
   simulation.putOffs.filter(
-    ({ machine, item }) => !simulation.isRetired(machine) && machine.journal.notes.get(scheduleKey(item.todoId)) === JSON.stringify(item),
+    ({ machine, item }) =>
+      !simulation.isRetired(machine) &&
+      simulation.rows.todos.get(item.todoId)?.status !== 'stalled' &&
+      machine.journal.notes.get(scheduleKey(item.todoId)) === JSON.stringify(item),
   );

@@ -40,7 +40,7 @@ const realRooms = ['platform', 'store', 'cli'];
  * What the other rooms may take from Node: functions from values to values, the same on every machine at every time.
  * `node:path` is here although `resolve` reads the working directory; that one name is caught apart.
  */
-const pureNodeModules = ['node:path', 'node:path/posix', 'node:util', 'node:buffer', 'node:string_decoder'];
+const pureNodeModules = ['node:path', 'node:path/posix', 'node:util', 'node:buffer', 'node:string_decoder', 'node:zlib'];
 /** Packages without effects. `core` has zod and nothing else of anybody. */
 const purePackages = ['zod'];
 

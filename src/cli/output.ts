@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { OperationalError } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
@@ -24,27 +24,43 @@ export async function showOutput(ref: string, options: LogOptions, call: Call): 
       hint: `See: todo show ${todo.number}`,
     });
   }
-  const { from, text } = lastLines(path, options.lines);
+  const output = await openOutput(path);
+  const { from, text } = lastLines(output, options.lines);
   if (call.json) call.out.json('logs', { todo: todo.id, number: todo.number, path, output: text() });
-  else await print(path, from, options.follow === true, todo, call, opened);
+  else await print(output, from, options.follow === true, todo, call, opened);
   return exit.yes;
 }
 
 async function outputOf(todo: Todo, { world }: Opened): Promise<string | null> {
   const runId = todo.runId ?? (await world.store.runsOf(todo.id)).toSorted((a, b) => a.fence - b.fence).at(-1)?.id;
   const live = runId === undefined ? null : runFiles(world.home.runs, runId).output;
-  const archived = todo.report === null ? null : join(dirname(todo.report), 'output.txt');
-  return [live, archived].find((path) => path !== null && existsSync(path)) ?? null;
+  const archived = todo.report === null ? [] : ['output.txt', 'output.txt.gz'].map((name) => join(dirname(todo.report ?? ''), name));
+  return [live, ...archived].find((path) => path !== null && existsSync(path)) ?? null;
+}
+
+type Output = {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly packed: boolean;
+  read(fromByte: number, take: (bytes: Buffer) => void): void;
+};
+
+/** A large one is compressed in the archive, and at its end. */
+async function openOutput(path: string): Promise<Output> {
+  if (!path.endsWith('.gz'))
+    return { path, sizeBytes: statSync(path).size, packed: false, read: (fromByte, take) => void readFrom(path, fromByte, take) };
+  const { gunzipSync } = await import('node:zlib');
+  const whole = gunzipSync(readFileSync(path));
+  return { path, sizeBytes: whole.length, packed: true, read: (fromByte, take) => take(whole.subarray(fromByte)) };
 }
 
 /** Of a long log the end is what matters. */
 const shownBytesMax = 8 * 1024 * 1024;
 
-function lastLines(path: string, lines: number): { from: number; text: () => string } {
-  const size = statSync(path).size;
-  const floor = Math.max(0, size - shownBytesMax);
+function lastLines(output: Output, lines: number): { from: number; text: () => string } {
+  const floor = Math.max(0, output.sizeBytes - shownBytesMax);
   const chunks: Buffer[] = [];
-  readFrom(path, floor, (bytes) => chunks.push(bytes));
+  output.read(floor, (bytes) => chunks.push(bytes));
   const bytes = Buffer.concat(chunks);
   let at = bytes.length;
   if (at > 0 && bytes[at - 1] === newline) at -= 1;
@@ -55,14 +71,14 @@ function lastLines(path: string, lines: number): { from: number; text: () => str
 
 const newline = 10;
 
-async function print(path: string, from: number, follow: boolean, todo: Todo, { out }: Call, { world }: Opened): Promise<void> {
+async function print(output: Output, from: number, follow: boolean, todo: Todo, { out }: Call, { world }: Opened): Promise<void> {
   const decoder = new TextDecoder();
   const show = (bytes: Buffer) => {
     const text = decoder.decode(bytes, { stream: true });
     write(1, out.isTerminal ? harmless(text) : text);
   };
-  if (!follow) {
-    readFrom(path, from, show);
+  if (!follow || output.packed) {
+    output.read(from, show);
     return;
   }
   // Over when the run's journal entry says so; where another host runs it, when the file's todo has ended in the store.
@@ -74,7 +90,7 @@ async function print(path: string, from: number, follow: boolean, todo: Todo, { 
       await world.clock.sleep(500);
     }
   };
-  await Promise.all([watchStore(), followFile(path, from, show, () => ended)]);
+  await Promise.all([watchStore(), followFile(output.path, from, show, () => ended)]);
 }
 
 /** Colours may reach the terminal; what moves the cursor, sets titles or asks the terminal something may not. */

@@ -4,11 +4,13 @@ import type { World } from '../world.ts';
 import { archivedFolder } from './build-record.ts';
 import { sessionFolders } from './collect.ts';
 import type { Step, StepNeeds } from './needs.ts';
+import { dropUnpacked } from './pack.ts';
 
 /** Layer 4, second part: to the archive by one rename, then the markers and what else the run left. Only after `confirmed`. */
 export const clean: Step = async (entry, needs) => {
   const { files, home } = needs.world;
   await moveToArchive(entry, needs);
+  dropUnpacked(archivedFolder(entry, needs), files);
   removeMarkers(entry, await markersOf(entry, needs), needs.world);
   for (const folder of sessionFolders(entry, needs.world)) files.removeTree(folder);
   const at = runFiles(home.runs, entry.ref.runId);

@@ -8,11 +8,15 @@ import { fileOf, rememberWritten, shortRecord } from './build-record.ts';
 import { flushOutputs, isOutput } from './collect.ts';
 import { evidenceOf } from './evidence-of.ts';
 import type { Step } from './needs.ts';
+import { pack, packedFromBytes, packedOutput } from './pack.ts';
 import { redactorFor } from './redactor-for.ts';
 import { renderReport } from './report/report.ts';
 import { summaryText } from './report/summary-text.ts';
 
-/** Layer 2. Everything that goes to the archive stands in final/ and is durable before `reported` is true. */
+/**
+ * Layer 2. Everything that goes to the archive stands in final/ and is durable before `reported` is true. A large output is there twice until the
+ * record was confirmed: as it is, for the record, and compressed, for the archive.
+ */
 export const report: Step = async (entry, needs) => {
   const { world } = needs;
   const { files, digest } = world;
@@ -23,7 +27,16 @@ export const report: Step = async (entry, needs) => {
     return { kind: 'disproved', backTo: 'signalled', reason: 'the collected output is not there any more', changes: { collected: null } };
   }
   const redact = redactorFor(entry, needs);
-  const draft = evidenceOf(entry, outputs.map(listedAs), redact, world);
+  const kept = outputs.map(listedAs);
+  if (collected.bytes.length >= packedFromBytes) {
+    const packed = await pack(collected.bytes, () => world.clock.sleep(0));
+    files.write(`${at.final}/${packedOutput}`, packed);
+    files.sync(`${at.final}/${packedOutput}`);
+    // Its name was not made with the folder.
+    files.syncFolder(at.final);
+    kept[outputs.indexOf(collected)] = { name: packedOutput, sha256: digest.sha256(packed), sizeBytes: packed.length };
+  }
+  const draft = evidenceOf(entry, kept, redact, world);
   const summary = summaryText(draft);
   const evidence = { ...draft, summary };
   const output = new TextDecoder('utf-8', { ignoreBOM: true }).decode(collected.bytes);
@@ -41,7 +54,7 @@ export const report: Step = async (entry, needs) => {
     'summary.txt': `${summary}\n`,
     [fileOf.evidence]: `${JSON.stringify(evidence, null, 1)}\n`,
   };
-  const listed: ManifestFile[] = outputs.map(listedAs);
+  const listed: ManifestFile[] = [...kept];
   for (const [name, text] of Object.entries(content)) {
     const bytes = new TextEncoder().encode(text);
     files.write(`${at.final}/${name}`, bytes);
@@ -53,7 +66,7 @@ export const report: Step = async (entry, needs) => {
   files.sync(`${at.final}/${manifestName}`);
   const reported = { folder: folderOf(entry), summary, manifestSha256: digest.sha256(manifest), recordDigest: '' };
   const long = (field: LongField): Measured => {
-    const { sizeBytes, sha256 } = listed.find(({ name }) => name === fileOf[field])!;
+    const { sizeBytes, sha256 } = field === 'output' ? collected : listed.find(({ name }) => name === fileOf[field])!;
     return { bytes: sizeBytes, sha256 };
   };
   const measured = { reportHtml: long('reportHtml'), output: long('output'), evidence: long('evidence') };

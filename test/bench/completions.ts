@@ -18,34 +18,37 @@ function bareFlushes(): number {
   return performance.now() - from;
 }
 
-/** Runs by hand, whose markers come one after the other to a daemon that waits for them. The median of what one takes. */
 export async function one(): Promise<void> {
-  const home = newHome('one');
-  const runs = prepare(home, 2 * pairs, 'external');
-  const first = await daemon(home);
-  const taken = await oneByOne(home, runs.slice(0, pairs));
-  await first.stop();
+  const { taken, flushesEach } = await alone('one', pairs);
   const bareMs = median(taken.map((it) => it.bareMs));
   const besideBare = (what: 'confirmedMs' | 'closedMs'): { ratio: number; text: string } => {
     const ratio = median(taken.map((it) => it[what] / it.bareMs));
     return { ratio, text: `${ratio.toFixed(1)} × (${median(taken.map((it) => it[what]))} ms beside ${bareMs.toFixed(1)} ms)` };
   };
-  const verified = besideBare('confirmedMs');
-  figure('from a durable marker to the record that was read back, beside 12 bare write+fsync', verified.text);
+  figure('from a durable marker to the record that was read back, beside 12 bare write+fsync', besideBare('confirmedMs').text);
   const closed = besideBare('closedMs');
   const what = 'from a durable marker to `closed` (16 KB of output, report, archive, confirm) beside 12 bare write+fsync';
   figure(what, closed.text, '≤ 3 ×', closed.ratio <= 3);
-
-  const trace = join(base, 'one.strace');
-  const fromMs = Date.now();
-  const second = await daemon(home, trace);
-  await oneByOne(home, runs.slice(pairs));
-  await second.stop();
-  const each = flushesIn(trace, home, fromMs) / pairs;
-  figure('fsyncs a completion, alone', each.toFixed(1), '≤ 12', each <= 12);
+  figure('fsyncs a completion, alone', flushesEach.toFixed(1), '≤ 12', flushesEach <= 12);
 }
 
-type Taken = { readonly confirmedMs: number; readonly closedMs: number; readonly bareMs: number };
+/** Runs by hand, whose markers come one after the other to a daemon that waits for them: what each takes, and then, of as many others, how often they flush. */
+export async function alone(name: string, count: number): Promise<{ readonly taken: readonly Taken[]; readonly flushesEach: number }> {
+  const home = newHome(name);
+  const runs = prepare(home, 2 * count, 'external');
+  const first = await daemon(home);
+  const taken = await oneByOne(home, runs.slice(0, count));
+  await first.stop();
+  const trace = join(base, `${name}.strace`);
+  const fromMs = Date.now();
+  const second = await daemon(home, trace);
+  await oneByOne(home, runs.slice(count));
+  await second.stop();
+  return { taken, flushesEach: flushesIn(trace, home, fromMs) / count };
+}
+
+/** `confirmed`: the store has shown the record that was sent. */
+export type Taken = { readonly confirmedMs: number; readonly closedMs: number; readonly bareMs: number };
 
 async function oneByOne(home: string, runs: readonly Prepared[]): Promise<readonly Taken[]> {
   const folder = (name: string) => join(home, 'spool', name);
@@ -95,12 +98,12 @@ export async function atOnce(name: string, { mysqlUrl, homes = 1 }: { mysqlUrl?:
 
 export async function many(): Promise<void> {
   const rates: number[] = [];
-  const alone: number[] = [];
+  const alones: number[] = [];
   for (let round = 0; round < rounds; round++) {
     rates.push(await atOnce(`many-${round}`));
-    alone.push(await rateAlone(`alone-${round}`));
+    alones.push(await rateAlone(`alone-${round}`));
   }
-  const [rate, factor] = [median(rates), median(rates.map((it, index) => it / (alone[index] ?? Number.NaN)))];
+  const [rate, factor] = [median(rates), median(rates.map((it, index) => it / (alones[index] ?? Number.NaN)))];
   const what = `completions a second, ${markers} markers at once, SQLite`;
   figure(what, `${rate.toFixed(0)} (${factor.toFixed(1)} × one at a time)`, '≥ 300 and ≥ 2 ×', rate >= 300 && factor >= 2);
 }

@@ -40,7 +40,8 @@ export async function live(): Promise<void> {
   figure('memory that a live run adds (of the daemon, and of the shell that holds it)', added.join(', '), `≤ 5 MB at ${most}`, last <= 5);
 }
 
-async function addedByEach(count: number): Promise<number> {
+/** Megabytes that each of so many live runs adds to what a daemon has without any. */
+export async function addedByEach(count: number): Promise<number> {
   const home = newHome(`live-${count}`, { slots: { total: count, agent: count, project: count } });
   const idle = await daemon(home);
   await until('a sweep', [join(home, 'logs')], () => logged(home, 'monitor').some(({ event }) => event === 'swept'));

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { archive } from './archive.ts';
 import { claims } from './claims.ts';
 import { start } from './commands.ts';
 import { flushes, many, one } from './completions.ts';
@@ -25,6 +26,7 @@ const parts: Readonly<Record<string, () => Promise<unknown>>> = {
   claims,
   guarded,
   live,
+  archive,
   rest,
 };
 try {

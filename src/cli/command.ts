@@ -1,6 +1,7 @@
 import type { Command as Commander } from 'commander';
 import type { Config } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
+import type { Tried } from '../resilience/fallback.ts';
 import type { Settings, World } from '../world.ts';
 
 /**
@@ -51,6 +52,8 @@ export type Stale = {
   readonly asOfMs: number;
   /** The store's error. */
   readonly why: string;
+  /** Who was asked before the snapshot answered. */
+  readonly tried: readonly Tried[];
 };
 
 export type Opened = AsyncDisposable & {

@@ -3,38 +3,80 @@ import { isOperational, OperationalError } from '../core/errors.ts';
 import { parseSnapshot, type Snapshot, type SnapshotTodo, snapshotPath, storeIdentity } from '../core/snapshot.ts';
 import type { Run, Todo } from '../core/todo.ts';
 import { isTerminal } from '../core/words.ts';
+import { Fallback, NobodyAnswered } from '../resilience/fallback.ts';
+import { newGuard } from '../resilience/guard.ts';
+import { hedge } from '../resilience/hedge.ts';
+import { Timeouts } from '../resilience/timeouts.ts';
 import type { Store, World } from '../world.ts';
 import type { Opened, Stale } from './command.ts';
-import { plain } from './text/plain.ts';
-import { momentText, spanText } from './text/times.ts';
+import { momentText } from './text/times.ts';
 
-/** A store that takes longer than this to answer a look: the daemon is asked whether it is away, before a timeout says so. */
+/** A store that takes longer than this to answer a look: the daemon is asked whether it is away, before a timeout says so; and again so often. */
 const patienceMs = 500;
+/** Until the store's own timeout has spoken at the latest. */
+const legsMax = 60;
 const answersWithinMs = 2000;
 
-type Needs = Pick<Opened, 'config' | 'ask'> & { readonly world: Pick<World, 'journal' | 'files' | 'digest' | 'clock' | 'home' | 'host'> };
+type Needs = Pick<Opened, 'config' | 'ask'> & {
+  readonly world: Pick<World, 'journal' | 'files' | 'digest' | 'clock' | 'home' | 'host'>;
+};
+type Look = { readonly name: keyof Store; readonly args: readonly unknown[]; readonly call: () => Promise<unknown> };
+type Away = { readonly error: OperationalError; readonly asOfMs: number; readonly reads: Partial<Store> };
 
 /**
- * The store, or what this home last saw of it. Once a call found it away, all later ones answer from the snapshot, so that an answer is of one moment;
- * what the snapshot has not is refused with the error of the store.
+ * The store, or what this home last saw of it: two who can answer a look. Once a call found the store away, all later ones are answered by the
+ * snapshot, so that an answer is of one moment; what the snapshot has not is refused with the error of the store.
  */
 export function staleStore(store: Store, needs: Needs): { readonly store: Store; stale(): Stale | null } {
-  let away: { readonly stale: Stale; readonly reads: Partial<Store>; readonly error: OperationalError } | null = null;
-
-  const saidAway = askingDaemon(needs);
-  const turnAway = (error: unknown): boolean => {
-    if (!isOperational(error) || (error.code !== 'STORE_UNREACHABLE' && error.code !== 'STORE_TIMEOUT')) return false;
-    const snapshot = readSnapshot(needs);
-    if (snapshot === null) return false;
-    away ??= { stale: { asOfMs: snapshot.atMs, why: error.message }, reads: readsOf(snapshot, error, needs), error };
-    return true;
+  const { clock } = needs.world;
+  const kernel = { clock, random: () => 0, timeouts: new Timeouts(clock) };
+  const hedged = hedgedByDaemon(needs, kernel.timeouts);
+  const state: { lastError: OperationalError | null; away: Away | null; tried: Stale['tried'] } = {
+    lastError: null,
+    away: null,
+    tried: [],
   };
+  /** Of those that the snapshot itself refused: nobody else is asked. */
+  const refusals = new WeakSet<object>();
 
-  const kept = (name: keyof Store, args: readonly unknown[]): unknown => {
-    const read = away?.reads[name] as ((...given: readonly unknown[]) => unknown) | undefined;
-    if (read === undefined) throw away?.error;
-    return read(...args);
-  };
+  const chain = new Fallback<Look, unknown>(
+    {
+      name: 'the store',
+      providers: [
+        {
+          name: 'store',
+          guard: newGuard({ name: 'store' }, kernel),
+          supports: () => state.away === null,
+          async ask({ call }) {
+            try {
+              return await hedged(call);
+            } catch (error) {
+              if (isAway(error)) state.lastError = error;
+              throw error;
+            }
+          },
+        },
+        {
+          name: 'snapshot',
+          guard: newGuard({ name: 'snapshot' }, kernel),
+          degraded: true,
+          async ask({ name, args }) {
+            state.away ??= state.lastError === null ? null : awayBy(state.lastError, needs);
+            const read = state.away?.reads[name] as ((...given: readonly unknown[]) => unknown) | undefined;
+            try {
+              if (read === undefined) throw state.lastError;
+              return await read(...args);
+            } catch (error) {
+              refusals.add(error as object);
+              throw error;
+            }
+          },
+        },
+      ],
+      classify: (error) => (isAway(error) && !refusals.has(error) ? 'network' : 'invalid'),
+    },
+    clock,
+  );
 
   const proxy = new Proxy(store, {
     get(target, name: keyof Store) {
@@ -42,47 +84,66 @@ export function staleStore(store: Store, needs: Needs): { readonly store: Store;
       if (typeof member !== 'function' || name === 'figures' || name === 'close')
         return typeof member === 'function' ? member.bind(target) : member;
       return async (...args: unknown[]) => {
-        if (away !== null) return kept(name, args);
-        const answer = (member as (...given: unknown[]) => Promise<unknown>).apply(target, args);
+        const call = () => (member as (...given: unknown[]) => Promise<unknown>).apply(target, args);
         try {
-          return await Promise.race([answer, saidAway(answer)]);
+          const { value, degraded, tried } = await chain.ask({ name, args, call });
+          if (degraded && state.tried.length === 0) state.tried = tried;
+          return value;
         } catch (error) {
-          answer.catch(() => {});
-          if (!turnAway(error)) return await answer;
-          return kept(name, args);
+          throw error instanceof NobodyAnswered ? error.cause : error;
         }
       };
     },
   });
-  return { store: proxy, stale: () => away?.stale ?? null };
+  const stale = ({ asOfMs, error }: Away): Stale => ({ asOfMs, why: error.message, tried: state.tried });
+  return { store: proxy, stale: () => (state.away === null ? null : stale(state.away)) };
 }
 
-/** While calls wait for their answer: rejects when the daemon knows that the store is away. One question for all of them. */
-function askingDaemon({ ask, world: { clock } }: Needs): (answer: Promise<unknown>) => Promise<never> {
-  let pending = 0;
-  let asked: Promise<never> | null = null;
-  const askWhilePending = async (): Promise<never> => {
-    for (;;) {
-      await clock.sleep(patienceMs);
-      if (pending === 0) break;
-      const reply = await ask({ op: 'status' }, answersWithinMs).catch(() => null);
-      const store = reply?.ok && reply.kind === 'status' ? reply.status.store : null;
-      if (store?.reachable === 'no')
-        throw new OperationalError('STORE_UNREACHABLE', {
-          operation: 'asking',
-          subject: 'the store',
-          why: store.error ?? 'the daemon cannot reach it',
-        });
-    }
+const isAway = (error: unknown): error is OperationalError =>
+  isOperational(error) && (error.code === 'STORE_UNREACHABLE' || error.code === 'STORE_TIMEOUT');
+
+/** Null where there is nothing to answer from. */
+function awayBy(error: OperationalError, needs: Needs): Away | null {
+  const snapshot = readSnapshot(needs);
+  return snapshot === null ? null : { error, asOfMs: snapshot.atMs, reads: readsOf(snapshot, error, needs) };
+}
+
+/** A look at a store that hangs is hedged by a question to the daemon: it wins where that knows that the store is away. */
+function hedgedByDaemon({ ask, world: { clock } }: Needs, timeouts: Timeouts): (call: () => Promise<unknown>) => Promise<unknown> {
+  /** One question for all that wait. */
+  let asked: Promise<OperationalError | null> | null = null;
+  const awayAsKnown = async (): Promise<OperationalError | null> => {
+    const reply = await ask({ op: 'status' }, answersWithinMs).catch(() => null);
     asked = null;
-    return new Promise(() => {});
+    const store = reply?.ok && reply.kind === 'status' ? reply.status.store : null;
+    if (store?.reachable !== 'no') return null;
+    const why = store.error ?? 'the daemon cannot reach it';
+    return new OperationalError('STORE_UNREACHABLE', { operation: 'asking', subject: 'the store', why });
   };
-  return (answer) => {
-    pending++;
-    const over = (): void => void pending--;
-    answer.then(over, over);
-    asked ??= askWhilePending();
-    return asked;
+  return async (call) => {
+    let own: { readonly error: unknown } | null = null;
+    let legs = 0;
+    const leg = async (): Promise<{ readonly value: unknown } | { readonly away: OperationalError }> => {
+      if (legs++ === 0)
+        return call().then(
+          (value) => ({ value }),
+          (error: unknown) => {
+            own = { error };
+            throw error;
+          },
+        );
+      asked ??= awayAsKnown();
+      const away = await asked;
+      if (away === null) throw new Error('the daemon does not know that the store is away');
+      return { away };
+    };
+    try {
+      const answer = await hedge(leg, { afterMs: patienceMs, legs: legsMax, idempotent: true }, { clock, timeouts });
+      if ('away' in answer) throw answer.away;
+      return answer.value;
+    } catch (error) {
+      throw (own as { readonly error: unknown } | null)?.error ?? error;
+    }
   };
 }
 
@@ -192,22 +253,3 @@ const runIn = ({ ref, todo, kind, round, startedAtMs, fact, ending, collected, s
   outcome: hasEnded(fact) ? (ending?.outcome ?? null) : null,
   saidBy: signal?.saidBy ?? null,
 });
-
-/** What a snapshot may lack; any error of a store that answers is an error. */
-export async function inSnapshot<T, U>({ stale }: Pick<Opened, 'stale'>, otherwise: U, look: () => Promise<T>): Promise<T | U> {
-  try {
-    return await look();
-  } catch (error) {
-    if (stale() === null || !isOperational(error)) throw error;
-    return otherwise;
-  }
-}
-
-/** Beside every answer: that it is old, how old, and why. */
-export const staleJson = ({ stale }: Pick<Opened, 'stale'>): { stale?: true; asOfMs?: number; storeError?: string } => {
-  const now = stale();
-  return now === null ? {} : { stale: true, asOfMs: now.asOfMs, storeError: now.why };
-};
-
-export const staleLine = ({ asOfMs, why }: Stale): string =>
-  `Stale: as of ${momentText(asOfMs)} (${spanText(Date.now() - asOfMs)} ago), because the store is away: ${plain(why)}`;

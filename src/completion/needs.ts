@@ -3,6 +3,7 @@ import type { Adapter } from '../core/agent.ts';
 import type { Config } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
+import type { RetryBudget } from '../resilience/budget.ts';
 import type { World } from '../world.ts';
 
 /** What every step may use. */
@@ -13,6 +14,8 @@ export type StepNeeds = {
   /** Values that must never leave runs/<run>/: tokens, passwords, keys of the environment. */
   readonly secrets: readonly string[];
   readonly emulate: ScreenEmulator;
+  /** Bounds the retries of all completions together against a store in trouble. */
+  readonly storeRetries: RetryBudget;
   /** Flushes the archive's names; completions of one wave share the call. */
   readonly syncArchive: () => Promise<void>;
   /** Names in spool/cur by run, looked at after this call; completions of one wave share the look. */

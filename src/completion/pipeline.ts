@@ -85,6 +85,7 @@ export async function complete(
       nowMs: needs.world.clock.nowMs(),
       durationMs: Math.round(needs.world.clock.monotonicMs() - startedMs),
       random: needs.world.random.next,
+      isPaid: paid(entry, result, needs.storeRetries),
     };
     const move: Move = (now) =>
       result.kind === 'defect' ? afterDefect(now, result.error, at.nowMs) : advance(now, result, needs.config, at);
@@ -99,6 +100,13 @@ export async function complete(
     const moved = await ledger.update(runId, (now) => applied([...holding, move], now));
     tell(moved, result, at.durationMs, needs, heard);
   }
+}
+
+/** What a step with the store brings to the budget of its retries, or takes from it; false where there is nothing left to take. */
+function paid({ fact }: Entry, result: Attempted, budget: StepNeeds['storeRetries']): boolean {
+  if (fact !== 'reported' && fact !== 'recorded') return true;
+  if (result.kind === 'done') budget.succeeded();
+  return result.kind !== 'failed' || !result.code.startsWith('STORE_') || budget.take(1);
 }
 
 type Move = (entry: Entry) => Entry;

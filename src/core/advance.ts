@@ -38,7 +38,7 @@ export function advance(
   entry: Entry,
   result: StepResult,
   config: Config,
-  at: { nowMs: number; durationMs: number; random: () => number },
+  at: { nowMs: number; durationMs: number; random: () => number; isPaid?: boolean },
 ): Entry {
   if (hasEnded(entry.fact)) throw new Error(`a ${entry.fact} completion cannot move (run ${entry.ref.runId})`);
   switch (result.kind) {
@@ -80,7 +80,9 @@ export function advance(
       return moved.disproved > disprovedMax ? giveUp(moved, { reason, code: null, errorClass: 'permanent', atMs: at.nowMs }) : moved;
     }
     case 'failed': {
-      const retry = retryOf(result.code);
+      const waits = backoffOf(retryOf(result.code), config);
+      // Where retries are used up for now, all wait as those whose round is over.
+      const waitMs = Math.max(backoffMs(waits, entry.attempt, at.random), at.isPaid === false ? restMs(config) : 0);
       const failed: Entry = {
         ...entry,
         attempt: entry.attempt + 1,
@@ -91,7 +93,7 @@ export function advance(
           ...(result.causes === undefined ? {} : { causes: result.causes }),
           ...(result.errorClass === undefined ? {} : { errorClass: result.errorClass }),
         },
-        nextAttemptAtMs: at.nowMs + backoffMs(backoffOf(retry, config), entry.attempt, at.random),
+        nextAttemptAtMs: at.nowMs + waitMs,
         timeline: stamp(entry, { atMs: at.nowMs, fact: 'failed-attempt', durationMs: at.durationMs, reason: result.reason }),
       };
       const tries = triesOf(result.code, config);
@@ -154,9 +156,17 @@ export function recordBackoffOf(config: Config): Backoff {
   if (!behavior.exponential_backoff) return { firstMs: 2000, factor: 1, maxMs: 2000, jitter: noJitter };
   const maxMs = max_delay === undefined ? recordBackoff.maxMs : inMs(max_delay);
   const firstMs = Math.min(maxMs, initial_delay === undefined ? recordBackoff.firstMs : inMs(initial_delay));
-  const restMs = Math.min(recordBackoff.round.restMs, behavior.health_check_interval * 1000);
-  return { firstMs, factor: backoff_factor ?? recordBackoff.factor, maxMs, jitter: noJitter, round: { tries: roundTries(config), restMs } };
+  return {
+    firstMs,
+    factor: backoff_factor ?? recordBackoff.factor,
+    maxMs,
+    jitter: noJitter,
+    round: { tries: roundTries(config), restMs: restMs(config) },
+  };
 }
+
+const restMs = ({ behavior }: Pick<Config, 'behavior'>): number =>
+  Math.min(recordBackoff.round.restMs, behavior.health_check_interval * 1000);
 
 /** Tries of a step that fails so, until it is given up; null where it never is. */
 export function triesOf(code: ErrorCode, config: Config): number | null {

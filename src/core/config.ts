@@ -22,6 +22,8 @@ const policySettings = z
 /** One breaker's numbers; absent ones are those of its profile (`resilience/profiles.ts`). */
 const breakerSettings = z
   .strictObject({
+    /** All numbers at once; those beside it win. Absent: the profile of its own. */
+    profile: z.enum(['default', 'aggressive', 'conservative']).optional(),
     /** Failures in a row that open it. */
     failure_threshold: z.number().int().min(1).max(1000).optional(),
     /** Probes in a row that close it. */

@@ -80,7 +80,7 @@ export type ControlReply =
       readonly needsRestart: readonly string[];
       readonly overridden: string | null;
     }
-  | { readonly ok: true; readonly kind: 'breakers'; readonly breakers: readonly ShownBreaker[] }
+  | { readonly ok: true; readonly kind: 'breakers'; readonly breakers: readonly ShownBreaker[]; readonly bounds: ShownBounds }
   /** `already`: it had been requeued before. */
   | { readonly ok: true; readonly kind: 'requeued'; readonly id: string; readonly already: boolean }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
@@ -93,6 +93,21 @@ export type ConfigurationStatus = {
   readonly needsRestart: readonly string[];
   /** What is wrong with the file as it is now; then the values before it stay in use. */
   readonly refused: string | null;
+};
+
+/** What bounds many calls together. */
+export type ShownBounds = {
+  /** How many retries are paid for now, of how many. */
+  readonly budgets: readonly { readonly name: string; readonly retries: number; readonly of: number }[];
+  /** `mostActive` and `waited` since the daemon began. */
+  readonly bulkheads: readonly {
+    readonly name: string;
+    readonly limit: number;
+    readonly active: number;
+    readonly queued: number;
+    readonly mostActive: number;
+    readonly waited: number;
+  }[];
 };
 
 /** A circuit breaker as a person sees it. */

@@ -1,10 +1,10 @@
 import type { ShownBreaker } from '../core/control.ts';
 import { messageOf } from '../core/errors.ts';
-import type { NamedBreakerChange } from '../resilience/breakers.ts';
+import { breakerNote, type NamedBreakerChange } from '../resilience/breakers.ts';
 import type { Context } from './context.ts';
 import { kickDeliveries } from './deliveries.ts';
 import { noteEvent } from './notebook.ts';
-import { breakerNames, breakerNote } from './outside.ts';
+import { breakerNames } from './outside.ts';
 import { cameBack, wentAway } from './recovery-session.ts';
 import { noteStore } from './store-link.ts';
 

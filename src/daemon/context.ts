@@ -4,6 +4,7 @@ import type { Config } from '../core/config.ts';
 import type { Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
 import type { Settings, World } from '../world.ts';
+import type { Bounds } from './bounds.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { LiveLedger } from './ledger.ts';
 import type { Notebook } from './notebook.ts';
@@ -49,6 +50,7 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   redactAll: (text: string) => string;
   readonly stop: AbortSignal;
   readonly outside: Outside;
+  readonly bounds: Bounds;
   readonly notebook: Notebook;
   readonly deliveries: Deliveries;
   readonly sessions: Sessions;

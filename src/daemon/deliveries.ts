@@ -111,6 +111,7 @@ async function attempt(context: Context, delivery: Delivery): Promise<void> {
   try {
     await world.network.post(url, delivery.body, webhookTimeoutMs);
     drop(context, delivery);
+    context.bounds.budgets.webhook.succeeded();
     wentThrough(context, 'webhook', 'deliveries');
   } catch (error) {
     if (!isOperational(error)) throw error;
@@ -135,11 +136,14 @@ function failed(context: Context, delivery: Delivery, error: OperationalError): 
       previousMs: delivery.attempts.at(-1)?.delayMs ?? null,
       retryAfterMs: retryAfterOf(error),
       leftMs: Number.POSITIVE_INFINITY,
+      // It is kept here, so it can wait: where retries are used up for now it waits the longest, and is not given up for that.
       tokens: Number.POSITIVE_INFINITY,
     },
     world.random.next,
   );
-  const delayMs = decision.kind === 'retry' ? decision.delayMs : null;
+  const rule = policy.rules[errorClass];
+  const isPaid = decision.kind === 'give-up' || context.bounds.budgets.webhook.take(rule.budgetCost);
+  const delayMs = decision.kind === 'give-up' ? null : isPaid ? decision.delayMs : Math.max(decision.delayMs, rule.backoff.maxMs);
   const attempts = [...delivery.attempts, { atMs, errorClass, message: error.message, delayMs }];
   world.log.warn('emergency', 'webhook failed', { delivery: delivery.id, attempt: attemptNumber, reason: error.message });
   noteLater(context, {
@@ -154,7 +158,7 @@ function failed(context: Context, delivery: Delivery, error: OperationalError): 
       of: 'delivery',
       errorClass,
       attempt: attemptNumber,
-      attemptsMax: Number.isFinite(policy.rules[errorClass].attempts) ? policy.rules[errorClass].attempts : null,
+      attemptsMax: Number.isFinite(rule.attempts) ? rule.attempts : null,
       nextAtMs: delayMs === null ? null : atMs + delayMs,
     },
   });

@@ -14,6 +14,7 @@ import { lookForLegacy } from '../signals/legacy.ts';
 import { observe } from '../signals/observe.ts';
 import { rescanClaimed, scanSpool, type Taken } from '../signals/spool.ts';
 import { adoptNamed } from './adopt-named.ts';
+import { behindBulkhead, newBounds } from './bounds.ts';
 import { tellBreaker } from './breaker-events.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
@@ -149,6 +150,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     // What was refused is tried again when its time comes; at once it would be refused again.
     if (ended === 'done') wakeup.ring();
   });
+  const bounds = newBounds(completionsMax);
   const steps: StepNeeds = {
     world,
     get config() {
@@ -157,7 +159,8 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     get secrets() {
       return context.secrets;
     },
-    emulate: needs.emulate,
+    emulate: behindBulkhead(needs.emulate, bounds, world),
+    storeRetries: bounds.budgets.store,
     syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
     claimedMarkers: sharedInTurn(world, () => Map.groupBy(world.files.list(world.home.spool.cur), runOfMarker)),
     adapterOf(agent) {
@@ -187,6 +190,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     steps,
     stop,
     outside,
+    bounds,
     notebook: newNotebook(),
     deliveries: newDeliveries(),
     sessions: newSessions(),

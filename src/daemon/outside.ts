@@ -5,7 +5,7 @@ import { isOperational } from '../core/errors.ts';
 import { parsedJson } from '../core/shape.ts';
 import type { Breaker, BreakerProfile } from '../resilience/breaker.ts';
 import { noPermit } from '../resilience/breaker.ts';
-import { Breakers, type NamedBreakerChange } from '../resilience/breakers.ts';
+import { Breakers, breakerNote, type NamedBreakerChange } from '../resilience/breakers.ts';
 import type { ErrorClass } from '../resilience/error-class.ts';
 import { classOf, saysUnhealthy } from '../resilience/error-class.ts';
 import { Refused, withoutStack } from '../resilience/errors.ts';
@@ -24,8 +24,6 @@ const adapters = {
 
 export type BreakerName = keyof typeof adapters;
 export const breakerNames = Object.keys(adapters) as readonly BreakerName[];
-/** Under which a breaker's state stands in the journal. */
-export const breakerNote = (name: string): string => `breaker:${name}`;
 
 /** The world of an engine: the same door, with a breaker in front of each call that leaves this machine or starts something on it. */
 export type Outside = {
@@ -154,7 +152,8 @@ export const numbersOf = (name: BreakerName): keyof Config['breakers'] => adapte
 export const profilesFor = ({ breakers }: Pick<Config, 'breakers'>): Map<BreakerName, BreakerProfile> =>
   new Map(breakerNames.map((name) => [name, profileFor(adapters[name].profile, breakers[adapters[name].numbers])]));
 
-function profileFor(profile: BreakerProfile, numbers: BreakerNumbers): BreakerProfile {
+function profileFor(own: BreakerProfile, numbers: BreakerNumbers): BreakerProfile {
+  const profile = numbers.profile === undefined ? own : profiles[numbers.profile];
   const { failure_threshold, success_threshold, timeout, max_timeout } = numbers;
   const openMs = timeout === undefined ? profile.openMs : inMs(timeout);
   return {

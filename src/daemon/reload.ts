@@ -6,6 +6,7 @@ import { isOperational, messageOf, OperationalError } from '../core/errors.ts';
 import { parsedJson } from '../core/shape.ts';
 import type { Settings } from '../world.ts';
 import type { Context } from './context.ts';
+import { kickDeliveries } from './deliveries.ts';
 import { effectiveChanges, effectiveConfig } from './effective-config.ts';
 import { noteEvent } from './notebook.ts';
 import { sweepBy } from './recovery.ts';
@@ -196,6 +197,8 @@ const wordsOf = ({ key, from, to }: ConfigChange): string => `${key}: ${JSON.str
 function actOn(context: Context, changed: readonly ConfigChange[]): void {
   context.outside.tune(context.config);
   if (changed.some(({ key }) => key === 'behavior.health_check_interval')) sweepBy(context.config, context);
+  // What was refused waits for a time that may have become shorter, or for an address.
+  if (changed.some(({ key }) => key.startsWith('breakers.webhook') || key === 'monitoring.webhook_url')) kickDeliveries(context);
   context.state.claimDueMs = 0;
   context.changes.tell();
   context.wakeup.ring();

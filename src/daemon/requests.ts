@@ -9,6 +9,7 @@ import { bySchedule, type Scheduled } from '../core/schedule.ts';
 import type { Todo } from '../core/todo.ts';
 import { checksOfRound, maySendBack } from '../core/verdict.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
+import { shownBounds } from './bounds.ts';
 import { commandBreaker, shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
 import { requeue } from './dead-letters.ts';
@@ -79,7 +80,7 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
 
 function breaker(context: Context, { action, name, why }: Extract<ControlRequest, { op: 'breaker' }>): ControlReply {
   if (action !== 'list' && !commandBreaker(context, action, name ?? '', why)) return refusal('NOT_FOUND', `there is no breaker "${name}"`);
-  return { ok: true, kind: 'breakers', breakers: shownBreakers(context) };
+  return { ok: true, kind: 'breakers', breakers: shownBreakers(context), bounds: shownBounds(context.bounds) };
 }
 
 const accepted: ControlReply = { ok: true, kind: 'accepted' };

@@ -22,7 +22,7 @@ export const network: Network = {
       await readBounded(answer);
       if (!answer.ok) {
         const retryAfterMs = parseRetryAfter(answer.headers.get('retry-after'), Date.now());
-        throw Object.assign(refuse(`it answered ${answer.status}`), { retryAfterMs });
+        throw Object.assign(refuse(`it answered ${answer.status}`), { status: answer.status, retryAfterMs });
       }
     } catch (error) {
       if (error instanceof OperationalError) throw error;

@@ -15,6 +15,9 @@ export type BreakersNeeds = {
 export type NamedBreakerChange = BreakerChange & { readonly name: string; readonly saved: SavedBreaker };
 export type NamedBreakerLook = BreakerLook & { readonly name: string };
 
+/** Under which a breaker's state is kept. */
+export const breakerNote = (name: string): string => `breaker:${name}`;
+
 /** All breakers of a process by name, so that they can be listed, held open and reset, and go on where an earlier process stood. */
 export class Breakers {
   readonly #needs: BreakersNeeds;

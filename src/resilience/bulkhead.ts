@@ -21,6 +21,8 @@ export class Bulkhead {
   readonly rule: BulkheadRule;
   #active = 0;
   #queued = 0;
+  #mostActive = 0;
+  #waited = 0;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #isServing = false;
@@ -37,10 +39,20 @@ export class Bulkhead {
     return this.#queued;
   }
 
+  /** Since it was made: the most that ran at the same time … */
+  get mostActive(): number {
+    return this.#mostActive;
+  }
+
+  /** … and how many had to wait for a place. */
+  get waited(): number {
+    return this.#waited;
+  }
+
   /** Takes a place, if one is free and nobody is in line for it. */
   tryEnter(): boolean {
     if (this.#active >= this.rule.limit || this.#queued > 0) return false;
-    this.#active++;
+    this.#enter();
     return true;
   }
 
@@ -53,6 +65,7 @@ export class Bulkhead {
     else this.#last.nextInLine = waiting;
     this.#last = waiting;
     this.#queued++;
+    this.#waited++;
     return true;
   }
 
@@ -69,6 +82,11 @@ export class Bulkhead {
     this.#queued--;
   }
 
+  #enter(): void {
+    this.#active++;
+    if (this.#active > this.#mostActive) this.#mostActive = this.#active;
+  }
+
   /** Gives the place back, to the first in line. */
   leave(): void {
     this.#active--;
@@ -79,7 +97,7 @@ export class Bulkhead {
       while (this.#first !== null && this.#active < this.rule.limit) {
         const next = this.#first;
         this.abandon(next);
-        this.#active++;
+        this.#enter();
         next.onEntered();
       }
     } finally {

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
-import { isOperational, retryOf } from '../core/errors.ts';
+import { isOperational, type OperationalError, retryOf } from '../core/errors.ts';
 import { Refused, TimedOut } from './errors.ts';
 
 /** What kind of failure it was: all that a policy and a breaker ask about an error. */
@@ -55,7 +55,7 @@ export const saysUnhealthy: Readonly<Record<ErrorClass, boolean>> = {
 export function classOf(error: unknown): ErrorClass {
   if (error instanceof Refused) return 'refused';
   if (error instanceof TimedOut) return 'temporary';
-  if (isOperational(error)) return ofCode(error.code);
+  if (isOperational(error)) return ofAnswer(error) ?? ofCode(error.code);
   if (typeof error !== 'object' || error === null) return 'defect';
   const { code, status, statusCode, responseCode } = error as Record<string, unknown>;
   if (typeof code === 'string' && ofSystem.has(code)) return ofSystem.get(code)!;
@@ -98,6 +98,11 @@ const ofSystem: ReadonlyMap<string, ErrorClass> = new Map(
     ] as const
   ).flatMap(([errorClass, codes]) => codes.split(' ').map((code) => [code, errorClass] as const)),
 );
+
+/** A receiver that answered has told more than that the network failed. */
+function ofAnswer(error: OperationalError & { readonly status?: unknown }): ErrorClass | null {
+  return error.code === 'NETWORK_FAILED' && typeof error.status === 'number' ? ofStatus(error.status) : null;
+}
 
 function ofStatus(status: number): ErrorClass {
   if (status === 429 || status === 402) return 'quota_exhausted';

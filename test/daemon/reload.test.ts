@@ -78,7 +78,11 @@ function scene(first: string) {
     lookAtConfig(context);
     await settle();
   };
-  return { clock, write, context, said, look, stop: stop.signal, total: () => context.config.slots.total };
+  /** So soon after the write before that the file looks the same. */
+  const writeUnseen = (text: string): void => {
+    file.text = text;
+  };
+  return { clock, write, writeUnseen, context, said, look, stop: stop.signal, total: () => context.config.slots.total };
 }
 
 const parseConfigOf = (text: string) => {
@@ -120,6 +124,20 @@ test('[P-05] (U) of a file that is written in pieces each piece restarts the wai
   await it.clock.pass(settleMs);
   await it.look();
   assert.deepEqual([it.total(), it.said], [3, ['configuration taken up']]);
+});
+
+test('[P-05] (U) a write that shows in the text only, not in the times of the file, restarts the wait too', async () => {
+  const it = scene(slots(1));
+  it.write(slots(7));
+  await it.look();
+  it.writeUnseen(slots(8));
+  await it.clock.pass(settleMs);
+  await it.look();
+  assert.equal(it.total(), 1);
+  await it.look();
+  await it.clock.pass(settleMs);
+  await it.look();
+  assert.equal(it.total(), 8);
 });
 
 test('[P-05] (U) a torn file is refused and told once; the values before it stay until it is whole', async () => {

@@ -1,12 +1,11 @@
 // What was given up is kept whole over restarts, shown with every attempt, and goes on with its original output when a person says so.
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { rowsOf } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
+import { receiver } from './receiver.ts';
 
 /** The agent takes the name under which its own output is to be kept: no retry helps until somebody takes it away. */
 const poisoned = 'echo "precious output"; rm -rf "$TODO_RUN_DIR/final"; echo x > "$TODO_RUN_DIR/final"';
@@ -136,32 +135,6 @@ test('a dead letter that a person releases is none any more', async (t) => {
   assert.equal(refused.code, 'REFUSED');
 });
 
-/** A receiver of webhooks that is well or not. */
-async function receiver(t: TestContext) {
-  const heard: Json[] = [];
-  const state: { status: number; retryAfter: string | null } = { status: 500, retryAfter: null };
-  let asked = 0;
-  const server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (part) => {
-      body += part;
-    });
-    request.on('end', () => {
-      asked += 1;
-      if (state.status === 200) heard.push(JSON.parse(body));
-      response.statusCode = state.status;
-      if (state.retryAfter !== null) response.setHeader('retry-after', state.retryAfter);
-      response.end();
-    });
-  }).listen(0, '127.0.0.1');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise((resolve) => server.once('listening', resolve));
-  return { state, heard, asked: () => asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook?secret=geheim` };
-}
-
 const silent = 'mkfifo go 2>/dev/null; read word < go';
 
 async function raiseAlarm(home: TestHome): Promise<Json> {
@@ -186,7 +159,7 @@ test('[P-04] [H-04] [H-12] [H-17] [H-51] a webhook that fails: its tries are kep
     const found = await letters();
     return found.length === 1 ? found : null;
   });
-  assert.deepEqual([letter.kind, letter.number, letter.class, letter.attempts], ['delivery', number, 'network', 4]);
+  assert.deepEqual([letter.kind, letter.number, letter.class, letter.attempts], ['delivery', number, 'temporary', 4]);
   assert.equal(hook.asked(), 4, 'four tries reached the receiver; what the open breaker refused was none');
   const opened = home.log('monitor').filter((line) => line.event === 'breaker_opened' && line.breaker === 'webhook');
   assert.equal(opened[0].why, 'too many calls failed');
@@ -196,7 +169,7 @@ test('[P-04] [H-04] [H-12] [H-17] [H-51] a webhook that fails: its tries are kep
   });
   assert.deepEqual(
     rows.map((row) => [row.todo_id, row.class, row.attempt, row.attempts_max, row.status]),
-    [1, 2, 3, 4].map((attempt) => [id, 'network', attempt, 4, attempt < 4 ? 'waiting' : 'given-up']),
+    [1, 2, 3, 4].map((attempt) => [id, 'temporary', attempt, 4, attempt < 4 ? 'waiting' : 'given-up']),
   );
   assert.ok(home.log('emergency').some((line) => line.level === 'CRITICAL' && line.event === 'dead letter' && line.delivery === letter.id));
   await end(daemon, 'SIGKILL');
@@ -258,7 +231,7 @@ test('[H-58] retry status shows what waits, for what and until when', async (t) 
     ['run', 'delivery'].map((kind) => [by(kind).number, by(kind).class, by(kind).attempt, by(kind).attemptsMax]),
     [
       [lost.number, 'temporary', 2, 5],
-      [alarmed.number, 'network', 2, 3],
+      [alarmed.number, 'temporary', 2, 3],
     ],
   );
   assert.ok(by('run').nextAtMs > nowMs + 50_000 && by('run').nextAtMs < nowMs + 130_000);
@@ -273,5 +246,5 @@ test('[H-58] retry status shows what waits, for what and until when', async (t) 
   await end(daemon, 'SIGKILL');
   // What waits stands in journal and store, not in the daemon.
   assert.deepEqual((await home.json(['retry', 'status'])).waiting.map((it: Json) => it.id).sort(), waiting.map((it: Json) => it.id).sort());
-  assert.match((await home.todo(['retry', 'status'])).stdout, /delivery\s+network\s+2 of 3/);
+  assert.match((await home.todo(['retry', 'status'])).stdout, /delivery\s+temporary\s+2 of 3/);
 });

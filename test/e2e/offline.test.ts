@@ -1,10 +1,11 @@
 // The network to the store is cut: work goes on here, looks are answered from what was seen last, and what waited goes through once. On MariaDB behind a proxy.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Json, type TestHome, testHome } from './harness.ts';
 import { mariadbBehindProxy } from './mariadb-behind-proxy.ts';
+import { receiver } from './receiver.ts';
 
 const behind = mariadbBehindProxy();
 
@@ -54,6 +55,10 @@ test('[H-10] [H-20] [H-72] the network is cut: runs end here and wait, looks are
   assert.deepEqual([list.stale, list.asOfMs, list.truncated], [true, known.atMs, false]);
   assert.match(list.storeError, /STORE_UNREACHABLE/);
   assert.deepEqual(
+    [list.answeredBy, list.tried.map((it: Json) => [it.provider, it.outcome, it.errorClass])],
+    ['snapshot', [['store', 'failed', 'network']]],
+  );
+  assert.deepEqual(
     list.todos.map((todo: Json) => [todo.number, todo.status, todo.runs.length]),
     [[4, 'open', 0], ...[3, 2, 1].map((n) => [n, 'finishing', 1])],
     'runs that this home holds are shown from its journal',
@@ -98,4 +103,104 @@ test('[H-10] [H-20] [H-72] the network is cut: runs end here and wait, looks are
     pipes.map((pipe, index) => [index + 1, `original of ${pipe}`]),
     'in the order of their age, once each, with what the agents said then',
   );
+});
+
+test('[H-01] [H-08] what fails for a while is retried after waits that double: a run that dies, collecting, the report, the store, a webhook', async (t) => {
+  const hook = await receiver(t);
+  hook.state.script = [500, 500];
+  hook.state.status = 200;
+  const home = await testHome(t, {
+    behavior,
+    slots,
+    monitoring: { rescan: 0.2, webhook_url: hook.url },
+    run: { retry_delay: 0.2 },
+    policies: { record: { max_retries: 6, initial_delay: 0.1 }, default: { initial_delay: 0.1 } },
+    breakers: { store: { failure_threshold: 1000 }, webhook: { failure_threshold: 1000 } },
+    store: { url: behind.server.url(behind.proxy.port), table_prefix: 'r_' },
+  });
+  await home.daemon();
+  const died = await home.add('echo x >> lives; [ "$(wc -l < lives)" -gt 4 ] || kill -9 $$');
+  const always = await home.add('kill -9 $$');
+  // The agents take the names under which collect and report are about to write.
+  const collects = await home.add('rm -rf "$TODO_RUN_DIR/final"; echo x > "$TODO_RUN_DIR/final"');
+  const reports = await home.add('rm -f "$TODO_RUN_DIR/final/report.html"; mkdir "$TODO_RUN_DIR/final/report.html"');
+  const alarmed = await home.add(waits('alarm'));
+  const stores = await home.add(waits('store'));
+  const tries = (todo: Json): number =>
+    home.log('completion').filter((line) => line.event === 'step failed' && line.todo === todo.number).length;
+  for (const [todo, name] of [
+    [collects, 'final'],
+    [reports, 'final/report.html'],
+  ] as const) {
+    await home.until(`three tries of todo ${todo.number}`, () => tries(todo) >= 3);
+    const { runs } = await home.show(todo.number);
+    rmSync(join(home.folder, 'runs', runs[0].id, name), { recursive: true });
+  }
+  await home.untilTodo(alarmed.number, 'runs', (todo) => todo.status === 'running');
+  await home.json(['emergency', String(alarmed.number)]);
+  await home.until('it was heard', () => hook.heard.length === 1);
+  for (const { number } of [died, collects, reports]) await home.untilTodo(number, 'completed', (todo) => todo.status === 'completed');
+  const worn = await home.untilTodo(always.number, 'given up', (todo) => todo.status === 'failed');
+  assert.equal(worn.runs.length, 5, 'a crash of the runner is five attempts and no more');
+  assert.match(worn.reason, /died by SIGKILL; 5 attempts used up/);
+
+  await behind.away();
+  go(home, 'store');
+  await home.until('three tries to record', () => tries(stores) >= 3);
+  await behind.back();
+  await home.untilTodo(stores.number, 'completed', (todo) => todo.status === 'completed');
+
+  const attempts = await home.until('all is told', async () => {
+    const found = await rows('SELECT * FROM signoff_test.r_retry_attempts ORDER BY attempt');
+    const of = (kind: string, { id }: Json): Json[] => found.filter((row) => row.kind === kind && row.todo_id === id);
+    const all = { collect: of('completion', collects), report: of('completion', reports), record: of('completion', stores) };
+    return of('run', died).length === 4 && of('run', always).length === 5 && all.record.length === tries(stores)
+      ? { ...all, run: of('run', died), webhook: of('delivery', alarmed) }
+      : null;
+  });
+  const delays = (of: Json[]): number[] => of.map((row) => Number(row.next_at_ms) - Number(row.at_ms));
+  for (const step of ['collect', 'report', 'record'] as const)
+    assert.deepEqual(delays(attempts[step]).slice(0, 3), [100, 200, 400], `${step}: each wait is twice the one before`);
+  const failedAt = {
+    collect: /writing .*final\/output\.txt/,
+    report: /writing .*final\/report\.html/,
+    record: /STORE_UNREACHABLE/,
+  } as const;
+  for (const [step, what] of Object.entries(failedAt)) assert.match(attempts[step as keyof typeof failedAt][0].detail, what);
+  assert.equal(attempts.webhook.length, 2);
+  for (const [index, delayMs] of delays(attempts.webhook).entries())
+    assert.ok(Math.abs(delayMs - 100 * 2 ** index) <= 20 * 2 ** index + 1, `webhook: ${delayMs} ms is 100 × 2^${index} ± 20 %`);
+  // Decided when the run had ended, and noted after that: both ends of the wait are bounded by what was written before and after.
+  const { runs } = await home.show(died.number);
+  for (const [index, row] of attempts.run.entries()) {
+    const run = runs.find((it: Json) => it.id === row.run_id);
+    assert.ok(delays([row])[0]! <= 250 * 2 ** index, `run ${index + 1}: at most 25 % more`);
+    assert.ok(Number(row.next_at_ms) - run.endedAtMs >= 150 * 2 ** index, `run ${index + 1}: at most 25 % less`);
+  }
+});
+
+test('[H-14] who waits for an answer of the store has three tries after 0.5 and 0.75 s, and one todo; a breaker held open by a person ends them', async (t) => {
+  const home = await testHome(t, { behavior, store: { url: behind.server.url(behind.proxy.port), table_prefix: 'h_' } });
+  const first = await home.add('true', '--hold');
+  await behind.away();
+  const added = home.start(['add', 'patience', '--agent', 'shell', '--hold', '--cwd', home.work]);
+  await added.says(/Attempt 1 failed \(STORE_UNREACHABLE/);
+  await behind.back();
+  assert.equal((await added.ended).code, 0);
+  assert.deepEqual(
+    (await home.json(['list'])).todos.map((todo: Json) => todo.title),
+    ['patience', first.title],
+  );
+
+  await behind.away();
+  const { code, stderr } = await home.todo(['add', 'in vain', '--agent', 'shell', '--cwd', home.work]);
+  const waited = [...stderr.matchAll(/the next is in (\d+) ms/g)].map(([, ms]) => Number(ms));
+  assert.deepEqual([code, waited.length], [69, 2]);
+  for (const [index, ms] of waited.entries()) assert.ok(Math.abs(ms - 500 * 1.5 ** index) <= 100 * 1.5 ** index + 1, `${ms} ms`);
+  await home.json(['breaker', 'isolate', 'store', '--reason', 'maintenance']);
+  await behind.back();
+  const refused = await home.json(['add', 'not now', '--agent', 'shell', '--cwd', home.work], { code: 69 });
+  assert.match(refused.message, /held open by command/);
+  await home.json(['breaker', 'reset', 'store']);
+  assert.equal((await home.json(['list'])).todos.length, 2);
 });

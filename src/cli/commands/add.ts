@@ -5,6 +5,7 @@ import type { NewTodo } from '../../core/todo.ts';
 import type { CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { collect, oneOf, seconds, wholeNumber } from '../options.ts';
+import { patiently } from '../patient.ts';
 import { agentNamed, existingFolder, projectOf } from '../places.ts';
 import { plain } from '../text/plain.ts';
 import { findTodo, todoJson, usage } from '../todos.ts';
@@ -63,7 +64,12 @@ export const command: CommandModule = {
       after,
       held: options.hold ?? false,
     };
-    const added = await world.store.add(todo);
+    // Its id makes twice the same as once.
+    const added = await patiently(
+      () => world.store.add(todo),
+      world,
+      (text) => call.out.note(text),
+    );
     const daemon = await opened.wake();
     call.out.json('todo', { todo: todoJson(added, added.status, []) });
     call.out.line(`Added todo ${added.number}: ${plain(added.title)}`);

@@ -1,7 +1,8 @@
-import type { ShownBreaker } from '../../core/control.ts';
+import type { ShownBounds, ShownBreaker } from '../../core/control.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { shownBreakers } from '../../daemon/breaker-events.ts';
-import { behindBreakers, breakerNames, breakerNote } from '../../daemon/outside.ts';
+import { behindBreakers, breakerNames } from '../../daemon/outside.ts';
+import { breakerNote } from '../../resilience/breakers.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { refusal } from '../say.ts';
@@ -34,7 +35,7 @@ export const command: CommandModule = {
     const reply = await opened.ask({ op: 'breaker', action, name, why });
     if (reply?.ok === false) throw refusal(reply, `${gerundOf[action]}`, `breaker ${name ?? ''}`);
     const breakers = reply?.kind === 'breakers' ? reply.breakers : await kept(action, name, why, opened);
-    tell(call, breakers, reply !== null);
+    tell(call, breakers, reply?.kind === 'breakers' ? reply.bounds : null);
     return exit.yes;
   },
 };
@@ -60,9 +61,9 @@ async function kept(action: Action, name: string | null, why: string, { world, c
   return shownBreakers({ outside, world });
 }
 
-function tell({ out }: Call, breakers: readonly ShownBreaker[], live: boolean): void {
-  out.json('breakers', { live, breakers });
-  if (!live) out.note('No daemon runs: this is what is kept for the next one.');
+function tell({ out }: Call, breakers: readonly ShownBreaker[], bounds: ShownBounds | null): void {
+  out.json('breakers', { live: bounds !== null, breakers, budgets: bounds?.budgets ?? [], bulkheads: bounds?.bulkheads ?? [] });
+  if (bounds === null) out.note('No daemon runs: this is what is kept for the next one.');
   const columns = [
     { title: 'NAME' },
     { title: 'STATE' },
@@ -82,4 +83,8 @@ function tell({ out }: Call, breakers: readonly ShownBreaker[], live: boolean): 
     plain(it.why),
   ]);
   for (const line of table(columns, rows, out.columns, out.paint)) out.line(line);
+  for (const { name, retries, of } of bounds?.budgets ?? [])
+    if (retries < of) out.line(`Retries of the ${name}: ${retries} of ${of} left${retries === 0 ? '; each waits the longest now' : ''}.`);
+  for (const { name, limit, active, queued } of bounds?.bulkheads ?? [])
+    if (queued > 0) out.line(`Bulkhead ${name}: ${active} of ${limit} run, ${queued} wait.`);
 }

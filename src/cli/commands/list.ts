@@ -40,7 +40,7 @@ async function show(call: Call, limit: number, statuses: readonly ShownStatus[] 
     import('../todos.ts'),
     import('../text/todos.ts'),
     import('../schedule.ts'),
-    import('../stale-store.ts'),
+    import('../stale.ts'),
   ]);
   await using opened = await call.open({ readOnly: true, snapshot: true });
   const { store, journal, clock } = opened.world;

@@ -6,7 +6,7 @@ import { isTerminal, type ShownStatus } from '../../core/words.ts';
 import type { Call, CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { scheduledJson, scheduledOf, scheduledText } from '../schedule.ts';
-import { inSnapshot, staleJson, staleLine } from '../stale-store.ts';
+import { inSnapshot, staleJson, staleLine } from '../stale.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
 import { endText, statusText } from '../text/status.ts';

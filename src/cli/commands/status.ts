@@ -7,7 +7,7 @@ import { silentHolder } from '../daemon-control.ts';
 import { drainedLine, type ShownHost, shownHost } from '../drained.ts';
 import { exit } from '../exit-codes.ts';
 import { moment } from '../options.ts';
-import { staleJson, staleLine } from '../stale-store.ts';
+import { staleJson, staleLine } from '../stale.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
 import { type Cell, table } from '../text/table.ts';

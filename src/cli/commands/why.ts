@@ -5,7 +5,7 @@ import type { Call, CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { changeOfTodo, type HistoryNote } from '../history.ts';
 import { scheduledJson, scheduledOf, scheduledText } from '../schedule.ts';
-import { inSnapshot, staleJson, staleLine } from '../stale-store.ts';
+import { inSnapshot, staleJson, staleLine } from '../stale.ts';
 import { plain } from '../text/plain.ts';
 import { statusText } from '../text/status.ts';
 import { type Cell, table } from '../text/table.ts';

@@ -127,6 +127,9 @@ export type RunResult = {
   readonly durationMs: number;
 };
 
+/** How a process that was started here ended: by a code, or by an OS signal. */
+export type ProcessEnd = { readonly pid: number; readonly exitCode: number | null; readonly osSignal: string | null };
+
 export type Processes = {
   /** Who we are. */
   self(): Owner;
@@ -140,8 +143,11 @@ export type Processes = {
   tagged(name: string, value: string): readonly ProcessId[];
   /** CPU of all live processes with that tag, in milliseconds; null when it cannot be seen. */
   cpuMs(name: string, value: string): number | null;
-  /** TERM to all with that tag (and their sessions), KILL after `graceMs`, until none is left. True when none is left. */
-  endTagged(name: string, value: string, graceMs: number): Promise<boolean>;
+  /**
+   * TERM to all with that tag (and, unless `whom` is `tagged`, their sessions, groups and children), KILL after `graceMs`, until none is left.
+   * True when none is left.
+   */
+  endTagged(name: string, value: string, graceMs: number, whom?: 'all' | 'tagged'): Promise<boolean>;
   system(diskPath: string, tag?: { readonly name: string; readonly value: string }): SystemState;
 };
 

@@ -2,7 +2,7 @@ import type { Command as Commander } from 'commander';
 import type { Config } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import type { Tried } from '../resilience/fallback.ts';
-import type { Settings, World } from '../world.ts';
+import type { ProcessEnd, Settings, World } from '../world.ts';
 
 /**
  * One file a command in `commands/`, each exporting `command`. The table below is all that a start knows of them: main.ts loads the asked
@@ -70,7 +70,7 @@ export type Opened = AsyncDisposable & {
   /** Null while the store itself has answered. */
   stale(): Stale | null;
   /** A process that was started here has ended. */
-  onProcessEnd(listener: () => void): void;
+  onProcessEnd(listener: (end: ProcessEnd) => void): void;
 };
 
 /** Where words go: data to stdout, all else to stderr. */
@@ -224,6 +224,13 @@ export const commands: readonly CommandEntry[] = [
     operands: '[ACTION] [HOST]',
     about: 'list the hosts that share the store; drain one, so that it takes nothing new, or resume it',
     load: () => import('./commands/host.ts'),
+  },
+  {
+    name: 'watchdog',
+    operands: '[ACTION]',
+    about: 'keep a command running: -- CMD, or alone the daemon of this home; status',
+    takesRest: true,
+    load: () => import('./commands/watchdog.ts'),
   },
   { name: 'test', about: 'self-test of the basic functions in a store of its own', load: () => import('./commands/test.ts') },
   {

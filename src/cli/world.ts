@@ -15,7 +15,7 @@ import { random } from '../platform/random.ts';
 import { settingsFile } from '../platform/settings-file.ts';
 import { type Committer, createCommitter, type Database, openDatabase } from '../platform/sqlite.ts';
 import { createTerminals } from '../platform/terminals.ts';
-import type { Home, Log, Store, World } from '../world.ts';
+import type { Home, Log, ProcessEnd, Store, World } from '../world.ts';
 import type { Call, Opened, OpenOptions } from './command.ts';
 import { configuredHome } from './configured-home.ts';
 import { hooksFolder, programFolder, todoCommand } from './program.ts';
@@ -32,10 +32,10 @@ export async function openWorld(
   const settings = settingsFile({ path: configPath(root), env, secretsOf: (next) => secretsOf({ world, config: next }) });
   const { config, warnings, home } = await configuredHome(root, env, { readOnly });
   const opened = new AsyncDisposableStack();
-  const exitListeners = new Set<() => void>();
+  const exitListeners = new Set<(end: ProcessEnd) => void>();
   if (!readOnly) makeHome(home);
   const log = logWanted && !readOnly ? await fileLog(home, config, mirror, opened) : silentLog;
-  const processes = createProcesses({ onExit: () => exitListeners.forEach((listener) => void listener()) });
+  const processes = createProcesses({ onExit: (end) => exitListeners.forEach((listener) => void listener(end)) });
   const terminals = createTerminals({ homeId: homeId(root) });
 
   const local = once(() => {

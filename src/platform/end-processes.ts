@@ -14,13 +14,18 @@ const emptyLooksMin = 2;
  * they may start others meanwhile. The tag is what finds those who left group and session by forking twice; group, session and
  * parenthood are what finds those who dropped their environment. True when none is left.
  */
-export async function endTagged(tag: Tag, graceMs: number, sessions: readonly ProcessId[] = []): Promise<boolean> {
+export async function endTagged(
+  tag: Tag,
+  graceMs: number,
+  sessions: readonly ProcessId[] = [],
+  whom: 'all' | 'tagged' = 'all',
+): Promise<boolean> {
   const startedAtMs = performance.now();
   const known = new Map<string, ProcessStat>();
   const told = new Set<string>();
   let emptyLooks = 0;
   for (let waitMs = 5; ; waitMs = Math.min(100, waitMs * 2)) {
-    for (const found of belonging(tag, sessions)) known.set(keyOf(found), found);
+    for (const found of whom === 'all' ? belonging(tag, sessions) : taggedAlone(tag)) known.set(keyOf(found), found);
     const living = [...known.values()].filter(isStill);
     emptyLooks = living.length === 0 ? emptyLooks + 1 : 0;
     if (emptyLooks === emptyLooksMin) return true;
@@ -39,6 +44,12 @@ export async function endTagged(tag: Tag, graceMs: number, sessions: readonly Pr
     if (emptyLooks > 0) waitMs = 10;
     await sleep(kill ? waitMs : Math.min(waitMs, Math.max(1, graceMs - elapsedMs)));
   }
+}
+
+/** Those that carry the tag and no others: what a daemon has started lives on without it. */
+function taggedAlone({ name, value }: Tag): ProcessStat[] {
+  const spared = new Set([1, process.pid, ...ancestorsOf(process.pid)]);
+  return withEnvironment(name, value).filter(({ pid }) => !spared.has(pid));
 }
 
 /** The tagged, whoever is in a session or group that one of them leads or that we made, and all their children. Never us nor those we come from. */

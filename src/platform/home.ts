@@ -53,6 +53,9 @@ const isCheckout = (folder: string): boolean => existsSync(join(folder, 'src', '
 /** Where it keeps its state: lock, database, spool, runs. Private. */
 export const stateFolder = (root: string): string => (isCheckout(root) ? join(root, '.todo') : root);
 
+/** What the watchdogs of a home know, one file a name. */
+export const watchdogFolder = (root: string): string => join(stateFolder(root), 'watchdogs');
+
 /** `hooks/config.json` of the home. */
 export const configPath = (root: string): string => join(root, 'hooks', 'config.json');
 

@@ -1,21 +1,22 @@
 import type { LogFields } from '../world.ts';
 
+export type HumanLine = { readonly atMs: number; readonly level: string; readonly event: string; readonly fields: LogFields };
+
+/** The same with its date and the level in brackets: for lines that are kept. */
+export function dateTimeLine({ atMs, level, event, fields }: HumanLine): string {
+  return `${new Date(atMs).toISOString()} [${level.toUpperCase()}] ${wordsOf(event, fields)}\n`;
+}
+
 /** One line for a terminal. What others wrote may move no cursor and begin no line. */
-export function humanLine({
-  atMs,
-  level,
-  event,
-  fields,
-}: {
-  readonly atMs: number;
-  readonly level: string;
-  readonly event: string;
-  readonly fields: LogFields;
-}): string {
+export function humanLine({ atMs, level, event, fields }: HumanLine): string {
+  return `${new Date(atMs).toISOString().slice(11, 23)} ${level.toUpperCase().padEnd(8)} ${wordsOf(event, fields)}\n`;
+}
+
+function wordsOf(event: string, fields: LogFields): string {
   const words = Object.entries(fields)
     .filter(([, value]) => value !== null && value !== undefined)
     .map(([name, value]) => `${name}=${textOf(value)}`);
-  return `${new Date(atMs).toISOString().slice(11, 23)} ${level.toUpperCase().padEnd(8)} ${[event, ...words].map(harmless).join(' ')}\n`;
+  return [event, ...words].map(harmless).join(' ');
 }
 
 function textOf(value: unknown): string {

@@ -3,7 +3,7 @@ import type { Config } from '../core/config.ts';
 import type { Log, LogFields, LogRoom } from '../world.ts';
 import { cleanFields } from './log-fields.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
-import { humanLine } from './log-human.ts';
+import { type HumanLine, humanLine } from './log-human.ts';
 
 export type OpenLog = Log & {
   /** Lines that were lost because the disk took nothing for too long. */
@@ -18,6 +18,8 @@ export type LogOptions = {
   readonly settings: Config['logging'];
   /** Gets each line for a person, too: the terminal of a daemon in the foreground. */
   readonly mirror?: (line: string) => void;
+  /** How a line is written for a person. */
+  readonly line?: (line: HumanLine) => string;
 };
 
 const rooms = ['completion', 'monitor', 'emergency'] as const satisfies readonly LogRoom[];
@@ -25,7 +27,7 @@ const levels = { debug: 20, info: 30, warn: 40, error: 50, critical: 60 } as con
 export type LogLevel = keyof typeof levels;
 
 /** `completion.log`, `monitor.log` and `emergency.log`, one JSON line an event: level, time (UTC), room, event, then its fields. */
-export function openLog({ folder, settings, mirror }: LogOptions): OpenLog {
+export function openLog({ folder, settings, mirror, line = humanLine }: LogOptions): OpenLog {
   const sizeBytesMax = settings.max_size_mb * 1024 * 1024;
   const files = Object.fromEntries(
     rooms.map((room) => [room, openLogFile({ folder, name: `${room}.log`, sizeBytesMax, filesMax: settings.max_files })]),
@@ -36,7 +38,7 @@ export function openLog({ folder, settings, mirror }: LogOptions): OpenLog {
     const cleaned = cleanFields(fields);
     writers[room][level]({ room, ...cleaned }, event);
     if (level === 'critical' && room !== 'emergency') writers.emergency.critical({ room, ...cleaned }, event);
-    if (mirror && levels[level] >= levels[settings.level]) mirror(humanLine({ atMs: Date.now(), level, event, fields: cleaned }));
+    if (mirror && levels[level] >= levels[settings.level]) mirror(line({ atMs: Date.now(), level, event, fields: cleaned }));
   };
   return {
     debug: (room, event, fields) => say('debug', room, event, fields),

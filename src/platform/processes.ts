@@ -4,7 +4,7 @@ import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { Owner } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { SystemState } from '../core/evidence.ts';
-import type { Processes, StartPlan } from '../world.ts';
+import type { ProcessEnd, Processes, StartPlan } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
 import { endTagged, type Tag } from './end-processes.ts';
 import { forgetLook, hasEnded, type ProcessStat, processStat, withEnvironment } from './proc.ts';
@@ -15,7 +15,7 @@ import { whyNotStarted } from './why-not-started.ts';
  * Processes by /proc and Node's spawn. A process is known by pid, start time and boot, so a number that is used again is nobody's.
  * `onExit` is a wake-up: one of the started ones has ended.
  */
-export function createProcesses({ onExit }: { readonly onExit: (pid: number) => void }): Processes {
+export function createProcesses({ onExit }: { readonly onExit: (end: ProcessEnd) => void }): Processes {
   return {
     self,
     start: (plan) => start(plan, onExit),
@@ -37,7 +37,7 @@ export function createProcesses({ onExit }: { readonly onExit: (pid: number) => 
         return null;
       }
     },
-    endTagged: (name, value, graceMs) => endTagged({ name, value }, graceMs),
+    endTagged: (name, value, graceMs, whom) => endTagged({ name, value }, graceMs, [], whom),
     system: (diskPath, tag) => systemState(diskPath, tag ? taggedOthers(tag) : []),
   };
 }
@@ -52,7 +52,7 @@ function self(): Owner {
   return knownSelf;
 }
 
-function start({ argv, cwd, env, outputPath }: StartPlan, onExit: (pid: number) => void): Owner {
+function start({ argv, cwd, env, outputPath }: StartPlan, onExit: (end: ProcessEnd) => void): Owner {
   const [program = '', ...args] = argv;
   const refuse = (cause: unknown, why?: string): OperationalError =>
     new OperationalError('SPAWN_FAILED', { operation: 'starting', subject: program, cause, ...(why === undefined ? {} : { why }) });
@@ -76,7 +76,7 @@ function start({ argv, cwd, env, outputPath }: StartPlan, onExit: (pid: number) 
   child.on('error', () => {});
   const { pid } = child;
   if (pid === undefined) throw refuse(undefined, whyNotStarted(program, cwd));
-  child.once('exit', () => onExit(pid));
+  child.once('exit', (exitCode, osSignal) => onExit({ pid, exitCode, osSignal }));
   child.unref();
   const stat = processStat(pid);
   if (stat === null) throw refuse(undefined, `process ${pid} is not to be seen in /proc`);

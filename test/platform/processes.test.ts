@@ -18,7 +18,7 @@ function world() {
   const exits: number[] = [];
   let waiting: (() => void)[] = [];
   const processes = createProcesses({
-    onExit(pid) {
+    onExit({ pid }) {
       exits.push(pid);
       for (const wake of waiting) wake();
       waiting = [];

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { watchdogFolder } from '../platform/home.ts';
+import { readState, type State } from '../watchdog/state.ts';
+import type { Call, Opened } from './command.ts';
+import { exit } from './exit-codes.ts';
+import { plain } from './text/plain.ts';
+import { table } from './text/table.ts';
+import { spanText } from './text/times.ts';
+
+/** What the watchdogs of this home watch. Exit 0 when all that are watched are well, else 1. */
+export async function statusCommand(call: Call): Promise<number> {
+  await using opened = await call.open({ readOnly: true });
+  const { world } = opened;
+  const folder = watchdogFolder(world.home.root);
+  const watched = world.files
+    .list(folder)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name) => readState(join(folder, name), world.files) ?? [])
+    .map((state) => ({ ...state, isWatched: state.phase !== 'ended' && world.processes.alive(state.watchdog) === 'yes' }));
+  call.out.json('watchdogs', { watchdogs: watched });
+  if (watched.length === 0) call.out.line('No watchdog has worked in this home. See: todo watchdog --help');
+  else show(call, opened, watched);
+  const isWell = ({ phase, isWatched }: (typeof watched)[number]): boolean => phase === 'ended' || (isWatched && wellPhases.has(phase));
+  return watched.every(isWell) ? exit.yes : exit.no;
+}
+
+const wellPhases: ReadonlySet<State['phase']> = new Set(['starting', 'healthy', 'degraded']);
+
+function show({ out }: Call, { world }: Opened, watched: readonly (State & { readonly isWatched: boolean })[]): void {
+  const nowMs = world.clock.nowMs();
+  const columns = [
+    { title: 'NAME' },
+    { title: 'STATE' },
+    { title: 'FOR', align: 'right' as const },
+    { title: 'PID', align: 'right' as const },
+    { title: 'RESTARTS', align: 'right' as const },
+    { title: 'WHY', grows: 'cut' as const },
+  ];
+  const rows = watched.map((it) => [
+    it.name,
+    {
+      text: it.isWatched || it.phase === 'ended' ? it.phase : `${it.phase}, its watchdog is dead`,
+      colour: it.phase === 'healthy' && it.isWatched ? ('green' as const) : ('yellow' as const),
+    },
+    spanText(nowMs - it.sinceMs),
+    it.child === null ? '' : String(it.child.process.pid),
+    String(it.restarts.length),
+    plain(it.why ?? ''),
+  ]);
+  for (const line of table(columns, rows, out.columns, out.paint)) out.line(line);
+}

@@ -161,9 +161,12 @@ export function* change(
 /** How the todo that others wait for must not have ended. */
 const endedBadly = `(d.status IN ('failed', 'cancelled') OR (d.status = 'completed' AND d.proof = 'forced'))`;
 
+/** In this form no index finds it: all that have ended have no run either, and they are the many. */
+const hasNoRun = `COALESCE(t.run_id, '') = ''`;
+
 export function* dependentsToBlock(names: Names): Work<readonly { readonly todo: Todo; readonly reason: string }[]> {
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todos.rows(['open', 'parked'])} t JOIN ${names.todos.ends} d ON d.id = t.after_id WHERE t.status IN ('open', 'parked') AND t.run_id IS NULL AND ${endedBadly} ORDER BY t.number`,
+    `SELECT ${todoSelected}, d.number AS d_number, d.status AS d_status FROM ${names.todos.rows(['open', 'parked'])} t JOIN ${names.todos.ends} d ON d.id = t.after_id WHERE t.status IN ('open', 'parked') AND ${hasNoRun} AND ${endedBadly} ORDER BY t.number`,
   );
   return rows.map((row) => ({
     todo: todoIn(row),

@@ -1,4 +1,5 @@
 import { asKept, snapshotPath, snapshotText, storeIdentity } from '../core/snapshot.ts';
+import type { Run } from '../core/todo.ts';
 import type { Context } from './context.ts';
 import { chore } from './store-chores.ts';
 
@@ -10,10 +11,12 @@ const charsMax = 4 * 1024 * 1024;
 const lookEveryMs = 2000;
 /** … and so often for what other hosts change. */
 const lookAnywayMs = 30_000;
+/** A look may take this part of the time: amid a storm of changes it comes less often. */
+const share = 1 / 20;
 /** A snapshot in which nothing changed says that it is still true. */
 const writeAnywayMs = 300_000;
 
-type Kept = { todos: Map<string, string>; sha256: string; lookedAtMs: number; writtenAtMs: number; signature: string };
+type Kept = { todos: Map<string, string>; sha256: string; lookedAtMs: number; tookMs: number; writtenAtMs: number; signature: string };
 const keptOf = new WeakMap<Context, Kept>();
 
 /** What reads answer from while the store is away. The embedded store cannot be. */
@@ -29,6 +32,7 @@ async function refresh(context: Context): Promise<void> {
     todos: new Map(),
     sha256: '',
     lookedAtMs: -lookAnywayMs,
+    tookMs: 0,
     writtenAtMs: -writeAnywayMs,
     signature: '',
   };
@@ -37,7 +41,7 @@ async function refresh(context: Context): Promise<void> {
     .all()
     .map(({ ref, fact, shown, round }) => `${ref.runId}${fact}${shown}${round}`)
     .join()}`;
-  if (signature === before.signature && nowMs < before.lookedAtMs + lookAnywayMs) return;
+  if (nowMs < before.lookedAtMs + (signature === before.signature ? lookAnywayMs : before.tookMs / share)) return;
   const atMs = world.clock.nowMs();
   const [{ todos, truncated }, waiting] = await Promise.all([world.store.list({ statuses: null, limit: todosMax }), world.store.waiting()]);
   const kept = new Map<string, string>();
@@ -48,7 +52,7 @@ async function refresh(context: Context): Promise<void> {
     // A run changes nothing that is shown without its todo.
     const item = known?.startsWith(`{"todo":${text},`)
       ? known
-      : `{"todo":${text},"runs":${JSON.stringify(await world.store.runsOf(todo.id))}}`;
+      : `{"todo":${text},"runs":${JSON.stringify((await world.store.runsOf(todo.id)).map(withoutToken))}}`;
     chars += item.length;
     if (chars > charsMax) break;
     kept.set(todo.id, item);
@@ -62,5 +66,8 @@ async function refresh(context: Context): Promise<void> {
     world.files.write(draft, snapshotText({ atMs, ...about }, [...kept.values()], world.digest.sha256));
     world.files.rename(draft, path);
   }
-  keptOf.set(context, { todos: kept, sha256, lookedAtMs: nowMs, writtenAtMs: isNews ? nowMs : before.writtenAtMs, signature });
+  const tookMs = world.clock.monotonicMs() - nowMs;
+  keptOf.set(context, { todos: kept, sha256, lookedAtMs: nowMs, tookMs, writtenAtMs: isNews ? nowMs : before.writtenAtMs, signature });
 }
+
+const withoutToken = (run: Run): Run => ({ ...run, tokenSha256: '' });

@@ -49,10 +49,9 @@ test('[P-05] the numbers of a policy change under a daemon that lives: a run tha
 });
 
 test('[P-05] a changed file is taken up by itself, with the watcher and by the scan alone, and by SIGHUP', async (t) => {
-  for (const watcher of [true, false]) {
+  const byItself = async (watcher: boolean): Promise<void> => {
     // A scan so seldom that only the event can be what brought it.
-    const monitoring = { watcher, rescan: watcher ? 3000 : 0.2 };
-    const home = await testHome(t, { behavior, monitoring, slots: { total: 0 } });
+    const home = await testHome(t, { behavior, monitoring: { watcher, rescan: watcher ? 3000 : 0.2 }, slots: { total: 0 } });
     await home.daemon();
     const { number } = await home.add('echo it ran');
     replace(home, { ...said(home), slots: { total: 1 } });
@@ -61,14 +60,17 @@ test('[P-05] a changed file is taken up by itself, with the watcher and by the s
       taken(home).map(({ by, changed }) => [by, changed]),
       [['file', ['slots.total: 0 → 1']]],
     );
-  }
-  const home = await testHome(t, { behavior, monitoring: { watcher: false, rescan: 3000 }, slots: { total: 0 } });
-  const daemon = await home.daemon();
-  replace(home, { ...said(home), slots: { total: 2 } });
-  daemon.process.kill('SIGHUP');
-  await home.until('it was taken up', () => taken(home).length === 1);
-  assert.equal(taken(home)[0].by, 'SIGHUP');
-  assert.equal(daemon.process.exitCode, null);
+  };
+  const bySignal = async (): Promise<void> => {
+    const home = await testHome(t, { behavior, monitoring: { watcher: false, rescan: 3000 }, slots: { total: 0 } });
+    const daemon = await home.daemon();
+    replace(home, { ...said(home), slots: { total: 2 } });
+    daemon.process.kill('SIGHUP');
+    await home.until('it was taken up', () => taken(home).length === 1);
+    assert.equal(taken(home)[0].by, 'SIGHUP');
+    assert.equal(daemon.process.exitCode, null);
+  };
+  await Promise.all([byItself(true), byItself(false), bySignal()]);
 });
 
 test('[P-05] an invalid or half-written file changes nothing and is told once; mended, it is taken up', async (t) => {

@@ -182,6 +182,8 @@ export type Journal = {
   save(entry: Entry): Promise<void>;
   /** Takes an entry over from a dead owner; false when somebody else was quicker. */
   adopt(runId: string, from: Owner, to: Owner): Promise<boolean>;
+  /** Runs that were closed since then, oldest first; the newest 10,000. */
+  closed(sinceMs: number): readonly string[];
   /** Closed entries older than that are forgotten. */
   forget(closedBeforeMs: number): void;
   /** Small durable values of this home (last sweep, notices given). */
@@ -305,6 +307,13 @@ export type Store = {
 
   /** The one guarded terminal write, in one transaction: run, todo, record. 'already' = this very run has a record (nothing changed). */
   record(record: TerminalRecord): Promise<'recorded' | 'already' | 'superseded'>;
+  /** Of these runs (at most 500), those that have no record here. A look, no certainty: `reassert` finds out by a write. */
+  missing(runIds: readonly string[]): Promise<readonly string[]>;
+  /**
+   * Writes a record again that was there and is not any more: a failover took its commit back. Guarded by the fence: only where nobody has claimed or
+   * ended the todo since. With the claim gone too, the run is written again with it. gone = the todo itself is not there.
+   */
+  reassert(record: TerminalRecord, run: Run): Promise<'recorded' | 'already' | 'superseded' | 'gone'>;
   /** By value; null = certainly not there. */
   readBack(runId: string): Promise<StoredRecord | null>;
   /** Marks a todo whose completion was given up: dead-lettered and held; the run stays its run. False = superseded. */

@@ -125,6 +125,12 @@ export const configSchema = z.strictObject({
         .or(z.literal(''))
         .default(''),
       pool: z.number().int().min(1).max(100).default(4),
+      /** For so long what was recorded is looked for again after a failover, and written again where the server lost it; 0 = never. A server's store only. */
+      receipts: z
+        .number()
+        .min(0)
+        .max(7 * day)
+        .default(day),
       /** An existing table as the table of todos; null = our own. */
       map: storeMapSchema.nullable().default(null),
       /** The database is reached through this SSH server (`ssh -N -L`); the hosts of store.url are as it knows them. */

@@ -22,6 +22,7 @@ import { actOnDeadlines } from './emergency.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
+import { keepReceipts } from './receipts.ts';
 import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { newSessions, readSessions, watchSessions } from './recovery-session.ts';
 import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
@@ -496,6 +497,7 @@ function chores(context: Context): void {
   careForStore(context);
   if (context.scope.kind !== 'daemon') return;
   rescueExpired(context);
+  keepReceipts(context);
   watchDependents(context);
   keepSnapshot(context);
   watchSessions(context);
@@ -506,7 +508,8 @@ function wantsMore(context: Context, claimedOnce: boolean): boolean {
 }
 
 function mayClaim({ state, tasks, config, scope, ledger }: Context, claimedOnce: boolean): boolean {
-  if (state.draining || state.store.reachable === 'no' || tasks.busy('claim')) return false;
+  // A todo whose end was lost in a failover looks like one that waits: receipts come first.
+  if (state.draining || state.store.reachable === 'no' || tasks.busy('claim') || tasks.busy('store:receipts')) return false;
   if (scope.kind === 'run') return !claimedOnce && ledger.all().length === 0;
   return config.behavior.auto_continue && !(scope.once === true && claimedOnce);
 }

@@ -25,6 +25,13 @@ export function chore(context: Context, name: string, everyMs: number, work: () 
   context.tasks.start(`store:${name}`, work, (error) => context.world.log.warn('monitor', `${name} failed`, { reason: messageOf(error) }));
 }
 
+/** Due so soon, if it would not be sooner. */
+export function choreWithin(context: Context, name: string, ms: number): void {
+  const due = dueAt.get(context) ?? new Map<string, number>();
+  dueAt.set(context, due);
+  due.set(name, Math.min(due.get(name) ?? Number.POSITIVE_INFINITY, context.world.clock.monotonicMs() + ms));
+}
+
 /** Facts at which somebody else's claim means that this run has lost its todo. Later ones find out by their own guarded write. */
 const mayBeTaken = (entry: Entry): boolean =>
   ['claimed', 'running', 'signalled', 'collected', 'checked'].includes(entry.fact) && !entry.superseded;
@@ -96,17 +103,15 @@ export const rescueDueMs = (context: Context): number => dueAt.get(context)?.get
 export function rescueExpired(context: Context): void {
   chore(context, 'rescue', inMs(context.config.behavior.lease) * renewShare, async () => {
     const { clock, random, store } = context.world;
-    const comeAt = (dueMs: number): void => void dueAt.get(context)?.set('rescue', Math.min(dueMs, rescueDueMs(context)));
     const waited = waitForLease.delete(context);
     try {
       // Asked first: what runs out between the two looks is found by the second.
-      const endsInMs = await store.leaseEndsInMs();
-      const endsMs = clock.monotonicMs() + (endsInMs ?? Number.POSITIVE_INFINITY);
-      if (endsMs < rescueDueMs(context)) waitForLease.add(context);
-      comeAt(endsMs + random.next() * rescueSpreadMs);
+      const endsInMs = (await store.leaseEndsInMs()) ?? Number.POSITIVE_INFINITY;
+      if (clock.monotonicMs() + endsInMs < rescueDueMs(context)) waitForLease.add(context);
+      choreWithin(context, 'rescue', endsInMs + random.next() * rescueSpreadMs);
       for (const { todo, run } of await store.expired()) await rescue(context, todo, run);
     } catch (error) {
-      comeAt(clock.monotonicMs() + rescueAgainMs);
+      choreWithin(context, 'rescue', rescueAgainMs);
       throw error;
     }
     // Another host may have been quicker, and have no slot for what it found.

@@ -26,6 +26,8 @@ const schema = `
   CREATE TABLE journal_note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   INSERT INTO journal_schema (version) VALUES (${schemaVersion});`;
 
+const closedMax = 10_000;
+
 type Row = {
   readonly revision: number;
   readonly owner_pid: number;
@@ -82,6 +84,18 @@ export function openJournal(db: Database, committer: Committer, clock: Pick<Cloc
           .run(to.pid, to.startTicks, to.bootId, runId, from.pid, from.startTicks, from.bootId);
         return changes === 1;
       }),
+    closed: (sinceMs) =>
+      guarded('reading', () =>
+        (
+          db
+            .prepare(
+              `SELECT run_id FROM journal WHERE fact = 'closed' AND updated_at_ms >= ? ORDER BY updated_at_ms DESC, run_id LIMIT ${closedMax}`,
+            )
+            .all(sinceMs) as { run_id: string }[]
+        )
+          .map(({ run_id }) => run_id)
+          .reverse(),
+      ),
     forget: (closedBeforeMs) =>
       guarded('writing', () => {
         db.transaction(() => db.prepare("DELETE FROM journal WHERE fact = 'closed' AND updated_at_ms < ?").run(closedBeforeMs));

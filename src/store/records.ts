@@ -1,11 +1,12 @@
 import { type LongField, longFields, type Measured, measure, type ReadBack, storable } from '../core/record.ts';
-import type { TerminalRecord } from '../core/todo.ts';
+import type { Run, TerminalRecord } from '../core/todo.ts';
 import { isTerminal } from '../core/words.ts';
 import { headOf } from './fit.ts';
 import type { Names } from './names.ts';
 import { recordColumns, recordIn, runColumns, runIn, selected, todoColumns, todoIn, valuesOf } from './rows.ts';
 import type { Condition, Sets } from './shape.ts';
-import { affectedBy, marks, rowOf, Undo, type Work } from './work.ts';
+import { runById, todoById } from './todos.ts';
+import { affectedBy, marks, rowOf, rowsOf, Undo, type Work } from './work.ts';
 
 type Recorded = 'recorded' | 'already' | 'superseded';
 type Sha256 = (content: string | Uint8Array) => string;
@@ -36,7 +37,8 @@ export function parcelOf(given: TerminalRecord, valueBytesMax: number, sha256: S
  * Run, todo and record in one transaction, or none of them. Where long values are too large together each travels in a
  * statement of its own, so that a server's bound on one packet bounds one value and not their sum.
  */
-export function* record(names: Names, { record: sent, truncated, inOne }: Parcel, nowMs: number): Work<Recorded> {
+export function* record(names: Names, parcel: Parcel, nowMs: number): Work<Recorded> {
+  const { record: sent } = parcel;
   yield* names.todos.align(sent.todoId, nowMs);
   const ended = yield* affectedBy(
     `UPDATE ${names.run} SET outcome = ?, ended_at_ms = ?, said_by = ?, round = ?, token_sha256 = '' WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
@@ -49,22 +51,29 @@ export function* record(names: Names, { record: sent, truncated, inOne }: Parcel
     sent.fence,
   );
   if (ended !== 1) return (yield* hasRecord(names, sent.runId)) ? 'already' : 'superseded';
-  const sets: Sets = {
-    status: sent.todoStatus,
-    proof: sent.proof,
-    reason: sent.reason,
-    not_before_ms: sent.notBeforeMs,
-    attempts: sent.attempts,
-    resets: sent.resets,
-    summary: sent.summary,
-    report: sent.reportPath,
-    run_id: null,
-    ended_at_ms: isTerminal(sent.todoStatus) ? sent.endedAtMs : null,
-    updated_at_ms: nowMs,
-  };
   const guard: Condition = { sql: 'fence = ? AND run_id = ?', values: [sent.fence, sent.runId] };
-  const changed = yield* names.todos.update(sent.todoId, sets, guard, nowMs);
+  const changed = yield* names.todos.update(sent.todoId, endOf(sent, nowMs), guard, nowMs);
   if (changed !== 1) throw new Undo('superseded' satisfies Recorded);
+  yield* insert(names, parcel, nowMs);
+  return 'recorded';
+}
+
+/** What the todo shows from then on. */
+const endOf = (sent: TerminalRecord, nowMs: number): Sets => ({
+  status: sent.todoStatus,
+  proof: sent.proof,
+  reason: sent.reason,
+  not_before_ms: sent.notBeforeMs,
+  attempts: sent.attempts,
+  resets: sent.resets,
+  summary: sent.summary,
+  report: sent.reportPath,
+  run_id: null,
+  ended_at_ms: isTerminal(sent.todoStatus) ? sent.endedAtMs : null,
+  updated_at_ms: nowMs,
+});
+
+function* insert(names: Names, { record: sent, truncated, inOne }: Parcel, nowMs: number): Work<void> {
   const row = inOne ? sent : { ...sent, reportHtml: '', output: '', evidence: '' };
   const columns = [...Object.values(recordColumns), 'truncated', 'recorded_at_ms'];
   yield* affectedBy(
@@ -76,7 +85,59 @@ export function* record(names: Names, { record: sent, truncated, inOne }: Parcel
   for (const field of inOne ? [] : longFields)
     yield* affectedBy(`UPDATE ${names.completion} SET ${recordColumns[field]} = ? WHERE run_id = ?`, sent[field], sent.runId);
   yield* names.todos.show(sent, nowMs);
+}
+
+/** Ends of a run that only say that nobody had heard of it: what was recorded of it counts. */
+const unheard: ReadonlySet<string | null> = new Set([null, 'lost', 'released']);
+
+/**
+ * Run, todo and record again, as `record` writes them, where the claim and its end (or its end alone) are gone. Whoever claimed or ended the todo
+ * since has the last word.
+ */
+export function* reassert(names: Names, parcel: Parcel, run: Run, nowMs: number): Work<Recorded | 'gone'> {
+  const { record: sent } = parcel;
+  yield* names.todos.align(sent.todoId, nowMs);
+  if (yield* hasRecord(names, sent.runId)) return 'already';
+  const todo = yield* todoById(names, sent.todoId);
+  if (todo === null) return 'gone';
+  const found = yield* runById(names, sent.runId);
+  const another = yield* rowOf(
+    `SELECT id FROM ${names.run} WHERE todo_id = ? AND fence >= ? AND id <> ?`,
+    sent.todoId,
+    sent.fence,
+    sent.runId,
+  );
+  const isFree = todo.runId === null || todo.runId === sent.runId;
+  if (!isFree || another !== null || todo.fence > sent.fence || isTerminal(todo.status) || (found !== null && !unheard.has(found.outcome)))
+    return 'superseded';
+  if (found === null) {
+    const values = valuesOf(runColumns, run);
+    yield* affectedBy(`INSERT INTO ${names.run} (${Object.values(runColumns).join(', ')}) VALUES (${marks(values)})`, ...values);
+  } else {
+    yield* affectedBy(
+      `UPDATE ${names.run} SET outcome = ?, ended_at_ms = ?, said_by = ?, round = ?, token_sha256 = '' WHERE id = ? AND fence = ?`,
+      sent.outcome,
+      sent.endedAtMs,
+      sent.saidBy,
+      sent.round,
+      sent.runId,
+      sent.fence,
+    );
+  }
+  const guard: Condition = {
+    sql: 'fence = ? AND status = ? AND (run_id IS NULL OR run_id = ?)',
+    values: [todo.fence, todo.status, sent.runId],
+  };
+  const changed = yield* names.todos.update(sent.todoId, { ...endOf(sent, nowMs), fence: sent.fence }, guard, nowMs);
+  if (changed !== 1) throw new Undo('superseded' satisfies Recorded);
+  yield* insert(names, parcel, nowMs);
   return 'recorded';
+}
+
+export function* missing(names: Names, runIds: readonly string[]): Work<readonly string[]> {
+  const rows = yield* rowsOf(`SELECT run_id FROM ${names.completion} WHERE run_id IN (${marks(runIds)})`, ...runIds);
+  const there = new Set(rows.map((row) => String(row['run_id'])));
+  return runIds.filter((runId) => !there.has(runId));
 }
 
 function* hasRecord(names: Names, runId: string): Work<boolean> {

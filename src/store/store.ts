@@ -12,7 +12,7 @@ import { mappingReport } from './mapping-report.ts';
 import { checked, type Names, quotedNames } from './names.ts';
 import { note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
-import { parcelOf, readBack, record, settle } from './records.ts';
+import { missing, parcelOf, readBack, reassert, record, settle } from './records.ts';
 import { deadLetter, expired, giveBack, leaseEndsInMs, mark, renew, requeue, rescue } from './runs.ts';
 import { tableNames } from './schema.ts';
 import { ownShape, type Shape } from './shape.ts';
@@ -112,6 +112,12 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
     async record(given) {
       const parcel = parcelOf(given, await driver.valueBytesMax(), digest.sha256);
       return await write('recording', `todo ${given.todoId}`, (nowMs) => record(names, parcel, nowMs));
+    },
+    missing: (runIds) =>
+      runIds.length === 0 ? Promise.resolve([]) : read('looking for', `${runIds.length} records`, () => missing(names, runIds)),
+    async reassert(given, run) {
+      const parcel = parcelOf(given, await driver.valueBytesMax(), digest.sha256);
+      return await write('recording again', `todo ${given.todoId}`, (nowMs) => reassert(names, parcel, run, nowMs));
     },
     async readBack(runId) {
       const seen = await found(runId);

@@ -456,6 +456,26 @@ const cases: readonly Case[] = [
       assert.equal((rows as Json[])[0].n, 2);
     },
   },
+  {
+    key: 'store.receipts',
+    config: () => ({ store: { url: server.url(), table_prefix: 'receipts_', receipts: 0 }, behavior: often }),
+    async see(home) {
+      const daemon = await home.daemon();
+      const { number } = await home.add('true');
+      await home.untilTodo(number, 'completed', (todo) => todo.status === 'completed');
+      daemon.process.kill('SIGTERM');
+      await daemon.ended;
+      const connection = await server.connect();
+      await connection.query('DELETE FROM receipts_completion');
+      const before = sweeps(home);
+      await home.daemon();
+      await home.until('two more sweeps', () => sweeps(home) >= before + 2);
+      const [rows] = await connection.query('SELECT run_id FROM receipts_completion');
+      await connection.end();
+      assert.deepEqual(rows, []);
+      assert.ok(!home.log('emergency').some(({ level }) => level === 'CRITICAL'), 'nobody looked for it');
+    },
+  },
   { key: 'slots.total', config: { slots: { total: 1, agent: 9, project: 9 }, behavior: often }, see: (home) => oneAtATime(home) },
   { key: 'slots.agent', config: { slots: { total: 9, agent: 1, project: 9 }, behavior: often }, see: (home) => oneAtATime(home) },
   {

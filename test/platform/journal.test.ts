@@ -122,6 +122,7 @@ test('closed entries are forgotten by their age, others never', async () => {
   await Promise.all([journal.save(entry('old', { fact: 'closed' })), journal.save(entry('live'))]);
   at.clock.now = 2000;
   await journal.save(entry('young', { fact: 'closed' }));
+  assert.deepEqual([journal.closed(0), journal.closed(1500), journal.closed(3000)], [['old', 'young'], ['young'], []]);
   journal.forget(1500);
   assert.equal(journal.get('old'), null);
   assert.notEqual(journal.get('young'), null);

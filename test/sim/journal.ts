@@ -46,6 +46,13 @@ export class JournalRows {
     return true;
   }
 
+  closed(sinceMs: number): readonly string[] {
+    return [...this.#rows]
+      .filter(([, { entry, updatedAtMs }]) => entry.fact === 'closed' && updatedAtMs >= sinceMs)
+      .sort(([, a], [, b]) => a.updatedAtMs - b.updatedAtMs)
+      .map(([runId]) => runId);
+  }
+
   forget(closedBeforeMs: number): void {
     for (const [runId, { entry, updatedAtMs }] of this.#rows)
       if (entry.fact === 'closed' && updatedAtMs < closedBeforeMs) this.#rows.delete(runId);
@@ -115,6 +122,7 @@ export function journalOf(
       });
       return done;
     },
+    closed: (sinceMs) => rows.closed(sinceMs),
     forget: (closedBeforeMs) => rows.forget(closedBeforeMs),
     getNote: (key) => rows.notes.get(key) ?? null,
     setNote: (key, value) => write(() => void rows.notes.set(key, value)),

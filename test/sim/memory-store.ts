@@ -269,18 +269,34 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       endRun(found.run, record.outcome, record.saidBy, record.endedAtMs);
       if (found.run.round !== record.round) putRun(rows.runs.get(record.runId)!, { round: record.round });
       changed({ kind: 'record', after: record });
-      put(found.todo, {
-        status: record.todoStatus,
-        proof: record.proof,
-        reason: record.reason,
-        notBeforeMs: record.notBeforeMs,
-        attempts: record.attempts,
-        resets: record.resets,
-        summary: record.summary,
-        report: record.reportPath,
-        runId: null,
-        endedAtMs: isTerminal(record.todoStatus) ? record.endedAtMs : null,
-      });
+      put(found.todo, endOf(record));
+      return 'recorded';
+    },
+
+    async missing(runIds) {
+      return runIds.filter((runId) => !rows.records.has(runId));
+    },
+
+    async reassert(given, run) {
+      const record = storable(given);
+      if (rows.records.has(record.runId)) return 'already';
+      const todo = todoOf(record.todoId);
+      if (todo === undefined) return 'gone';
+      const found = rows.runs.get(run.id);
+      const another = [...rows.runs.values()].some((it) => it.todoId === todo.id && it.fence >= run.fence && it.id !== run.id);
+      const isFree = todo.runId === null || todo.runId === run.id;
+      const isUnheard = found === undefined || found.outcome === null || found.outcome === 'lost' || found.outcome === 'released';
+      if (!isFree || another || todo.fence > run.fence || isTerminal(todo.status) || !isUnheard) return 'superseded';
+      rows.records.set(record.runId, cut(record, options.longMaxBytes ?? Number.POSITIVE_INFINITY));
+      if (found === undefined) {
+        rows.runs.set(run.id, run);
+        changed({ kind: 'run', before: null, after: run });
+      } else {
+        endRun(found, record.outcome, record.saidBy, record.endedAtMs);
+        if (found.round !== record.round) putRun(rows.runs.get(run.id)!, { round: record.round });
+      }
+      changed({ kind: 'record', after: record });
+      put(todo, { ...endOf(record), fence: record.fence });
       return 'recorded';
     },
 
@@ -393,6 +409,20 @@ export const createRows = (): Rows => ({
 });
 
 const knows = (rows: Rows, id: string): boolean => [...rows.runs.values()].some(({ host }) => host === id) || rows.drained.has(id);
+
+/** What the todo shows from then on. */
+const endOf = (record: TerminalRecord): Partial<Todo> => ({
+  status: record.todoStatus,
+  proof: record.proof,
+  reason: record.reason,
+  notBeforeMs: record.notBeforeMs,
+  attempts: record.attempts,
+  resets: record.resets,
+  summary: record.summary,
+  report: record.reportPath,
+  runId: null,
+  endedAtMs: isTerminal(record.todoStatus) ? record.endedAtMs : null,
+});
 
 type Said = { readonly atMs: number; readonly id: string };
 const earliestFirst = (a: Said, b: Said): number => a.atMs - b.atMs || (a.id < b.id ? -1 : 1);

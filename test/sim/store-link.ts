@@ -16,6 +16,7 @@ const writes = new Set<string>([
   'change',
   'blockDependents',
   'record',
+  'reassert',
   'deadLetter',
   'requeue',
   'note',

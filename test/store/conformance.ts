@@ -553,6 +553,59 @@ export function conformance(name: string, engine: Engine): void {
       await within(300_000, 600_000);
     });
 
+    test('a record that was lost is written again under its fence, with its claim where that is gone; never over a newer claim or end', async () => {
+      const store = await engine.fresh();
+      const lost = { status: 'open', outcome: 'lost', reason: 'expired', attempts: 1, resets: 0, notBeforeMs: null } as const;
+      const again = (ref: RunRef, run: Run) => {
+        const { outcome, saidBy, endedAtMs } = aRecord(ref);
+        const { todoId, runId: id, fence } = ref;
+        return store.reassert(aRecord(ref), { ...run, id, todoId, fence, outcome, saidBy, endedAtMs, tokenSha256: '' });
+      };
+      const shows = async (ref: RunRef) => {
+        const back = await store.readBack(ref.runId);
+        assert.deepEqual(sameRecord(digestOf(aRecord(ref), sha256), back!, sha256), { same: true });
+      };
+      for (let i = 0; i < 6; i++) await put(store);
+
+      const live = await claimed(store);
+      assert.deepEqual(await store.missing([live.ref.runId]), [live.ref.runId]);
+      assert.equal(await again(live.ref, live.run), 'recorded', 'only its end was lost');
+      await shows(live.ref);
+      assert.deepEqual(await store.missing([live.ref.runId, 'nobody']), ['nobody']);
+      assert.equal(await again(live.ref, live.run), 'already');
+      assert.equal(await store.record(aRecord(live.ref)), 'already');
+
+      const rescued = await claimed(store, { leaseMs: 0 });
+      await store.rescue(rescued.ref, lost);
+      assert.equal(await again(rescued.ref, rescued.run), 'recorded', 'nobody has claimed it since');
+      await shows(rescued.ref);
+
+      const unclaimed = await put(store);
+      const before = { todoId: unclaimed.id, runId: newId(), fence: 1 };
+      assert.equal(await again(before, live.run), 'recorded', 'its claim was lost, too');
+      await shows(before);
+
+      const taken = await claimed(store, { leaseMs: 0 });
+      await store.rescue(taken.ref, lost);
+      const other = await claimed(store, { todoId: taken.ref.todoId, host: 'there/1' });
+      assert.equal(await again(taken.ref, taken.run), 'superseded', 'a newer fence');
+      assert.equal(
+        await again({ ...taken.ref, runId: newId(), fence: other.ref.fence }, taken.run),
+        'superseded',
+        'the same fence, another run',
+      );
+      assert.deepEqual(
+        [(await store.getRun(taken.ref.runId))?.outcome, (await stored(store, taken.ref.todoId)).runId],
+        ['lost', other.ref.runId],
+      );
+
+      const cancelled = await put(store);
+      await store.change(cancelled.id, ['open'], { status: 'cancelled', reason: 'not needed' });
+      assert.equal(await again({ todoId: cancelled.id, runId: newId(), fence: 1 }, live.run), 'superseded', 'somebody has ended it');
+      assert.equal((await stored(store, cancelled.id)).status, 'cancelled');
+      assert.equal(await again({ todoId: newId(), runId: newId(), fence: 1 }, live.run), 'gone');
+    });
+
     test('a rescue takes an expired todo away once, and never one whose lease holds', async () => {
       const store = await engine.fresh();
       const to = { status: 'blocked', outcome: 'reset', reason: 'reset 3 times', attempts: 2, resets: 3, notBeforeMs: 42 } as const;

@@ -19,6 +19,9 @@ const programs = [
   { program: 'mariadbd', debian: 'mariadb-server' },
   { program: 'mariadb-install-db', debian: 'mariadb-server' },
   { program: 'mariadb', debian: 'mariadb-client' },
+  // A Galera node hands its data to another one by it; Galera itself comes with the server.
+  { program: 'rsync', debian: 'rsync' },
+  { program: 'ip', debian: 'iproute2' },
   { program: 'ssh', debian: 'openssh-client' },
   { program: 'ssh-keygen', debian: 'openssh-client' },
   { program: 'sshd', debian: 'openssh-server' },

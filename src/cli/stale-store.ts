@@ -1,3 +1,4 @@
+import { archivedFolder } from '../completion/build-record.ts';
 import { type Entry, hasEnded } from '../core/entry.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
 import { parseSnapshot, type Snapshot, type SnapshotTodo, snapshotPath, storeIdentity } from '../core/snapshot.ts';
@@ -159,8 +160,8 @@ function readSnapshot({ world, config }: Needs): Snapshot | null {
 }
 
 /** The reads that a snapshot can answer. */
-function readsOf(snapshot: Snapshot, error: OperationalError, { world }: Needs): Partial<Store> {
-  const todos = withJournal(snapshot.todos, world);
+function readsOf(snapshot: Snapshot, error: OperationalError, needs: Needs): Partial<Store> {
+  const todos = withJournal(snapshot.todos, needs);
   const byId = new Map(todos.map((it) => [it.todo.id, it]));
   const missing = (subject: string): OperationalError =>
     new OperationalError(error.code, {
@@ -193,7 +194,8 @@ function readsOf(snapshot: Snapshot, error: OperationalError, { world }: Needs):
 const prefixMin = 4;
 
 /** What this host holds is fresher in its own journal than the store's last word about it. */
-function withJournal(seen: readonly SnapshotTodo[], { journal, host }: Pick<Needs['world'], 'journal' | 'host'>): readonly SnapshotTodo[] {
+function withJournal(seen: readonly SnapshotTodo[], needs: Needs): readonly SnapshotTodo[] {
+  const { journal } = needs.world;
   const known = new Set(seen.map(({ todo }) => todo.id));
   const live = new Map(journal.live().map(({ todo }) => [todo.id, todo]));
   const unseen = [...live.values()].filter(({ id }) => !known.has(id)).map((todo): SnapshotTodo => ({ todo, runs: [] }));
@@ -202,23 +204,25 @@ function withJournal(seen: readonly SnapshotTodo[], { journal, host }: Pick<Need
       journal
         .ofTodo(it.todo.id)
         .toSorted((a, b) => a.ref.fence - b.ref.fence)
-        .reduce((now, entry) => withEntry(now, entry, host.id), it),
+        .reduce((now, entry) => withEntry(now, entry, needs), it),
     )
     .toSorted((a, b) => b.todo.number - a.todo.number);
 }
 
-function withEntry({ todo, runs }: SnapshotTodo, entry: Entry, host: string): SnapshotTodo {
+function withEntry({ todo, runs }: SnapshotTodo, entry: Entry, needs: Needs): SnapshotTodo {
   const { runId, fence } = entry.ref;
-  // The store has heard of what came after it.
-  if (fence < todo.fence || (fence === todo.fence && (isTerminal(todo.status) || todo.runId === null))) return { todo, runs };
-  const run = runIn(entry, host);
+  // The store has heard of what came after it, or said that another run has the todo.
+  if (entry.superseded || fence < todo.fence || (fence === todo.fence && (isTerminal(todo.status) || todo.runId === null)))
+    return { todo, runs };
+  const run = runIn(entry, needs.world.host.id);
   return {
-    todo: todoIn(todo, entry),
+    todo: todoIn(todo, entry, needs),
     runs: runs.some(({ id }) => id === runId) ? runs.map((it) => (it.id === runId ? { ...it, ...run } : it)) : [...runs, run],
   };
 }
 
-function todoIn(todo: Todo, { ref, fact, ending, shown, ...entry }: Entry): Todo {
+function todoIn(todo: Todo, entry: Entry, { world, config }: Needs): Todo {
+  const { ref, fact, ending, shown, reported } = entry;
   const same = { ...todo, fence: ref.fence };
   if (fact === 'dead-lettered') return { ...same, runId: ref.runId, status: 'dead-lettered', reason: entry.givenUp, held: true };
   if (!hasEnded(fact) || ending === null) return { ...same, runId: ref.runId, status: shown };
@@ -234,7 +238,8 @@ function todoIn(todo: Todo, { ref, fact, ending, shown, ...entry }: Entry): Todo
     attempts,
     resets,
     endedAtMs,
-    summary: entry.reported?.summary ?? null,
+    summary: reported?.summary ?? null,
+    report: reported === null ? null : `${archivedFolder(entry, { world, config })}/report.html`,
   };
 }
 

@@ -1,7 +1,9 @@
+import type { Config } from '../core/config.ts';
 import type { Entry, Reported } from '../core/entry.ts';
 import type { LongField } from '../core/record.ts';
 import { runFiles } from '../core/run-folder.ts';
 import type { TerminalRecord } from '../core/todo.ts';
+import type { World } from '../world.ts';
 import type { StepNeeds } from './needs.ts';
 
 /** Which file of final/ holds which long value of the record. */
@@ -59,7 +61,10 @@ export function shortRecord(entry: Entry, { world, config }: Pick<StepNeeds, 'wo
 }
 
 /** Where the run's folder is in the end: in the archive, or where it was if behavior.auto_archive is off. */
-export const archivedFolder = (entry: Pick<Entry, 'ref' | 'reported'>, { world, config }: Pick<StepNeeds, 'world' | 'config'>): string =>
+export const archivedFolder = (
+  entry: Pick<Entry, 'ref' | 'reported'>,
+  { world, config }: { readonly world: Pick<World, 'home'>; readonly config: Pick<Config, 'behavior'> },
+): string =>
   config.behavior.auto_archive && entry.reported !== null
     ? `${world.home.archive}/${entry.reported.folder}`
     : runFiles(world.home.runs, entry.ref.runId).final;

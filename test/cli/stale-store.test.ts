@@ -32,7 +32,14 @@ function scene({ text, entries = [], store = {}, reachable = 'no' }: Given) {
   const refusing = new Proxy({}, { get: (_, name) => Reflect.get(store, name) ?? (async () => Promise.reject(refused())) });
   const stale = staleStore(refusing as Store, {
     config,
-    world: { clock, digest, journal, files: { readText: () => text }, home: { database: '/h/todo.db' }, host: { id: 'here/1' } } as never,
+    world: {
+      clock,
+      digest,
+      journal,
+      files: { readText: () => text },
+      home: { database: '/h/todo.db', archive: '/h/archive' },
+      host: { id: 'here/1' },
+    } as never,
     ask: async ({ op }) => {
       asked.push(op);
       return status;
@@ -124,9 +131,10 @@ test('what this host’s journal knows is fresher: a run that began, one that en
     attempts: 0,
     resets: 0,
   } as const;
+  const reported = { folder: 'todo_2', summary: 'all of it', manifestSha256: '', recordDigest: '' };
   const it = scene({
     text: textOf([a!, b!].map((about) => ({ todo: { ...open, ...about }, runs: [] }))),
-    entries: [of(a!, { shown: 'running' }), of(b!, { fact: 'closed', ending }), of(c!, { shown: 'stalled' })],
+    entries: [of(a!, { shown: 'running' }), of(b!, { fact: 'closed', ending, reported }), of(c!, { shown: 'stalled' })],
   });
   const { todos } = await it.store.list(all);
   assert.deepEqual(
@@ -137,8 +145,15 @@ test('what this host’s journal knows is fresher: a run that began, one that en
       [1, 'running', null, 'run 1'],
     ],
   );
+  assert.deepEqual([todos[1]?.report, todos[1]?.summary], ['/h/archive/todo_2/report.html', 'all of it']);
   const [run] = await it.store.runsOf(b!.id);
   assert.deepEqual([run?.id, run?.host, run?.outcome], ['run 2', 'here/1', 'done']);
+  // What the store said is another's is no word about the todo.
+  const lost = scene({
+    text: textOf([{ todo: { ...open, ...a! }, runs: [] }]),
+    entries: [of(a!, { fact: 'reported', superseded: true })],
+  });
+  assert.equal((await lost.store.list(all)).todos[0]?.status, 'open');
   // A later claim by another host, or an end that the store has heard of, stands.
   const later = scene({
     text: textOf([{ todo: { ...open, ...a!, fence: 2, status: 'running', runId: 'run 9' }, runs: [] }]),

@@ -73,6 +73,9 @@ test('[H-10] [H-20] [H-72] the network is cut: runs end here and wait, looks are
   assert.ok(story.events.some((it: Json) => it.fact === 'reported'));
   const status = await home.json(['status']);
   assert.deepEqual([status.stale, status.waiting, status.live.length, status.store.reachable], [true, 0, 3, 'no']);
+  const overview = await home.json([]);
+  assert.deepEqual([overview.stale, overview.live.length], [true, 3]);
+  assert.equal((await home.json(['report', '1'], { code: 1 })).code, 'REFUSED', 'it has none yet, and the store need not be asked');
   const missing = await home.json(['show', '77'], { code: 69 });
   assert.equal(missing.code, 'STORE_UNREACHABLE');
   assert.match(missing.message, /todo 77: it is not in the snapshot of .*, and the store is away/);

@@ -2,6 +2,7 @@ import type { Todo } from '../../core/todo.ts';
 import { isInProgress, isTerminal } from '../../core/words.ts';
 import type { CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
+import { staleJson, staleLine } from '../stale.ts';
 import { plain } from '../text/plain.ts';
 import { todoTable } from '../text/todos.ts';
 import { shownStatus, todoJson } from '../todos.ts';
@@ -14,7 +15,7 @@ const shownMax = 8;
 export const command: CommandModule = {
   async run(call) {
     const { out } = call;
-    await using opened = await call.open({ readOnly: true });
+    await using opened = await call.open({ readOnly: true, snapshot: true });
     const { world } = opened;
     const { todos } = await world.store.list({ statuses: null, limit: lookedAtMax });
     const shown = todos.map((todo) => ({ ...todo, status: shownStatus(todo, world.journal) }));
@@ -25,7 +26,10 @@ export const command: CommandModule = {
       live: shown.filter(({ status }) => isInProgress(status)).map((todo) => todoJson(todo, todo.status, [])),
       waiting: shown.filter(({ status }) => !isInProgress(status) && !isTerminal(status)).map((todo) => todoJson(todo, todo.status, [])),
       next,
+      ...staleJson(opened),
     });
+    const stale = opened.stale();
+    if (stale !== null) out.line(staleLine(stale));
     const live = daemon?.live ?? liveInJournal(opened);
     const nowMs = world.clock.nowMs();
     const others = shown.filter(({ id }) => !live.some(({ todoId }) => todoId === id));

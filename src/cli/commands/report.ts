@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { OperationalError } from '../../core/errors.ts';
 import type { CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
+import { staleJson, staleLine } from '../stale.ts';
 import { plain } from '../text/plain.ts';
 import { endText } from '../text/status.ts';
 import { findTodo, refOf, shownStatus } from '../todos.ts';
@@ -12,7 +13,7 @@ export const command: CommandModule = {
   async run(call) {
     const { out, options } = call;
     const ref = refOf(call, 'report');
-    await using opened = await call.open({ readOnly: true });
+    await using opened = await call.open({ readOnly: true, snapshot: true });
     const todo = await findTodo(opened.world.store, ref, 'looking up the report of');
     const status = shownStatus(todo, opened.world.journal);
     if (todo.report === null) {
@@ -24,7 +25,19 @@ export const command: CommandModule = {
       });
     }
     const here = existsSync(todo.report);
-    out.json('report', { todo: todo.id, number: todo.number, status, proof: todo.proof, report: todo.report, summary: todo.summary, here });
+    out.json('report', {
+      todo: todo.id,
+      number: todo.number,
+      status,
+      proof: todo.proof,
+      report: todo.report,
+      summary: todo.summary,
+      here,
+      ...staleJson(opened),
+    });
+    const stale = opened.stale();
+    if (stale !== null) out.note(staleLine(stale));
+    // The first line is the path, whatever else is to be said.
     out.line(todo.report);
     out.note(
       `${endText(status, todo.proof)}${todo.summary ? `: ${plain(todo.summary)}` : ''}${here ? '' : ' (the file is on the host that wrote it)'}`,

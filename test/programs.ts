@@ -14,6 +14,9 @@ type Program =
   | 'git'
   | 'ps'
   | 'dash'
+  | 'mkfs.ext4'
+  | 'mkfs.xfs'
+  | 'xfs_io'
   | 'claude'
   // With `node test/setup.ts --bench`.
   | 'redis-server'

@@ -29,6 +29,9 @@ const programs = [
   { program: 'git', debian: 'git' },
   { program: 'ps', debian: 'procps' },
   { program: 'dash', debian: 'dash' },
+  { program: 'mkfs.ext4', debian: 'e2fsprogs' },
+  { program: 'mkfs.xfs', debian: 'xfsprogs' },
+  { program: 'xfs_io', debian: 'xfsprogs' },
 ] as const;
 
 /** The servers of the queues that the bench runs beside us. Debian puts PostgreSQL's programs where no PATH looks. */

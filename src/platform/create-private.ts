@@ -1,5 +1,6 @@
 import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { OperationalError } from '../core/errors.ts';
 
 /**
  * SQLite would create it by umask. Never opened here when it exists: closing any descriptor of a file
@@ -12,7 +13,17 @@ export function createPrivate(path: string): void {
     // It is there, or SQLite will say what is wrong.
     return;
   }
-  const folder = openSync(dirname(path), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+  syncFolder(dirname(path));
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } catch (cause) {
+    const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
+    throw new OperationalError(full ? 'DISK_FULL' : 'FILE_UNWRITABLE', { operation: 'syncing', subject: path, cause });
+  } finally {
+    closeSync(folder);
+  }
 }

@@ -3,7 +3,7 @@
 // `strace -e inject=fsync:signal=KILL:when=7` lets SIGKILL land before the seventh fsync of the main thread takes effect. One life without a
 // fault says how many there are. Two lives are never quite the same, so numbers beyond the last one are tried until a life is not struck any
 // more, and a kind of call that no number happened to strike is looked for until it is.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../e2e/build.ts';
@@ -24,9 +24,12 @@ export type Point = Target & {
 /** By name of the call: its kinds, in the order of a life that nobody disturbs. */
 export type Calls = ReadonlyMap<string, readonly string[]>;
 
+/** What a process wrote stays when it dies, on any disk; in memory nobody waits for one. (What a disk forgets is another test: test/power.) */
+const inMemory = existsSync('/dev/shm') ? '/dev/shm' : null;
+
 /** A template of a home, and the copies that points are made on. */
 export class Stage implements AsyncDisposable {
-  readonly base = mkdtempSync(join(tmpdir(), 'todo-crash-'));
+  readonly base = mkdtempSync(join(inMemory ?? tmpdir(), 'todo-crash-'));
   readonly #template = join(this.base, 'template');
   #homes = 0;
   /** Of failed points the homes stay. */
@@ -104,6 +107,23 @@ export async function strikeTheRest(
   return [...beyond.flat(), ...sought.flat()];
 }
 
+/** Each kind of the calls of these names once; a number that turns out to be another kind counts for that. */
+export async function strikeEachKind(
+  stage: Stage,
+  fault: Fault,
+  calls: Calls,
+  names: readonly string[],
+  parallel: number,
+): Promise<readonly Point[]> {
+  const points: Point[] = [];
+  const kinds = new Set(names.flatMap((name) => calls.get(name) ?? []));
+  await inTurns(parallel, [...kinds], async (kind) => {
+    if (points.some(({ struck }) => struck === kind)) return;
+    points.push(...(await seek(stage, fault, kind, calls)));
+  });
+  return points;
+}
+
 /** Kinds that were seen in a life without a fault and that no point struck. */
 export function missedIn(calls: Calls, points: readonly Point[]): readonly string[] {
   const struck = new Set(points.map((point) => point.struck));
@@ -130,7 +150,7 @@ async function seek(stage: Stage, fault: Fault, kind: string, calls: Calls): Pro
   const at = (calls.get(call) ?? []).flatMap((it, index) => (it === kind ? [index + 1] : []));
   const points: Point[] = [];
   const found = async (target: Target): Promise<boolean> => points[points.push(await strike(stage, fault, target)) - 1]?.struck === kind;
-  if (/^~[^<>]*$/.test(path) && (await found({ call, nth: 1, path }))) return points;
+  if (isFixed(path) && (await found({ call, nth: 1, path }))) return points;
   for (let away = 0; away <= aroundMax; away++) {
     for (const nth of at.flatMap((it) => (away === 0 ? [it] : [it - away, it + away])).filter((it) => it > 0)) {
       if (await found({ call, nth })) return points;
@@ -138,6 +158,9 @@ async function seek(stage: Stage, fault: Fault, kind: string, calls: Calls): Pro
   }
   return points;
 }
+
+/** The same in each life: strace can count the calls on it alone. */
+const isFixed = (path: string): boolean => /^~[^<>]*$/.test(path);
 
 /** One life that the fault ends or troubles, one that nobody disturbs, and a look at what is there then. */
 export async function strike(stage: Stage, fault: Fault, { call, nth, path }: Target): Promise<Point> {
@@ -147,10 +170,12 @@ export async function strike(stage: Stage, fault: Fault, { call, nth, path }: Ta
   const options = [...only, '-e', `trace=${call}`, '-e', `inject=${call}:${inject}:when=${nth}`];
   const first = await live(home, { options, file: `${home}.calls` });
   const struck = struckIn(first, fault, nth, home);
-  const second = fault === 'KILL' && struck === null ? null : await live(home);
+  // A disk that failed once may have stopped nobody; then there is nothing to go on with.
+  const undisturbed = fault === 'KILL' ? struck === null : first.code === 0;
+  const second = undisturbed ? null : await live(home);
   const problems = [...endedBadly(first, fault), ...(second === null ? [] : endedBadly(second, null))];
   // Where a life did not come to its end there is no need to say what else is missing.
-  if (problems.length === 0) problems.push(...problemsOf(home));
+  if (problems.length === 0) problems.push(...problemsOf(home, fault === 'KILL' ? 'never' : 'may-be'));
   if (problems.length > 0) stage.keep = true;
   else rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   return { call, nth, struck, problems, home, log: `${first.log}\n--- again ---\n${second?.log ?? ''}` };
@@ -160,10 +185,12 @@ function endedBadly({ code, osSignal, log, hung }: Life, fault: Fault | null): r
   const last = log.trimEnd().split('\n').slice(-4).join(' | ');
   if (hung) return [`a daemon did not come to its end: ${last}`];
   if (code === 0 || (fault === 'KILL' && osSignal === 'SIGKILL')) return [];
-  // A disk that fails may stop the daemon, with words.
-  if (fault !== null && fault !== 'KILL' && code !== null && !log.includes('defect of signoff')) return [];
+  // A disk that fails may stop the daemon, if it says why.
+  if (fault !== null && fault !== 'KILL' && code !== null && saysWhy.test(log) && !log.includes('defect of signoff')) return [];
   return [`a daemon ended with ${code ?? osSignal}: ${last}`];
 }
+
+const saysWhy = /\b(DISK_FULL|FILE_UNWRITABLE|FILE_UNREADABLE|JOURNAL_UNWRITABLE|STORE_FULL|STORE_UNREACHABLE|ENOSPC|EIO)\b/;
 
 const callsIn = ({ calls }: Life): readonly string[] => calls.filter((line) => /^\w+\(/.test(line));
 

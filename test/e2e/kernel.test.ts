@@ -1,6 +1,6 @@
 // What bounds calls, seen in the running daemon: policies by class, profiles of breakers, retry budgets, bulkheads. Without a database server.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { rowsOf } from './aging.ts';
@@ -139,7 +139,7 @@ describe('bounds', { concurrency: 3 }, () => {
       );
       const waitMs = events(home, 'webhook')[from].waitMs;
       assert.ok(waitMs >= openMs && waitMs <= openMs * 1.1, `${name}: ${waitMs} ms`);
-      const [session] = (await home.json(['retry', 'status'])).recovering;
+      const session = await home.until('its session is kept', async () => (await home.json(['retry', 'status'])).recovering[0]);
       assert.deepEqual([session.subject, session.backAtMs], ['webhook', null]);
 
       // Nobody waits a minute here: the wait is shortened, the numbers of failures and probes stay.
@@ -193,16 +193,21 @@ describe('bounds', { concurrency: 3 }, () => {
 
   test('the bulkhead: of reports that all need an emulated screen at once two are drawn at a time', async (t) => {
     const home = await testHome(t, { behavior, slots, monitoring: { rescan: 0.2 } });
-    await home.daemon();
+    const first = await home.daemon();
     const runs = 6;
-    // The cursor goes up and down, a hundred kilobytes of it: only a terminal can say what is left.
-    const draws = `mkfifo go 2>/dev/null; read word < go; i=0; while [ $i -lt 1500 ]; do printf '\\033[5A\\033[10Cline %s of many more lines than fit\\033[5B\\n' $i; i=$((i+1)); done`;
-    await Promise.all(Array.from({ length: runs }, () => home.add(draws)));
-    await home.until(
-      'all of them run',
-      async () => (await home.json(['status'])).live.filter((it: Json) => it.fact === 'running').length === runs,
-    );
-    writeFileSync(join(home.work, 'go'), 'on\n'.repeat(runs));
+    const pipe = (number: number | string): string => join(home.work, `go.${number}`);
+    // The cursor goes up and down, two hundred kilobytes of it: only a terminal can say what is left.
+    const draws = `mkfifo ${pipe('$TODO_NUMBER')}; read word < ${pipe('$TODO_NUMBER')}; i=0; while [ $i -lt 3000 ]; do printf '\\033[5A\\033[10Cline %s of many more lines than fit\\033[5B\\n' $i; i=$((i+1)); done`;
+    const added = await Promise.all(Array.from({ length: runs }, () => home.add(draws)));
+    await home.until('all of them wait', () => added.every(({ number }) => existsSync(pipe(number))));
+    // They end while nobody looks, so that one daemon finds all of them at once.
+    first.process.kill('SIGKILL');
+    await first.ended;
+    for (const { number } of added) writeFileSync(pipe(number), 'on\n');
+    const ended = (): number =>
+      readdirSync(join(home.folder, 'runs')).filter((run) => existsSync(join(home.folder, 'runs', run, 'exit'))).length;
+    await home.until('all of them ended', () => ended() === runs);
+    await home.daemon();
     await home.until('all of them are reported', () => home.log('completion').filter(({ event }) => event === 'reported').length === runs);
     const [screen] = (await home.json(['breaker', 'list'])).bulkheads;
     assert.deepEqual([screen.name, screen.limit, screen.active, screen.queued, screen.mostActive], ['screen', 2, 0, 0, 2]);

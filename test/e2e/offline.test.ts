@@ -79,7 +79,7 @@ test('[H-10] [H-20] [H-72] the network is cut: runs end here and wait, looks are
   const missing = await home.json(['show', '77'], { code: 69 });
   assert.equal(missing.code, 'STORE_UNREACHABLE');
   assert.match(missing.message, /todo 77: it is not in the snapshot of .*, and the store is away/);
-  const [recovering] = (await home.json(['retry', 'status'])).recovering;
+  const recovering = await home.until('its session is kept', async () => (await home.json(['retry', 'status'])).recovering[0]);
   assert.deepEqual([recovering.subject, recovering.backAtMs], ['store', null]);
 
   first.process.kill('SIGKILL');
@@ -185,14 +185,22 @@ test('[H-01] [H-08] what fails for a while is retried after waits that double: a
 test('[H-14] who waits for an answer of the store has three tries after 0.5 and 0.75 s, and one todo; a breaker held open by a person ends them', async (t) => {
   const home = await testHome(t, { behavior, store: { url: behind.server.url(behind.proxy.port), table_prefix: 'h_' } });
   const first = await home.add('true', '--hold');
-  await behind.away();
-  const added = home.start(['add', 'patience', '--agent', 'shell', '--hold', '--cwd', home.work]);
-  await added.says(/Attempt 1 failed \(STORE_UNREACHABLE/);
-  await behind.back();
-  assert.equal((await added.ended).code, 0);
+  // The first command is lost with its connection, all later ones get through.
+  let commands = 0;
+  behind.proxy.plan(() => (commands++ === 0 ? 'cut' : 'pass'));
+  const added = await home.todo(['add', 'patience', '--agent', 'shell', '--hold', '--cwd', home.work]);
+  behind.proxy.plan(() => 'pass');
+  assert.equal(added.code, 0, added.stderr);
+  assert.equal([...added.stderr.matchAll(/Attempt 1 failed \(STORE_/g)].length, 1);
+  // Here it was stored, and only the answer is lost: the next attempt finds it.
+  let lost = 0;
+  behind.proxy.plan(({ text }) => (/^commit/i.test(text) && lost++ === 0 ? 'lose-answer' : 'pass'));
+  const twice = await home.todo(['add', 'stored at once', '--agent', 'shell', '--hold', '--cwd', home.work]);
+  behind.proxy.plan(() => 'pass');
+  assert.deepEqual([twice.code, lost > 0], [0, true], twice.stderr);
   assert.deepEqual(
     (await home.json(['list'])).todos.map((todo: Json) => todo.title),
-    ['patience', first.title],
+    ['stored at once', 'patience', first.title],
   );
 
   await behind.away();
@@ -205,5 +213,5 @@ test('[H-14] who waits for an answer of the store has three tries after 0.5 and 
   const refused = await home.json(['add', 'not now', '--agent', 'shell', '--cwd', home.work], { code: 69 });
   assert.match(refused.message, /held open by command/);
   await home.json(['breaker', 'reset', 'store']);
-  assert.equal((await home.json(['list'])).todos.length, 2);
+  assert.equal((await home.json(['list'])).todos.length, 3);
 });

@@ -51,6 +51,45 @@ test('[H-74] (I) on SQLite each question to the healing tables goes by its index
   await sendsTwice(store, () => Number(file.database.prepare('SELECT count(*) AS n FROM retry_attempts').get()!['n']));
 });
 
+test('a recovery session told twice is one row, with what was away, why, how long and what was drained', async (t) => {
+  const fixture = sqliteFixture();
+  t.after(() => fixture.end());
+  const file = fixture.file();
+  const store = fixture.store(file);
+  await store.open();
+  const session = { host: 'h/1', why: 'connect ECONNREFUSED', outcome: 'drained', endedAtMs: 9 };
+  for (let time = 0; time < 2; time++)
+    await store.note({
+      kind: 'recovery',
+      id: 's1',
+      todoId: null,
+      runId: null,
+      atMs: 5,
+      what: 'store',
+      detail: '{"completions":3}',
+      session,
+    });
+  const rows = file.database.prepare('SELECT * FROM recovery_sessions').all();
+  assert.deepEqual(
+    rows.map((row) => ({ ...row })),
+    [
+      {
+        id: 's1',
+        host: 'h/1',
+        action: 'drain',
+        subject: 'store',
+        todo_id: null,
+        run_id: null,
+        why: 'connect ECONNREFUSED',
+        outcome: 'drained',
+        detail: '{"completions":3}',
+        started_at_ms: 5,
+        ended_at_ms: 9,
+      },
+    ],
+  );
+});
+
 describe('on MariaDB', () => {
   let server: Mariadb;
   before(async () => {

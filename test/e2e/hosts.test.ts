@@ -141,7 +141,7 @@ test('[C-55] a server that does not understand SKIP LOCKED: claims are right all
 });
 
 test('[C-55] a host dies with all its agents: its todos run again on another one as soon as their lease is over', async (t) => {
-  const lease = 12;
+  const lease = 8;
   const hosts = await hostsOn(t, 3, { behavior: { lease }, slots: { total: 6, agent: 6 } });
   const [first, ...others] = hosts.all;
   // The first time it waits for a host that will be no more.

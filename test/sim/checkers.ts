@@ -40,11 +40,12 @@ function nothingRemovedEarly(simulation: Simulation): Checker {
   const promise = 'P1';
   /** Runs whose record came back to this machine with the content that its journal names. */
   const shown = new Set<string>();
+  let storeLost = false;
   const mayGo = (machine: Machine, runId: string): boolean => {
     if (shown.has(`${machine.name} ${runId}`)) return true;
     const run = simulation.rows.runs.get(runId);
-    // Superseded: its todo went on without it, and the store holds nothing of it.
-    return run !== undefined && run.endedAtMs !== null && !simulation.rows.records.has(runId);
+    // Superseded: its todo went on without it, and the store holds nothing of it, or has lost the claim itself.
+    return (run === undefined ? storeLost : run.endedAtMs !== null) && !simulation.rows.records.has(runId);
   };
   const judge = (machine: Machine, change: DiskChange, runId: string | null): void => {
     if (runId === null || mayGo(machine, runId)) return;
@@ -52,6 +53,9 @@ function nothingRemovedEarly(simulation: Simulation): Checker {
   };
   return {
     promise,
+    storeLost() {
+      storeLost = true;
+    },
     storeCalled({ host, operation, args, answer }: StoreCall) {
       if (operation !== 'readBack' || answer === null) return;
       const machine = simulation.machines.find((it) => it.host.id === host);
@@ -145,12 +149,16 @@ function oneTerminalRecord(simulation: Simulation): Checker {
   const recorded = new Map<string, TerminalRecord>();
   return {
     promise,
-    storeChanges(change) {
+    storeLost() {
+      for (const runId of recorded.keys()) if (!simulation.rows.records.has(runId)) recorded.delete(runId);
+    },
+    storeChanges(change, by) {
       if (change.kind === 'record') {
         const { runId, todoId, fence } = change.after;
         if (recorded.has(runId)) simulation.violate(promise, `run ${runId} was recorded twice`);
         const todo = simulation.rows.todos.get(todoId);
-        if (todo?.fence !== fence)
+        // What was lost with its claim comes back with its fence.
+        if (todo?.fence !== fence && !(by?.operation === 'reassert' && (todo?.fence ?? 0) < fence))
           simulation.violate(promise, `a record with fence ${fence} got into todo ${todoId} of fence ${todo?.fence}`);
         recorded.set(runId, change.after);
       }
@@ -282,7 +290,7 @@ function completedIsProven(simulation: Simulation): Checker {
 
   return {
     promise,
-    storeChanges(change: StoreChange) {
+    storeChanges(change: StoreChange, by) {
       if (change.kind === 'record') judge(change.after);
       if (change.kind === 'todo' && change.after.status === 'claimed' && change.before?.status !== 'claimed') {
         const before = change.after.after === null ? null : simulation.rows.todos.get(change.after.after);
@@ -296,7 +304,7 @@ function completedIsProven(simulation: Simulation): Checker {
         change.kind === 'todo' &&
         change.after.status === 'completed' &&
         change.before?.status !== 'completed' &&
-        !simulation.rows.records.has(change.before?.runId ?? '')
+        !simulation.rows.records.has(by?.operation === 'reassert' ? (by.args[0] as TerminalRecord).runId : (change.before?.runId ?? ''))
       )
         simulation.violate(promise, `todo ${change.after.number} is completed without a record`);
     },

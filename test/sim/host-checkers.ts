@@ -9,7 +9,9 @@ import type { StoreWrite } from './store-link.ts';
 
 /** What several hosts on one store owe to each other. One host owes it to itself, so they judge every story. */
 export const hostCheckersFor = (simulation: Simulation): readonly Checker[] =>
-  [oneEndForEachTodo, inDoubtIsNoFailure, olderFenceChangesNothing, rescueInTime, putOffIsSaidOnce].map((make) => make(simulation));
+  [oneEndForEachTodo, acknowledgedStays, inDoubtIsNoFailure, olderFenceChangesNothing, rescueInTime, putOffIsSaidOnce].map((make) =>
+    make(simulation),
+  );
 
 /** 2. Over all hosts and all runs a todo has one terminal record, and that is the end it shows. */
 function oneEndForEachTodo(simulation: Simulation): Checker {
@@ -24,6 +26,26 @@ function oneEndForEachTodo(simulation: Simulation): Checker {
           simulation.violate(promise, `todo ${todo?.number} has ${records.length} terminal records: ${records.map(({ runId }) => runId)}`);
         if (todo?.status !== records[0]?.todoStatus)
           simulation.violate(promise, `todo ${todo?.number} is ${todo?.status}, and its record says ${records[0]?.todoStatus}`);
+      }
+    },
+  };
+}
+
+/** 8. What a store has acknowledged and lost is there again, unless somebody else had taken the todo before its host could say so. */
+function acknowledgedStays(simulation: Simulation): Checker {
+  const promise = 'P8';
+  return {
+    promise,
+    atEnd() {
+      for (const machine of simulation.hosts) {
+        for (const { ref, fact, superseded, ending } of machine.journal.all()) {
+          if (fact !== 'closed' || superseded || ending === null || !isTerminal(ending.todoStatus)) continue;
+          const since = [...simulation.rows.runs.values()].some(
+            (run) => run.todoId === ref.todoId && run.fence >= ref.fence && run.id !== ref.runId,
+          );
+          if (!simulation.rows.records.has(ref.runId) && !since)
+            simulation.violate(promise, `run ${ref.runId} was acknowledged to ${machine.name}, and the store has nothing of it`);
+        }
       }
     },
   };

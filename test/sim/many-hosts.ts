@@ -52,13 +52,15 @@ export function manyHosts(seed: number, trace = false): Scenario {
 
 function clusterOf(dice: Dice, healAtMs: number): ClusterPlan {
   const failovers = dice.chance(0.4) ? dice.int(1, 2) : 0;
+  const tail = dice.split('tail');
   return {
-    lagMaxMs: dice.pick([200, 1000, 4000]),
+    lagMaxMs: dice.pick([500, 1000, 4000]),
     grantMaxMs: dice.pick([0, 5, 50]),
     failovers: Array.from({ length: failovers }, () => ({
       atMs: dice.int(1000, healAtMs),
       clockStepMs: dice.chance(0.5) ? 0 : dice.int(-8000, 8000),
     })),
+    tailLost: tail.chance(0.25) ? { record: tail.int(1, 8), afterMs: tail.int(0, 2000) } : null,
   };
 }
 

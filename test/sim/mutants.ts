@@ -194,6 +194,27 @@ export const mutants: readonly Mutant[] = [
     killedBy: { test: 'test/sim/incidents.test.ts', only: 'its host dies for good' },
   },
   {
+    name: 'nobody waits for the end of a lease: it is found at the next look',
+    file: 'daemon/store-chores.ts',
+    find: "choreWithin(context, 'rescue', endsInMs + random.next() * rescueSpreadMs);",
+    replace: '',
+    killedBy: { test: 'test/sim/incidents.test.ts', only: 'its host dies for good' },
+  },
+  {
+    name: 'a drained host takes todos all the same',
+    file: 'store/claim.ts',
+    find: 'return slots !== null && (yield* isDrained(names, host));',
+    replace: "return slots !== null && host === '' && (yield* isDrained(names, host));",
+    killedBy: { test: 'test/store/sqlite.test.ts', only: 'a drained host claims nothing' },
+  },
+  {
+    name: 'a lost record is written again over a newer claim',
+    file: 'store/records.ts',
+    find: 'another !== null || todo.fence > sent.fence',
+    replace: 'todo.fence < 0',
+    killedBy: { test: 'test/store/sqlite.test.ts', only: 'a record that was lost is written again' },
+  },
+  {
     name: 'waits end by the wall clock',
     file: 'daemon/wakeup.ts',
     find: 'const left = endsMs - clock.monotonicMs();',
@@ -252,6 +273,13 @@ export const mutants: readonly Mutant[] = [
     killedBy: { test: 'test/store/sqlite.test.ts' },
   },
   {
+    name: 'a receipt is dropped too early',
+    file: 'daemon/receipts.ts',
+    find: 'clock.nowMs() - inMs(context.config.store.receipts)',
+    replace: 'clock.nowMs()',
+    killedBy: { seeds },
+  },
+  {
     name: 'a pass puts off the look that is under way',
     file: 'daemon/store-chores.ts',
     find: ' || context.tasks.busy(`store:${name}`)',
@@ -263,7 +291,7 @@ export const mutants: readonly Mutant[] = [
     file: 'completion/bury.ts',
     find: "entry.fact === 'reported' && (await isRecorded(entry, needs))",
     replace: "entry.fact === 'signalled' && (await isRecorded(entry, needs))",
-    killedBy: { seeds: [2200, 2300] },
+    killedBy: { seeds: [520, 900] },
   },
   {
     name: 'a node that is behind is not given time',

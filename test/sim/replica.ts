@@ -13,7 +13,7 @@ export class Replica {
 
   follow(timeline: Timeline, dice: Dice, { lagMaxMs, untilMs }: { readonly lagMaxMs: number; readonly untilMs: number }): void {
     const next = (): void => {
-      copy(this.#primary, this.rows);
+      copyRows(this.#primary, this.rows);
       if (timeline.nowMs < untilMs) timeline.after(dice.int(1, lagMaxMs), next);
     };
     next();
@@ -21,7 +21,7 @@ export class Replica {
 }
 
 /** What is in the database never changes in place, so that the rows themselves are shared. */
-function copy(from: Rows, to: Rows): void {
+export function copyRows(from: Rows, to: Rows): void {
   for (const name of ['todos', 'runs', 'records', 'contents'] as const) {
     const table: Map<string, unknown> = to[name];
     table.clear();
@@ -29,5 +29,5 @@ function copy(from: Rows, to: Rows): void {
   }
   for (const name of ['notes', 'comments', 'attachments'] as const)
     (to[name] as unknown[]).splice(0, Number.POSITIVE_INFINITY, ...from[name]);
-  to.lastNumber = from.lastNumber;
+  to.lastNumber = Math.max(to.lastNumber, from.lastNumber);
 }

@@ -3,7 +3,7 @@ import type { Config } from '../../src/core/config.ts';
 import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
 import { isOperational, messageOf } from '../../src/core/errors.ts';
 import type { Scheduled } from '../../src/core/schedule.ts';
-import type { NewTodo } from '../../src/core/todo.ts';
+import type { NewTodo, Todo } from '../../src/core/todo.ts';
 import { claimExternal, type ExternalClaim } from '../../src/daemon/claim-external.ts';
 import { createEngine, type Engine } from '../../src/daemon/engine.ts';
 import { drainMs, live } from '../../src/daemon/live.ts';
@@ -15,7 +15,7 @@ import { History, Truth } from './history.ts';
 import { epochMs, Machine, type ScriptedCheck, uuidFrom, type Workspace } from './machine.ts';
 import { createMemoryStore, createRows, type Rows, type StoreChange } from './memory-store.ts';
 import { createDice, type Dice } from './random.ts';
-import { Replica } from './replica.ts';
+import { copyRows, Replica } from './replica.ts';
 import { linkTo, type StoreCall, type StoreWrite } from './store-link.ts';
 import { type Crash, Crashed, type CrashPlan, elsewhere, ProcessWorld } from './world.ts';
 
@@ -65,6 +65,8 @@ export type ClusterPlan = {
   readonly grantMaxMs: number;
   /** Another node takes over; its clock is another one. Who was cut off by it stands in the faults of each host. */
   readonly failovers: readonly { readonly atMs: number; readonly clockStepMs: number }[];
+  /** So soon after the nth record a node takes over that was behind: what it had not heard of is lost, acknowledged or not. */
+  readonly tailLost: { readonly record: number; readonly afterMs: number } | null;
 };
 
 export type SimulationPlan = {
@@ -85,6 +87,8 @@ export type Observer = {
   diskChanges?(machine: Machine, change: import('./disk.ts').DiskChange): void;
   /** `by` is the write of a host that does it; null is somebody outside the story, or the second half of a claim. */
   storeChanges?(change: StoreChange, by: StoreWrite | null): void;
+  /** It has failed over to a node that was behind: what it had acknowledged since is gone. */
+  storeLost?(): void;
   /** An operation leaves for the store, whatever becomes of it. */
   storeSent?(operation: string, args: readonly unknown[]): void;
   /** An answer of the store has arrived. */
@@ -145,6 +149,11 @@ export class Simulation {
   /** Hosts that are gone for good. */
   readonly #retired = new Set<Machine>();
   readonly #replica: Replica | null;
+  #recorded = 0;
+  /** Which node takes the writes. */
+  #server = 1;
+  /** Todos as they were added. */
+  readonly #added = new Map<string, Todo>();
   #storeOffsetMs: number;
   #writing: StoreWrite | null = null;
 
@@ -178,18 +187,33 @@ export class Simulation {
     for (const todo of plan.todos) this.#plan(todo);
   }
 
-  #cluster({ lagMaxMs, failovers }: ClusterPlan): Replica {
+  #cluster({ lagMaxMs, failovers, tailLost }: ClusterPlan): Replica {
     const replica = new Replica(this.rows);
-    const untilMs = Math.max(0, ...this.plan.machines.flatMap(({ faults }) => faults.stale.map(({ toMs }) => toMs)));
+    const staleUntilMs = this.plan.machines.flatMap(({ faults }) => faults.stale.map(({ toMs }) => toMs));
+    const healAtMs = this.plan.machines.map(({ faults }) => faults.healAtMs);
+    const untilMs = Math.max(0, ...staleUntilMs, ...(tailLost === null ? [] : healAtMs));
     replica.follow(this.timeline, this.dice.split('replica'), { lagMaxMs, untilMs });
     for (const { atMs, clockStepMs } of failovers) {
       this.timeline.at(atMs, () => {
         this.#storeOffsetMs += clockStepMs;
+        this.#server++;
         this.count('failover');
         this.history.note('store', 'fails over', `its clock steps by ${clockStepMs}`);
       });
     }
     return replica;
+  }
+
+  /** A todo that nobody else had heard of is added again by whoever misses it. */
+  #loseTail(): void {
+    const replica = this.#replica!;
+    this.#server++;
+    const lost = [...this.rows.records.keys()].filter((runId) => !replica.rows.records.has(runId));
+    copyRows(replica.rows, this.rows);
+    for (const [id, todo] of this.#added) if (!this.rows.todos.has(id)) this.rows.todos.set(id, todo);
+    for (const _ of lost) this.count('acknowledged record lost');
+    this.history.note('store', 'has lost', `${lost}`);
+    for (const observer of this.observers) observer.storeLost?.();
   }
 
   #prepare(machine: Machine, faults: FaultPlan): void {
@@ -279,18 +303,22 @@ export class Simulation {
 
   #storeChanged(change: StoreChange): void {
     if (change.kind === 'todo') {
+      if (change.before === null) this.#added.set(change.after.id, change.after);
       const { before, after } = change;
       this.history.note(
         'store',
         'todo',
         `${after.number} ${before?.status ?? '-'} → ${after.status} fence ${after.fence} run ${after.runId ?? '-'} ${after.proof ?? ''}`,
       );
-    } else if (change.kind === 'record')
+    } else if (change.kind === 'record') {
+      const tail = this.plan.cluster?.tailLost ?? null;
+      if (tail?.record === ++this.#recorded) this.timeline.after(tail.afterMs, () => this.#loseTail());
       this.history.note(
         'store',
         'record',
         `${change.after.runId} ${change.after.outcome} ${change.after.proof ?? ''} said by ${change.after.saidBy}`,
       );
+    }
     for (const observer of this.observers) observer.storeChanges?.(change, this.#writing);
   }
 
@@ -481,6 +509,7 @@ export class Simulation {
         dice,
         timeoutMs: this.plan.config.behavior.database_timeout * 1000,
         replica: this.#replica?.rows ?? null,
+        server: () => `node ${this.#server}`,
         writes: (write) => {
           this.#writing = write;
         },

@@ -44,6 +44,8 @@ export function linkTo(
     timeoutMs: number;
     /** Another node of the cluster, which may be behind. */
     replica: Rows | null;
+    /** Who takes the writes now. */
+    server: () => string;
     isAlive: () => boolean;
     sent: (operation: string, args: readonly unknown[]) => void;
     /** Told before a write is done, and with null after it. */
@@ -122,7 +124,7 @@ export function linkTo(
       typeof member === 'function' && name !== 'figures' ? link(name, member as never, behind[name as keyof Store] as never) : member,
     ]),
   );
-  return linked as unknown as Store;
+  return { ...(linked as unknown as Store), figures: () => ({ ...there.figures(), server: needs.server() }) };
 }
 
 type Call = (...args: unknown[]) => Promise<unknown>;

@@ -40,6 +40,8 @@ export async function runDaemon(call: Call, { once }: { readonly once: boolean }
   };
   releases.defer(onOsSignals(end, log));
   releases.defer(onHangup(() => void engine.request({ op: 'reload', by: 'SIGHUP' }, stop.signal), end, log));
+  // Who answers is ready: a journal that cannot be opened ends it here, before anybody is told that a daemon runs.
+  await told(log, async () => world.journal.getNote('ready'));
   const server = await serveControl(
     home.socket,
     (request, gone) => serve(engine, request, gone, end),
@@ -64,17 +66,23 @@ export async function runDaemon(call: Call, { once }: { readonly once: boolean }
     releases.defer(() => watcher.close());
   }
   log.info('monitor', 'daemon ready', { pid: process.pid, socket: home.socket, rescanMs: inMs(config.monitoring.rescan) });
-  try {
+  await told(log, async () => {
     await live(engine, world, drain.signal, stop.signal);
     if (defect !== null) throw (defect as { error: unknown }).error;
-  } catch (error) {
-    // It ends the process, and the journal makes that safe; whoever looks at the logs later must find why.
-    log.critical('monitor', 'daemon ended by an error', { error });
-    throw error;
-  }
+  });
   log.info('monitor', 'daemon stopped', { pid: process.pid, live: engine.live().length, forced: stop.signal.aborted });
   call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
   return exit.yes;
+}
+
+/** An error here ends the process, and the journal makes that safe; whoever looks at the logs later must find why. */
+async function told(log: Opened['world']['log'], work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    log.critical('monitor', 'daemon ended by an error', { error });
+    throw error;
+  }
 }
 
 async function serve(engine: Engine, request: ControlRequest, gone: AbortSignal, end: (force: boolean) => void): Promise<ControlReply> {

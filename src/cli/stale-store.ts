@@ -110,14 +110,17 @@ function awayBy(error: OperationalError, needs: Needs): Away | null {
 }
 
 /** A look at a store that hangs is hedged by a question to the daemon: it wins where that knows that the store is away. */
-function hedgedByDaemon({ ask, world: { clock } }: Needs, timeouts: Timeouts): (call: () => Promise<unknown>) => Promise<unknown> {
+function hedgedByDaemon(needs: Needs, timeouts: Timeouts): (call: () => Promise<unknown>) => Promise<unknown> {
+  const { ask } = needs;
+  const { clock } = needs.world;
   /** One question for all that wait. */
   let asked: Promise<OperationalError | null> | null = null;
   const awayAsKnown = async (): Promise<OperationalError | null> => {
     const reply = await ask({ op: 'status' }, answersWithinMs).catch(() => null);
     asked = null;
     const store = reply?.ok && reply.kind === 'status' ? reply.status.store : null;
-    if (store?.reachable !== 'no') return null;
+    // Without a snapshot there is nothing that would be better than a late answer.
+    if (store?.reachable !== 'no' || readSnapshot(needs) === null) return null;
     const why = store.error ?? 'the daemon cannot reach it';
     return new OperationalError('STORE_UNREACHABLE', { operation: 'asking', subject: 'the store', why });
   };

@@ -3,7 +3,7 @@ import { advance, giveUp } from '../core/advance.ts';
 import { causesOf } from '../core/dead-letter.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded, layerOf } from '../core/entry.ts';
-import { isOperational, messageOf } from '../core/errors.ts';
+import { isOperational, messageOf, retryOf } from '../core/errors.ts';
 import { stamp } from '../core/signal.ts';
 import { wantsChecks } from '../core/verdict.ts';
 import { classOf, ofCode } from '../resilience/error-class.ts';
@@ -102,11 +102,12 @@ export async function complete(
   }
 }
 
-/** What a step with the store brings to the budget of its retries, or takes from it; false where there is nothing left to take. */
+/** What a step with the store brings to the budget of its retries, or takes from it; false where there is nothing left to take. A conflict is the answer of a store that works. */
 function paid({ fact }: Entry, result: Attempted, budget: StepNeeds['storeRetries']): boolean {
   if (fact !== 'reported' && fact !== 'recorded') return true;
   if (result.kind === 'done') budget.succeeded();
-  return result.kind !== 'failed' || !result.code.startsWith('STORE_') || budget.take(1);
+  const isTrouble = result.kind === 'failed' && result.code.startsWith('STORE_') && retryOf(result.code) === 'forever';
+  return !isTrouble || budget.take(1);
 }
 
 type Move = (entry: Entry) => Entry;

@@ -81,8 +81,9 @@ export function advance(
     }
     case 'failed': {
       const waits = backoffOf(retryOf(result.code), config);
-      // Where retries are used up for now, all wait as those whose round is over.
-      const waitMs = Math.max(backoffMs(waits, entry.attempt, at.random), at.isPaid === false ? restMs(config) : 0);
+      // Where the retries of all are used up for now, each waits as the last one of a round does.
+      const attempt = at.isPaid === false ? Math.max(entry.attempt, roundTries(config)) : entry.attempt;
+      const waitMs = backoffMs(waits, attempt, at.random);
       const failed: Entry = {
         ...entry,
         attempt: entry.attempt + 1,
@@ -156,17 +157,15 @@ export function recordBackoffOf(config: Config): Backoff {
   if (!behavior.exponential_backoff) return { firstMs: 2000, factor: 1, maxMs: 2000, jitter: noJitter };
   const maxMs = max_delay === undefined ? recordBackoff.maxMs : inMs(max_delay);
   const firstMs = Math.min(maxMs, initial_delay === undefined ? recordBackoff.firstMs : inMs(initial_delay));
+  const restMs = Math.min(recordBackoff.round.restMs, behavior.health_check_interval * 1000);
   return {
     firstMs,
     factor: backoff_factor ?? recordBackoff.factor,
     maxMs,
     jitter: noJitter,
-    round: { tries: roundTries(config), restMs: restMs(config) },
+    round: { tries: roundTries(config), restMs },
   };
 }
-
-const restMs = ({ behavior }: Pick<Config, 'behavior'>): number =>
-  Math.min(recordBackoff.round.restMs, behavior.health_check_interval * 1000);
 
 /** Tries of a step that fails so, until it is given up; null where it never is. */
 export function triesOf(code: ErrorCode, config: Config): number | null {

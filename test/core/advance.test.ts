@@ -30,6 +30,16 @@ test('a store that is away is waited for: 2, 4, 8 seconds, then round after roun
   assert.deepEqual(delays.slice(0, 4), [2000, 4000, 8000, 60_000]);
 });
 
+test('where the retries of all are used up each try waits as the last one of a round, and none is given up for it', () => {
+  const failed = { kind: 'failed', code: 'STORE_UNREACHABLE', reason: 'refused' } as const;
+  const delays = [1, 2, 3, 4].map((attempt) => {
+    const moved = advance(entry({ fact: 'reported', attempt }), failed, config, { ...at, isPaid: false });
+    assert.equal(moved.givenUp, null);
+    return moved.nextAttemptAtMs - at.nowMs;
+  });
+  assert.deepEqual(delays, [8000, 8000, 8000, 60_000]);
+});
+
 test('without exponential backoff every delay is two seconds', () => {
   const flat = configSchema.parse({ behavior: { exponential_backoff: false } });
   const moved = advance(entry({ fact: 'reported', attempt: 3 }), { kind: 'failed', code: 'STORE_UNREACHABLE', reason: '' }, flat, at);

@@ -150,6 +150,8 @@ test('[H-01] [H-08] what fails for a while is retried after waits that double: a
   await behind.away();
   go(home, 'store');
   await home.until('three tries to record', () => tries(stores) >= 3);
+  const budget = (await home.json(['breaker', 'list'])).budgets.find((it: Json) => it.name === 'store');
+  assert.ok(budget.retries <= 33 && budget.retries >= 25, `${budget.retries} of 35: each retry takes 14 of 500 tokens`);
   await behind.back();
   await home.untilTodo(stores.number, 'completed', (todo) => todo.status === 'completed');
 

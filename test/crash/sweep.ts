@@ -103,23 +103,23 @@ export async function strikeTheRest(
   const names = [...calls.keys()].filter((call) => call !== 'write');
   const beyond = await inTurns(parallel, names, (call) => strikeBeyond(stage, fault, { call, nth: calls.get(call)?.length ?? 0 }));
   const done = [...struck, ...beyond.flat()];
-  const sought = await inTurns(parallel, missedIn(calls, done), (kind) => seek(stage, fault, kind, calls));
+  const sought = await inTurns(parallel, missedIn(calls, done), (kind) => seek(stage, fault, kind, calls, aroundMax));
   return [...beyond.flat(), ...sought.flat()];
 }
 
-/** Each kind of the calls of these names once; a number that turns out to be another kind counts for that. */
-export async function strikeEachKind(
+/** Each of these kinds once; a number that turns out to be another kind counts for that. `away` as in `seek`. */
+export async function strikeKinds(
   stage: Stage,
   fault: Fault,
+  kinds: readonly string[],
   calls: Calls,
-  names: readonly string[],
+  away: number,
   parallel: number,
 ): Promise<readonly Point[]> {
   const points: Point[] = [];
-  const kinds = new Set(names.flatMap((name) => calls.get(name) ?? []));
-  await inTurns(parallel, [...kinds], async (kind) => {
+  await inTurns(parallel, kinds, async (kind) => {
     if (points.some(({ struck }) => struck === kind)) return;
-    points.push(...(await seek(stage, fault, kind, calls)));
+    points.push(...(await seek(stage, fault, kind, calls, away)));
   });
   return points;
 }
@@ -143,15 +143,15 @@ async function strikeBeyond(stage: Stage, fault: Fault, { call, nth }: Target): 
 }
 
 /** Around the numbers where it was, nearest first; of a file with a fixed name strace counts the calls on that file alone. */
-const aroundMax = 6;
+export const aroundMax = 6;
 
-async function seek(stage: Stage, fault: Fault, kind: string, calls: Calls): Promise<readonly Point[]> {
+async function seek(stage: Stage, fault: Fault, kind: string, calls: Calls, awayMax: number): Promise<readonly Point[]> {
   const [call = '', path = ''] = kind.split(' ');
   const at = (calls.get(call) ?? []).flatMap((it, index) => (it === kind ? [index + 1] : []));
   const points: Point[] = [];
   const found = async (target: Target): Promise<boolean> => points[points.push(await strike(stage, fault, target)) - 1]?.struck === kind;
   if (isFixed(path) && (await found({ call, nth: 1, path }))) return points;
-  for (let away = 0; away <= aroundMax; away++) {
+  for (let away = 0; away <= awayMax; away++) {
     for (const nth of at.flatMap((it) => (away === 0 ? [it] : [it - away, it + away])).filter((it) => it > 0)) {
       if (await found({ call, nth })) return points;
     }

@@ -5,7 +5,7 @@ import { Rig } from './cuts.ts';
 import { fileSystems } from './disk.ts';
 
 /** A second and a half each. */
-const homesEach = Number(process.env['POWER_CUTS'] ?? 8);
+const homesEach = Number(process.env['POWER_CUTS'] ?? 6);
 
 const rigs = fileSystems.map((kind) => new Rig(kind));
 after(() => Promise.all(rigs.map((rig) => rig[Symbol.asyncDispose]())));

@@ -243,7 +243,8 @@ function watchStart(simulation: Simulation, key: string, seen: string[]): void {
 test('[I-15] its host dies for good at any call between claim and start: when the lease is over, and not before, another host takes it', async () => {
   const lease = 20;
   const story = written({
-    todos: [todo('t1')],
+    // Its lease ends between two looks of the other host.
+    todos: [todo('t1', { addAtMs: 3000 })],
     // The dead one comes back after three minutes, and finds that all is done.
     machines: [machine('alpha', { restartMs: [180_000] }), machine('beta', { restartMs: [180_000] })],
     settings: { ...quick, behavior: { ...quick.behavior, lease } },

@@ -208,10 +208,10 @@ export const mutants: readonly Mutant[] = [
     killedBy: { test: 'test/store/sqlite.test.ts', only: 'a drained host claims nothing' },
   },
   {
-    name: 'a lost record is written again over a newer claim',
+    name: 'a lost record is written again over an end that came since',
     file: 'store/records.ts',
-    find: 'another !== null || todo.fence > sent.fence',
-    replace: 'todo.fence < 0',
+    find: 'isTerminal(todo.status) || (found',
+    replace: '(found',
     killedBy: { test: 'test/store/sqlite.test.ts', only: 'a record that was lost is written again' },
   },
   {

@@ -152,7 +152,8 @@ function wasWell(simulation: Simulation, machine: Machine, sinceMs: number): boo
   const overMs = [plan.store, plan.stale, plan.pauses, plan.blind].flat().filter(({ fromMs }) => fromMs < simulation.timeline.nowMs);
   const { unreachable, inDoubt, conflict, timeout } = plan.storeFlaky;
   const steady = unreachable + inDoubt + conflict + timeout === 0 || plan.healAtMs < quietSinceMs;
-  const stepped = simulation.plan.cluster?.failovers.some(({ atMs }) => atMs > quietSinceMs) ?? false;
+  const failedOver = simulation.plan.cluster?.failovers.some(({ atMs }) => atMs > quietSinceMs) ?? false;
+  const stepped = failedOver || simulation.storeLostAtMs > quietSinceMs;
   return simulation.daemons.has(machine) && begunMs < quietSinceMs && steady && !stepped && overMs.every(({ toMs }) => toMs < quietSinceMs);
 }
 
@@ -163,6 +164,8 @@ const saidLateMs = 6000;
 function putOffIsSaidOnce(simulation: Simulation): Checker {
   const promise = 'P6';
   const said = new Map<string, string[]>();
+  /** By todo: when it last had no run any more. */
+  const freed = new Map<string, number>();
   const hear = (id: string, how: string): void => {
     const all = [...(said.get(id) ?? []), how];
     said.set(id, all);
@@ -173,7 +176,9 @@ function putOffIsSaidOnce(simulation: Simulation): Checker {
     const lateMs = machine.wallMs() - item.atMs;
     const jumps = machine.faults.plan.clockJumps.length > 0;
     if (lateMs < 0 && !jumps) simulation.violate(promise, `the word ${id} was said ${-lateMs} ms before its time`);
-    if (lateMs > saidLateMs && !jumps && wasWell(simulation, machine, simulation.timeline.nowMs - lateMs))
+    // It waits for a run of somebody else, and is said when that has ended.
+    const couldMs = Math.min(lateMs, simulation.timeline.nowMs - (freed.get(item.todoId) ?? 0));
+    if (couldMs > saidLateMs && !jumps && wasWell(simulation, machine, simulation.timeline.nowMs - couldMs))
       simulation.violate(promise, `the word ${id} was said ${lateMs} ms after its time`);
   };
   return {
@@ -184,6 +189,8 @@ function putOffIsSaidOnce(simulation: Simulation): Checker {
         hear(from.scheduled, `to run ${after.ref.runId}`);
     },
     storeChanges(change) {
+      if (change.kind === 'todo' && change.before?.runId != null && change.after.runId === null)
+        freed.set(change.after.id, simulation.timeline.nowMs);
       const by =
         change.kind === 'note' && change.after.what === 'status' ? /person, scheduled ([0-9a-f-]{36})/.exec(change.after.detail) : null;
       if (by?.[1] !== undefined) hear(by[1], 'to the store');

@@ -128,7 +128,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       if ('kind' in chosen) return chosen;
       if (options.between !== undefined) await options.between();
       // Granted by a write that finds the row as it was chosen; whoever came between has won.
-      if (todoOf(chosen.id) !== chosen || !hasSlot(rows, request, chosen))
+      if (todoOf(chosen.id) !== chosen || !hasSlot(rows, request, chosen) || !dependencyHolds(rows, chosen))
         throw new OperationalError('STORE_CONFLICT', { operation: 'claiming', subject: chosen.id, why: 'another node has changed it' });
       const atMs = now();
       const run: Run = {

@@ -135,6 +135,8 @@ export class Simulation {
   readonly daemons = new Map<Machine, Daemon>();
   /** Words that were put off, and the home that will say them. */
   readonly putOffs: { readonly machine: Machine; readonly item: Scheduled }[] = [];
+  /** When it had last lost what it had acknowledged. */
+  storeLostAtMs = Number.NEGATIVE_INFINITY;
   readonly runners = new Set<Daemon>();
   readonly ids = new Map<string, string>();
   #keys = new Map<string, TodoPlan>();
@@ -208,6 +210,7 @@ export class Simulation {
   #loseTail(): void {
     const replica = this.#replica!;
     this.#server++;
+    this.storeLostAtMs = this.timeline.nowMs;
     const lost = [...this.rows.records.keys()].filter((runId) => !replica.rows.records.has(runId));
     copyRows(replica.rows, this.rows);
     for (const [id, todo] of this.#added) if (!this.rows.todos.has(id)) this.rows.todos.set(id, todo);

@@ -217,3 +217,26 @@ test('[H-14] who waits for an answer of the store has three tries after 0.5 and 
   await home.json(['breaker', 'reset', 'store']);
   assert.equal((await home.json(['list'])).todos.length, 3);
 });
+
+test('a store that hangs: a look is hedged by a question to the daemon, and does not wait for its own timeout', async (t) => {
+  behind.proxy.plan(() => 'pass');
+  const home = await testHome(t, {
+    behavior: { ...behavior, database_timeout: 2 },
+    monitoring: { rescan: 0.2 },
+    store: { url: behind.server.url(behind.proxy.port), table_prefix: 'g_' },
+  });
+  await home.daemon();
+  await home.add('true', '--hold');
+  const snapshot = join(home.folder, 'snapshot.json');
+  await home.until('it was seen', () => existsSync(snapshot) && readFileSync(snapshot, 'utf8').includes('"title":"true"'));
+  behind.proxy.plan(() => 'swallow');
+  await home.until('the daemon knows', () =>
+    home.log('completion').some(({ event }) => event === 'the store is away; completions wait in the journal'),
+  );
+  // Its own timeout would be ten minutes: longer than any test is waited for.
+  const list = await home.json(['list'], { env: { TODO_BEHAVIOR_DATABASE_TIMEOUT: '600' } });
+  behind.proxy.plan(() => 'pass');
+  assert.deepEqual([list.stale, list.todos.length, list.answeredBy], [true, 1, 'snapshot']);
+  assert.match(list.tried[0].message, /no answer within 2000 ms/, 'what the daemon has found out');
+  await home.until('asked itself again', async () => (await home.json(['list'])).stale === undefined);
+});

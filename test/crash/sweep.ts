@@ -3,7 +3,7 @@
 // `strace -e inject=fsync:signal=KILL:when=7` lets SIGKILL land before the seventh fsync of the main thread takes effect. One life without a
 // fault says how many there are. Two lives are never quite the same, so numbers beyond the last one are tried until a life is not struck any
 // more, and a kind of call that no number happened to strike is looked for until it is.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../e2e/build.ts';
@@ -25,7 +25,14 @@ export type Point = Target & {
 export type Calls = ReadonlyMap<string, readonly string[]>;
 
 /** What a process wrote stays when it dies, on any disk; in memory nobody waits for one. (What a disk forgets is another test: test/power.) */
-const inMemory = existsSync('/dev/shm') ? '/dev/shm' : null;
+const inMemory = hasRoom('/dev/shm') ? '/dev/shm' : null;
+
+/** Homes of failed points stay; containers are often given 64 MB only. */
+function hasRoom(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize > 512 * 1024 * 1024;
+}
 
 /** A template of a home, and the copies that points are made on. */
 export class Stage implements AsyncDisposable {

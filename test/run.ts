@@ -24,8 +24,8 @@ const silenceMaxMs = testTimeoutMs + 60 * 1000;
 const reporters = tapOnly
   ? ['--test-reporter=tap', '--test-reporter-destination=stdout']
   : ['--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tapFile}`];
-// Two at a time: tests run real daemons, databases and browsers, and their deadlines should not depend on the number of cores.
-const options = ['--test', '--test-concurrency=2', `--test-timeout=${testTimeoutMs}`, ...reporters, ...askedOptions];
+// Three at a time, whatever the number of cores: tests run real daemons, databases and browsers, and mostly wait for them.
+const options = ['--test', '--test-concurrency=3', `--test-timeout=${testTimeoutMs}`, ...reporters, ...askedOptions];
 
 // A group of its own, so that all of it can be ended.
 const runner = spawn(process.execPath, [...options, ...(askedFiles.length > 0 ? askedFiles : ['test/**/*.test.ts'])], {

@@ -23,6 +23,8 @@ export type Reloading = {
   settled: string | null;
   /** Looked at once; taken if it is still the same `settleMs` later. By the monotonic clock. */
   candidate: Seen | null;
+  /** Somebody asked and waits for what becomes of it: until then it is not taken up by itself. */
+  asked: number;
   takenAtMs: number;
   needsRestart: readonly string[];
   refused: string | null;
@@ -31,6 +33,7 @@ export type Reloading = {
 export const newReloading = (settings: Settings | null, nowMs: number): Reloading => ({
   settled: settings?.readAs ?? null,
   candidate: null,
+  asked: 0,
   takenAtMs: nowMs,
   needsRestart: [],
   refused: null,
@@ -41,7 +44,7 @@ type By = 'file' | 'SIGHUP' | 'person';
 /** Of each pass: one stat while nothing changed. A watcher that saw the file only makes the pass come sooner. */
 export function lookAtConfig(context: Context): void {
   const { settings, reloading, world, tasks } = context;
-  if (settings === null || context.scope.kind !== 'daemon' || tasks.busy('config')) return;
+  if (settings === null || context.scope.kind !== 'daemon' || reloading.asked > 0 || tasks.busy('config')) return;
   const identity = settings.identity();
   if (identity === reloading.settled) {
     reloading.candidate = null;
@@ -77,6 +80,15 @@ function textOf(settings: Settings): string | null {
 
 /** By command or SIGHUP: answers when the file was taken up, or throws why it was not. */
 export async function reloadNow(context: Context, by: By, stop: AbortSignal): Promise<ControlReply> {
+  context.reloading.asked++;
+  try {
+    return await settled(context, by, stop);
+  } finally {
+    context.reloading.asked--;
+  }
+}
+
+async function settled(context: Context, by: By, stop: AbortSignal): Promise<ControlReply> {
   const settings = settingsOf(context);
   const { clock } = context.world;
   for (let tries = 0; tries < settleTries && !stop.aborted; tries++) {

@@ -146,8 +146,7 @@ test('[C-55] a host dies with all its agents: its todos run again on another one
   const [first, ...others] = hosts.all;
   // The first time it waits for a host that will be no more.
   await hosts.add(
-    (said) =>
-      `echo '${said}'; [ "$(ls -d started.$TODO_ID.* 2>/dev/null)" ] || { mkdir started.$TODO_ID.$TODO_RUN; sleep 600; }`,
+    (said) => `echo '${said}'; [ "$(ls -d started.$TODO_ID.* 2>/dev/null)" ] || { mkdir started.$TODO_ID.$TODO_RUN; sleep 600; }`,
     9,
   );
   const running = await untilRows(

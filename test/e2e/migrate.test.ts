@@ -91,6 +91,7 @@ test('three thousand todos with runs, records and notes arrive row by row, thoug
 
   // Half-moved is no store yet, and of no other home.
   const asStore = { env: { TODO_STORE_URL: server.url(), TODO_STORE_TABLE_PREFIX: 'm_' } };
+  assert.equal(digestOfFile(home), before, 'a move that was killed has changed nothing of the source');
   const early = await home.todo(['add', 'too early'], asStore);
   assert.equal(early.code, 78);
   assert.match(early.stderr, /not all of it is there/);
@@ -100,13 +101,15 @@ test('three thousand todos with runs, records and notes arrive row by row, thoug
   assert.equal(foreign.code, 1);
   assert.match(foreign.stderr, /half-moved from another store/);
 
+  // Whoever adds has made the journal of this home, which lies in the same file.
+  const made = digestOfFile(home);
   const fromMs = performance.now();
   const again = await home.json([...to, '--apply']);
   t.diagnostic(`${again.copied} rows copied and ${again.rows} compared in ${Math.round(performance.now() - fromMs)} ms`);
   assert.deepEqual([again.applied, again.verified, again.rows, again.there], [true, true, looked.rows, looked.rows]);
   assert.ok(again.copied < again.rows - todos, `${again.copied} of ${again.rows} rows were copied by the second call`);
   assert.equal(again.inPart, 3, 'outputs larger than the server takes at once are there in part, as a record of them would be');
-  assert.equal(digestOfFile(home), before, 'the source is byte by byte what it was');
+  assert.equal(digestOfFile(home), made, 'the source is byte by byte what it was');
 
   // An independent look: each row of each table by value, but for the three that do not fit.
   const source = openDatabase(join(home.folder, 'todo.db'), { readOnly: true });

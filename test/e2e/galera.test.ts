@@ -13,7 +13,7 @@ import { aTodo } from '../store/conformance.ts';
 import { mysqlStore } from '../store/mysql-fixture.ts';
 import { type TestHome, testHome } from './harness.ts';
 
-const todos = Number(process.env['TODO_GALERA_TODOS'] ?? 300);
+const todos = Number(process.env['TODO_GALERA_TODOS'] ?? 1000);
 const prefix = 'g_';
 
 test(`[C-55] ${todos} todos on three hosts and three Galera nodes, each of which fails in each way: none lost, none doubled, every acknowledged one on every node`, {

@@ -59,8 +59,8 @@ export type Stale = {
 export type Opened = AsyncDisposable & {
   readonly world: World;
   readonly config: Config;
-  /** Where that came from, for who goes on living while it changes. */
-  readonly settings: Settings;
+  /** Where that came from, for who logs and may go on living while it changes; else null. */
+  readonly settings: Settings | null;
   /** Retired keys and the like: one line each. */
   readonly warnings: readonly string[];
   /** Asks the live daemon of this home; null where none answers. Default 10 s. */

@@ -12,10 +12,9 @@ import { openJournal } from '../platform/journal.ts';
 import { network } from '../platform/network.ts';
 import { createProcesses } from '../platform/processes.ts';
 import { random } from '../platform/random.ts';
-import { settingsFile } from '../platform/settings-file.ts';
 import { type Committer, createCommitter, type Database, openDatabase } from '../platform/sqlite.ts';
 import { createTerminals } from '../platform/terminals.ts';
-import type { Home, Log, ProcessEnd, Store, World } from '../world.ts';
+import type { Home, Log, ProcessEnd, Settings, Store, World } from '../world.ts';
 import type { Call, Opened, OpenOptions } from './command.ts';
 import { configuredHome } from './configured-home.ts';
 import { hooksFolder, programFolder, todoCommand } from './program.ts';
@@ -29,7 +28,7 @@ export async function openWorld(
   { readOnly = false, log: logWanted = false, snapshot = false, mirror }: OpenOptions = {},
 ): Promise<Opened> {
   const root = homeRoot({ flag, env, cwd, programFolder });
-  const settings = settingsFile({ path: configPath(root), env, secretsOf: (next) => secretsOf({ world, config: next }) });
+  const settings = logWanted && !readOnly ? await settingsFor(root, env, (next) => secretsOf({ world, config: next })) : null;
   const { config, warnings, home } = await configuredHome(root, env, { readOnly });
   const opened = new AsyncDisposableStack();
   const exitListeners = new Set<(end: ProcessEnd) => void>();
@@ -93,6 +92,12 @@ export async function openWorld(
     onProcessEnd: (listener) => void exitListeners.add(listener),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** Of who lives on and may see the configuration change; taken before it is read. */
+async function settingsFor(root: string, env: Question['env'], secrets: (config: Config) => readonly string[]): Promise<Settings> {
+  const { settingsFile } = await import('../platform/settings-file.ts');
+  return settingsFile({ path: configPath(root), env, secretsOf: secrets });
 }
 
 /** A store is opened by its first question, so a daemon starts while MySQL is away. Who only looks makes no schema. */

@@ -1,6 +1,7 @@
-import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperationalError } from '../core/errors.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /**
  * SQLite would create it by umask. Never opened here when it exists: closing any descriptor of a file
@@ -13,17 +14,11 @@ export function createPrivate(path: string): void {
     // It is there, or SQLite will say what is wrong.
     return;
   }
-  syncFolder(dirname(path));
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r');
+  const folder = dirname(path);
   try {
-    fsyncSync(folder);
+    syncFolder(folder);
   } catch (cause) {
     const full = (cause as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw new OperationalError(full ? 'DISK_FULL' : 'FILE_UNWRITABLE', { operation: 'syncing', subject: path, cause });
-  } finally {
-    closeSync(folder);
+    throw new OperationalError(full ? 'DISK_FULL' : 'FILE_UNWRITABLE', { operation: 'syncing', subject: folder, cause });
   }
 }

@@ -1,17 +1,5 @@
 import { hash } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  realpathSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, lstatSync, realpathSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Config } from '../core/config.ts';
@@ -19,6 +7,7 @@ import { OperationalError } from '../core/errors.ts';
 import type { Home } from '../world.ts';
 import { makeFolder } from './make-folder.ts';
 import { socketPath } from './socket-path.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** Where a home is: `--home`, else `$TODO_HOME`, else the checkout that the program runs from, else the user's state folder. Absolute, without links, not made. */
 export const homeRoot = (question: HomeQuestion): string => withoutLinks(chosenRoot(question));
@@ -151,15 +140,6 @@ const networkTypes: Readonly<Record<number, string>> = {
 /** What to call it; null where the disk is local, as far as one can tell. */
 export function networkFilesystem(path: string): string | null {
   return networkTypes[statfsSync(path).type >>> 0] ?? null;
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function inFolder(folder: string, work: () => void): void {

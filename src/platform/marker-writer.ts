@@ -3,6 +3,7 @@ import { closeSync, constants, fsyncSync, linkSync, openSync, unlinkSync, writeF
 import { join } from 'node:path';
 import { OperationalError } from '../core/errors.ts';
 import type { Says } from '../core/words.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** Who says it: what a run's environment holds. */
 export type MarkerSender = {
@@ -62,15 +63,6 @@ function put({ spool, todoId, runId, token }: MarkerSender, suffix: string, says
 function writeFlushed(fd: number, content: string): void {
   try {
     writeFileSync(fd, content);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -6,6 +6,7 @@ import { OperationalError } from '../core/errors.ts';
 import type { Settings } from '../world.ts';
 import { invalid, readIfThere, saidBy } from './config-file.ts';
 import { makeFolder } from './make-folder.ts';
+import { syncFolder } from './sync-folder.ts';
 
 export type SettingsNeeds = {
   /** `hooks/config.json` of the home. */
@@ -86,9 +87,7 @@ function replaceWhole(path: string, text: string): void {
     }
     chmodSync(draft, mode);
     renameSync(draft, target);
-    const folder = openSync(dirname(target), 'r');
-    fsyncSync(folder);
-    closeSync(folder);
+    syncFolder(dirname(target));
   } catch (cause) {
     throw new OperationalError('FILE_UNWRITABLE', { operation: 'writing', subject: path, cause });
   }

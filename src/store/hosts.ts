@@ -1,6 +1,7 @@
 import type { HostRow, Store } from '../world.ts';
 import type { Driver } from './driver.ts';
 import type { Names } from './names.ts';
+import { isLive } from './runs.ts';
 import { affectedBy, rowOf, rowsOf, type Work } from './work.ts';
 
 /** A drain and the claims of its host write the same row: once it is said, no later claim of that host takes anything. */
@@ -40,7 +41,7 @@ export function* hosts(names: Names): Work<readonly HostRow[]> {
   const live = new Map<string, number>();
   for (const row of yield* rowsOf(
     `SELECT r.host AS host, COUNT(*) AS live FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
-     WHERE t.status IN ('claimed', 'running', 'stalled') AND r.ended_at_ms IS NULL GROUP BY r.host`,
+     WHERE ${isLive} GROUP BY r.host`,
   ))
     live.set(String(row['host']), Number(row['live']));
   const rows = yield* rowsOf(`SELECT id, claimed_at_ms, drained_at_ms, drain_reason FROM ${names.host} ORDER BY id`);

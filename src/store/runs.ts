@@ -114,7 +114,8 @@ export function* giveBack(
   });
 }
 
-const isLive = `t.status IN ('claimed', 'running', 'stalled') AND r.ended_at_ms IS NULL`;
+/** Of a todo `t` and its run `r`. */
+export const isLive = `t.status IN ('claimed', 'running', 'stalled') AND r.ended_at_ms IS NULL`;
 
 export function* leaseEndsInMs(names: Names, nowMs: number): Work<number | null> {
   const row = yield* rowOf(

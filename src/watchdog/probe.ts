@@ -4,6 +4,8 @@ import type { Child } from './state.ts';
 import { good, type Verdict, verdictOf } from './verdict.ts';
 
 const tailBytes = 2000;
+/** Files are stamped by a clock of the kernel that is behind by up to a tick. */
+const tickMs = 10;
 
 /** One look at the health of a command; never rejects. Calls of one life share what a heartbeat was. */
 export function probe(settings: Settings, needs: Needs, child: Child): () => Promise<Verdict> {
@@ -49,7 +51,7 @@ function byHeartbeat(path: string, { files }: Needs, child: Child): () => Promis
   return async () => {
     const mtimeMs = files.stat(path)?.mtimeMs ?? null;
     if (mtimeMs === null) return { kind: 'soft', why: `${path} is not there` };
-    const isBeat = seenMs === null ? mtimeMs >= child.startedAtMs : mtimeMs !== seenMs;
+    const isBeat = seenMs === null ? mtimeMs >= child.startedAtMs - tickMs : mtimeMs !== seenMs;
     seenMs = mtimeMs;
     return isBeat ? good : { kind: 'soft', why: `no beat in ${path}` };
   };

@@ -114,7 +114,8 @@ async function life(context: Context, child: Child, isAdopted: boolean, restarte
   const { needs } = context;
   return live(context, child, isAdopted, {
     steady() {
-      if (restarted === null) return;
+      // An earlier watchdog may have given it up.
+      if (restarted === null && !context.state.isHeld) return;
       const fields = { name: context.state.name, pid: child.process.pid, after: restarted };
       needs.log.info('monitor', 'watchdog: recovered', fields);
       needs.tell({ what: 'watchdog.recovered', detail: fields });

@@ -2,10 +2,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from '../fixtures/free-port.ts';
 import { programs } from '../programs.ts';
 
 export type OwnServer = { readonly port: number; stop(): Promise<void> };
@@ -69,13 +69,4 @@ function readiness(server: ChildProcess, says: RegExp): Promise<void> {
     server.once('error', reject);
     server.once('exit', (code, signal) => reject(new Error(`the server ended (${code ?? signal}):\n${said.join('\n')}`)));
   });
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

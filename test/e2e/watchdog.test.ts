@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '../fixtures/free-port.ts';
 import { type Json, type Started, type TestHome, testHome } from './harness.ts';
 
 const backend = join(import.meta.dirname, '..', 'fixtures', 'backend.ts');
@@ -335,13 +336,4 @@ async function webhook(t: TestContext): Promise<{ readonly url: string; readonly
   await once(server, 'listening');
   t.after(() => server.close());
   return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}/`, bodies };
-}
-
-async function freePort(): Promise<number> {
-  const probe: Server = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -1,13 +1,12 @@
 // Several servers of one address: which is asked, which is written to, and when another takes its place.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Connection } from 'mysql2/promise';
 import { isOperational } from '../../src/core/errors.ts';
 import { judge } from '../../src/store/mysql-errors.ts';
 import { memberOf, whyNot } from '../../src/store/mysql-session.ts';
 import type { Store } from '../../src/world.ts';
+import { freePort } from '../fixtures/free-port.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
 import { startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
 import { aTodo } from './conformance.ts';
@@ -195,12 +194,3 @@ describe('a real Galera member', () => {
     assert.equal(store.figures().server, `127.0.0.1:${one.port}`);
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}

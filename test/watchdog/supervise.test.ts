@@ -35,10 +35,9 @@ const late: ProbeAnswer = { kind: 'late', why: 'no answer within 10000 ms', took
 const refused: ProbeAnswer = { kind: 'none', why: 'ECONNREFUSED', tookMs: 1 };
 
 /** A machine with one command on it. `answer` is what its endpoint says while it (or a stranger) runs; `lives` how long each start lives (null: until it is ended). */
-function machine(settings: Partial<Settings> = {}, stranger: number | null = null) {
+function machine(settings: Partial<Settings> = {}, stranger: number | null = null, kept = new Map<string, string>()) {
   const clock = new FakeClock();
   const bell = createWakeup(clock);
-  const kept = new Map<string, string>();
   const told: Told[] = [];
   const pages: string[] = [];
   const stop = new AbortController();
@@ -255,4 +254,18 @@ test('somebody else at its address: nothing is started, and who it is is told', 
   const { over, starts } = machine({}, 7);
   await assert.rejects(over, /somebody answers at its address before it was started: it answers 200/);
   assert.deepEqual(starts, []);
+});
+
+test('what an earlier watchdog gave up is told to be back by the next one, and has its restarts again', async () => {
+  const kept = new Map<string, string>();
+  const first = machine({}, null, kept);
+  first.world.lives = { ms: 1200, code: 1 };
+  await first.clock.pass(2 * minute);
+  assert.equal(first.state().phase, 'held');
+  first.stop.abort();
+  await first.over;
+  const next = machine({}, null, kept);
+  await next.clock.pass(minute);
+  assert.equal(next.state().isHeld, false);
+  assert.deepEqual(next.pages, ['it is back']);
 });

@@ -1,9 +1,11 @@
 // Runs the tests: `npm test [-- file or option of node --test]…`. What passed and failed is told on the terminal; the same as TAP goes to
 // .todo-test/last.tap (with --tap: to stdout). Skipped tests are named at the end, since a skip that nobody sees is a promise that nobody keeps.
-import { execFileSync, spawn } from 'node:child_process';
+// Where a few files failed beside the others, each is run again by itself: what passes then is named as flaky. That is a defect of the test
+// (or of what it tests), to be mended; it is told apart from a change that broke something.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -20,6 +22,10 @@ const askedFiles = asked.filter((argument) => !argument.startsWith('-'));
 const testTimeoutMs = 5 * 60 * 1000;
 /** A file that says nothing for longer than any test may take has finished its tests and left something running. */
 const silenceMaxMs = testTimeoutMs + 60 * 1000;
+/** More files than this do not fail by chance. */
+const filesAgainMax = 3;
+/** The longest file takes three minutes. */
+const aloneMaxMs = 10 * 60 * 1000;
 
 const reporters = tapOnly
   ? ['--test-reporter=tap', '--test-reporter-destination=stdout']
@@ -43,9 +49,50 @@ runner.stdout.on('data', (text: Buffer) => {
 });
 runner.on('close', (code, signal) => {
   clearTimeout(silence);
-  if (!tapOnly) tellClosing(readFileSync(tapFile, 'utf8').split('\n'));
   process.exitCode = code ?? 128 + constants.signals[signal ?? 'SIGTERM'];
+  if (tapOnly) return;
+  const tap = readFileSync(tapFile, 'utf8').split('\n');
+  if (code === 1 && failedFiles(tap).length > 0) process.exitCode = againAlone(tap);
+  tellClosing(tap);
 });
+
+/** Files whose tests failed, as TAP locates them. Empty where a failure has no place: then nothing can be said of it. */
+function failedFiles(tap: readonly string[]): string[] {
+  const failed = failures(tap);
+  return failed.every(({ file }) => file !== null) ? [...new Set(failed.map(({ file }) => file ?? ''))] : [];
+}
+
+function failures(tap: readonly string[]): { readonly name: string; readonly file: string | null }[] {
+  return tap.flatMap((line, at) => {
+    const name = /^\s*not ok \d+ - (.*)$/.exec(line)?.[1];
+    if (name === undefined || / # (SKIP|TODO)/i.test(name)) return [];
+    const end = tap.findIndex((below, place) => place > at && /^\s*\.\.\.$/.test(below));
+    const file = tap.slice(at, end).flatMap((below) => /^\s*location: '(.*):\d+:\d+'$/.exec(below)?.[1] ?? [])[0] ?? null;
+    return [{ name, file }];
+  });
+}
+
+/** Answers with the exit code. */
+function againAlone(tap: readonly string[]): number {
+  const files = failedFiles(tap);
+  if (files.length > filesAgainMax) return 1;
+  process.stdout.write(`\nfailed beside other files, now each by itself: ${files.map((file) => relative(root, file)).join(', ')}\n`);
+  const bad = files.filter((file) => {
+    const alone = spawnSync(process.execPath, ['--test', `--test-timeout=${testTimeoutMs}`, '--test-reporter=spec', file], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: aloneMaxMs,
+      killSignal: 'SIGKILL',
+    });
+    return alone.status !== 0;
+  });
+  const flaky = failures(tap).filter(({ file }) => !bad.includes(file ?? ''));
+  if (flaky.length > 0)
+    process.stdout.write(
+      `\nFLAKY, a defect to be mended (failed beside others, passed alone):\n${flaky.map(({ name }) => `  ${name}\n`).join('')}`,
+    );
+  return bad.length > 0 ? 1 : 0;
+}
 
 function end(signal: NodeJS.Signals): void {
   if (runner.pid !== undefined) process.kill(-runner.pid, signal);

@@ -9,7 +9,7 @@ import { storyOf } from './commands/why.ts';
 import { contentOf, discussionOf } from './discussion.ts';
 import { historyOf } from './history.ts';
 import { scheduledJson, scheduledOf } from './schedule.ts';
-import { shownStatus, todoJson } from './todos.ts';
+import { shownStatus, todoJson, withRuns } from './todos.ts';
 
 type Content = { readonly encoding: 'utf8' | 'base64'; readonly content: string };
 type ExportedFile = Content & {
@@ -21,9 +21,9 @@ type ExportedFile = Content & {
 };
 
 /** All that is known of a todo: row, runs, story, history, records, comments, attachments, and every file of its archives. BAD_DATA where one of them is not what its manifest says. */
-export async function exportTodo(todo: Todo, opened: Opened) {
+export async function exportTodo(found: Todo, opened: Opened) {
   const { world } = opened;
-  const runs = await world.store.runsOf(todo.id);
+  const { todo, runs } = await withRuns(found, world.store);
   const records = (await Promise.all(runs.map((run) => world.store.readBack(run.id)))).flatMap((stored) =>
     stored === null ? [] : [stored.record],
   );

@@ -24,6 +24,24 @@ export async function findTodo(store: Pick<World['store'], 'find'>, ref: string,
   return todo;
 }
 
+/**
+ * A todo and its runs as they stood in one moment: a record may come between the two reads. Asked again until nothing moved meanwhile;
+ * what changes five times is shown as it was last seen.
+ */
+export async function withRuns(
+  seen: Todo,
+  store: Pick<World['store'], 'find' | 'runsOf'>,
+): Promise<{ readonly todo: Todo; readonly runs: readonly Run[] }> {
+  for (let looks = 1; ; looks += 1) {
+    const runs = await store.runsOf(seen.id);
+    const todo = (await store.find(seen.id)) ?? seen;
+    if (looks === looksMax || isSame(seen, todo)) return { todo, runs };
+    seen = todo;
+  }
+}
+const looksMax = 5;
+const isSame = (a: Todo, b: Todo): boolean => a.updatedAtMs === b.updatedAtMs && a.status === b.status && a.fence === b.fence;
+
 /** What people see: a todo in progress whose completion stands in the journal of this home is finishing. */
 export function shownStatus(todo: Todo, journal: Pick<World['journal'], 'get'>): ShownStatus {
   if (todo.runId === null || !isInProgress(todo.status)) return todo.status;

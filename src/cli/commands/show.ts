@@ -12,7 +12,7 @@ import { plain } from '../text/plain.ts';
 import { endText, statusText } from '../text/status.ts';
 import { table } from '../text/table.ts';
 import { clockText, momentText, spanText, tookText } from '../text/times.ts';
-import { findTodo, refOf, shownStatus, todoJson } from '../todos.ts';
+import { findTodo, refOf, shownStatus, todoJson, withRuns } from '../todos.ts';
 
 export const command: CommandModule = {
   declare: (commander: Command) =>
@@ -25,13 +25,14 @@ export const command: CommandModule = {
   async run(call) {
     const ref = refOf(call, 'show');
     await using opened = await call.open({ readOnly: true, snapshot: true });
-    const todo = await findTodo(opened.world.store, ref, 'looking up');
-    if (call.options['launch']) return (await import('../launch.ts')).showLaunch(todo, call, opened);
-    if (call.options['history']) return await (await import('../history.ts')).showHistory(todo, call, opened);
+    const found = await findTodo(opened.world.store, ref, 'looking up');
+    if (call.options['launch']) return (await import('../launch.ts')).showLaunch(found, call, opened);
+    if (call.options['history']) return await (await import('../history.ts')).showHistory(found, call, opened);
     const { attachments, attachment, out } = call.options as { attachments?: true; attachment?: string; out?: string };
-    if (attachment !== undefined) return await (await import('../show-attachments.ts')).saveAttachment(todo, attachment, out, call, opened);
-    if (attachments) return await (await import('../show-attachments.ts')).showAttachments(todo, call, opened);
-    const runs = await opened.world.store.runsOf(todo.id);
+    if (attachment !== undefined)
+      return await (await import('../show-attachments.ts')).saveAttachment(found, attachment, out, call, opened);
+    if (attachments) return await (await import('../show-attachments.ts')).showAttachments(found, call, opened);
+    const { todo, runs } = await withRuns(found, opened.world.store);
     const status = shownStatus(todo, opened.world.journal);
     // Also what it waits for may be older than what the snapshot holds.
     const after = todo.after === null ? null : await inSnapshot(opened, null, () => opened.world.store.find(todo.after ?? ''));

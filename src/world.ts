@@ -4,6 +4,7 @@ import type { Attachment, Comment } from './core/discussion.ts';
 import type { Entry, Owner, ProcessId } from './core/entry.ts';
 import type { SystemState } from './core/evidence.ts';
 import type { FailedTry } from './core/failed-try.ts';
+import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
 import type { Answer, HealthStatus, TodoStatus } from './core/words.ts';
 
@@ -355,6 +356,12 @@ export type Store = {
   attachmentsOf(todoId: string): Promise<readonly Attachment[]>;
   /** Content by digest; null = certainly not there. */
   attached(sha256: string): Promise<Uint8Array | null>;
+  /** What was measured; all or none. The same id is the same row. */
+  keepMetrics(rows: readonly MetricRow[]): Promise<void>;
+  /** Of a host (`<host name>/<home id>`): the newest, oldest first. */
+  metrics(host: string, question: MetricsQuestion): Promise<readonly MetricRow[]>;
+  /** Puts a part of what is due in place of finer rows; how many it took, 0 = nothing is left to do. */
+  rollMetrics(host: string, rollup: Rollup): Promise<number>;
   /** Todos that ended in that time, counted. */
   ended(range: MetricsRange): Promise<EndedFigures>;
   /** Connections and how long operations took, for health, status and metrics. */

@@ -295,6 +295,17 @@ export const migrations: readonly Migration[] = [
       { table: 'host', addColumn: maybe('drain_reason', 'text') },
     ],
   },
+  {
+    version: 5,
+    changes: [
+      // What was measured: `raw`, `1m` or `1h`, how many samples are in it, and the figures as JSON.
+      { table: 'health_metrics', addColumn: maybe('resolution', 'word') },
+      { table: 'health_metrics', addColumn: maybe('samples', 'number') },
+      { table: 'health_metrics', addColumn: maybe('figures', 'text') },
+      { table: 'health_metrics', addIndex: index('host', 'resolution', 'at_ms') },
+      { table: 'health_metrics', addIndex: index('host', 'at_ms') },
+    ],
+  },
 ];
 
 export const schemaVersion = migrations.at(-1)!.version;

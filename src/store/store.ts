@@ -6,6 +6,7 @@ import { look, take } from './claim.ts';
 import { attach, attached, attachmentsOf, comment, commentsOf } from './discussion.ts';
 import type { Driver } from './driver.ts';
 import { endedFigures } from './ended-figures.ts';
+import { keepMetrics, metrics, rollMetrics } from './health-metrics.ts';
 import { drainHost, hosts } from './hosts.ts';
 import { mappedShape } from './mapped.ts';
 import { mappingReport } from './mapping-report.ts';
@@ -160,6 +161,17 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
       const base64 = await read('reading', `the attachment ${sha256}`, () => attached(names, sha256));
       return base64 === null ? null : Buffer.from(base64, 'base64');
     },
+    keepMetrics: (rows) =>
+      rows.length === 0
+        ? Promise.resolve()
+        : driver.write({ operation: 'keeping', subject: `${rows.length} measurements` }, () =>
+            keepMetrics(names, driver.dialect.insertIgnore, rows),
+          ),
+    metrics: (host, question) => read('reading', 'measurements', () => metrics(names, host, question)),
+    rollMetrics: (host, rollup) =>
+      driver.write({ operation: 'rolling up', subject: `measurements (${rollup.from})` }, () =>
+        rollMetrics(names, host, rollup, random.uuidv7),
+      ),
     ended: (range) => read('counting', 'ended todos', () => endedFigures(names, range)),
 
     mapping: async () =>

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { EndedFigures, EndedGroup, MetricsRange } from '../../src/core/completion-metrics.ts';
 import { type Attachment, attachmentBytesMax, type Comment } from '../../src/core/discussion.ts';
 import { OperationalError } from '../../src/core/errors.ts';
+import { type MetricRow, rollUp } from '../../src/core/health-history.ts';
 import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import { isInProgress, isTerminal } from '../../src/core/words.ts';
@@ -351,6 +352,23 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async attached(sha256) {
       return rows.contents.get(sha256) ?? null;
     },
+    async keepMetrics(given) {
+      for (const row of given) if (!rows.metrics.some(({ id }) => id === row.id)) rows.metrics.push(row);
+    },
+    async metrics(host, { sinceMs, component, limit }) {
+      return rows.metrics
+        .filter((row) => row.host === host && row.atMs >= sinceMs && (component === null || row.component === component))
+        .sort((a, b) => b.atMs - a.atMs || (a.component < b.component ? -1 : 1))
+        .slice(0, limit)
+        .reverse();
+    },
+    async rollMetrics(host, rollup) {
+      const due = rows.metrics.filter((row) => row.host === host && row.resolution === rollup.from && row.atMs < rollup.beforeMs);
+      if (due.length === 0) return 0;
+      const { made, used } = rollUp(due, rollup, { whole: true, newId: () => `${rollup.to} ${rows.metricsMade++}` });
+      rows.metrics = [...rows.metrics.filter((row) => !used.includes(row)), ...made];
+      return used.length;
+    },
     async ended(range) {
       return endedIn(rows, range);
     },
@@ -393,6 +411,8 @@ export type Rows = {
   readonly contents: Map<string, Uint8Array>;
   /** Hosts that shall take nothing new. */
   readonly drained: Map<string, { readonly sinceMs: number; readonly reason: string | null }>;
+  metrics: MetricRow[];
+  metricsMade: number;
   lastNumber: number;
 };
 
@@ -405,6 +425,8 @@ export const createRows = (): Rows => ({
   attachments: [],
   contents: new Map(),
   drained: new Map(),
+  metrics: [],
+  metricsMade: 0,
   lastNumber: 0,
 });
 

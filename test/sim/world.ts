@@ -354,6 +354,9 @@ export class ProcessWorld {
       attach: guard('attach', true),
       attachmentsOf: guard('attachmentsOf', false),
       attached: guard('attached', false),
+      keepMetrics: guard('keepMetrics', true),
+      metrics: guard('metrics', false),
+      rollMetrics: guard('rollMetrics', true),
       ended: guard('ended', false),
       figures: () => port.figures(),
     };

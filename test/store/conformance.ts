@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { attachmentBytesMax } from '../../src/core/discussion.ts';
+import { type MetricRow, sampled } from '../../src/core/health-history.ts';
 import { digestOf, sameRecord } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import type { TodoStatus } from '../../src/core/words.ts';
@@ -979,6 +980,40 @@ export function conformance(name: string, engine: Engine): void {
         { kind: 'healing', runId: null, atMs: 20, what: 'second', detail: '{"n":20}' },
         { kind: 'retry', runId: null, atMs: 30, what: 'third', detail: '{"n":30}' },
       ]);
+    });
+
+    test('[H-52] measurements are kept once, found by host, time and component, and rolled up until nothing is due', async () => {
+      const store = await engine.fresh();
+      const minute = 60_000;
+      const row = (host: string, component: string, atMs: number, cpu: number): MetricRow =>
+        sampled(
+          { id: newId(), host, component, status: cpu > 90 ? 'degraded' : 'healthy', reason: `cpu ${cpu}`, atMs },
+          { cpu, gone: null },
+        );
+      const rows = [0, 20_000, 40_000, minute].map((atMs, n) => row('here/1', 'daemon', atMs, [10, 95, 30, 7][n]!));
+      const others = [row('here/1', 'machine', 0, 50), row('there/1', 'daemon', 0, 1)];
+      await store.keepMetrics([...rows, ...others]);
+      await store.keepMetrics(rows);
+      await store.keepMetrics([]);
+      const all = { sinceMs: 0, component: null, limit: 100 };
+      assert.equal((await store.metrics('here/1', all)).length, 5);
+      assert.deepEqual(await store.metrics('here/1', { ...all, component: 'daemon' }), rows);
+      assert.deepEqual(await store.metrics('here/1', { sinceMs: 40_000, component: null, limit: 1 }), [rows[3]]);
+      const rollup = { from: 'raw', to: '1m', bucketMs: minute, beforeMs: minute } as const;
+      let taken = 0;
+      for (let some = -1; some !== 0; taken += some) some = await store.rollMetrics('here/1', rollup);
+      assert.equal(taken, 4);
+      const daemon = await store.metrics('here/1', { ...all, component: 'daemon' });
+      assert.deepEqual(
+        daemon.map(({ atMs, resolution, samples, status, reason, figures }) => [atMs, resolution, samples, status, reason, figures]),
+        [
+          [0, '1m', 3, 'degraded', 'cpu 95', { cpu: { avg: 45, min: 10, max: 95 } }],
+          [minute, 'raw', 1, 'healthy', 'cpu 7', { cpu: { avg: 7, min: 7, max: 7 } }],
+        ],
+      );
+      assert.equal((await store.metrics('there/1', all))[0]?.resolution, 'raw', "another host's are its own business");
+      assert.equal(await store.rollMetrics('here/1', { from: '1m', to: null, bucketMs: minute, beforeMs: minute }), 2);
+      assert.equal((await store.metrics('here/1', all)).length, 1);
     });
 
     test('each change of status or hold that no run and no record tells of leaves a row: from, to, who, why', async () => {

@@ -183,7 +183,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'daemon',
     operands: '[ACTION]',
-    about: 'run, start, stop, status, reload or restart what takes todos to their end; alone = run',
+    about: 'run, start, stop, status, reload, restart or resume what takes todos to their end; alone = run',
     load: () => import('./commands/daemon.ts'),
   },
   {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { inMs } from '../core/config.ts';
 import type { ControlReply } from '../core/control.ts';
 import { hasEnded, type ProcessId } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
-import { drainMs } from '../daemon/live.ts';
 import { readHolder } from '../platform/lock.ts';
 import type { Call, Opened } from './command.ts';
 import { exit } from './exit-codes.ts';
@@ -13,8 +13,8 @@ import { spanText } from './text/times.ts';
 /** From the start of the process until it answers: a journal of a thousand live runs is read, and a slow disk flushed. */
 const readyWithinMs = 60_000;
 const lookEveryMs = 50;
-/** A drain, and the end of what was forced. */
-const stopWithinMs = drainMs + 10_000;
+/** After a drain: the end of what was cut short. */
+const endWithinMs = 10_000;
 const forceWithinMs = 10_000;
 const shownLines = 15;
 
@@ -57,21 +57,81 @@ export async function statusCommand(call: Call): Promise<number> {
         ? `Process ${silent.pid} has this home but does not answer. See: todo logs`
         : 'No daemon runs. Start one with: todo daemon start',
     );
+  if (daemon?.intake?.kind === 'held') call.out.line(heldLine(daemon.intake.why));
   if (daemon?.drained) call.out.line('This host is drained: it takes nothing new. See: todo host list');
   return daemon === null ? exit.no : exit.yes;
 }
 
-export async function restartCommand(call: Call, force: boolean): Promise<number> {
+/** The daemon starts anew in place, its pid stays. Where none runs one is started. */
+export async function restartCommand(
+  call: Call,
+  { force, reason }: { readonly force: boolean; readonly reason: string | null },
+): Promise<number> {
   await using opened = await call.open();
-  using spinner = await call.out.spin('stopping the daemon');
-  await stopDaemon(opened, force);
-  spinner.step('starting the daemon');
-  const daemon = await startDaemon(call, opened, (step) => spinner.step(step));
+  using spinner = await call.out.spin('the daemon finishes what completes');
+  const { clock, home } = opened.world;
+  const fromMs = clock.monotonicMs();
+  const reply = await opened.ask({ op: 'restart', reason, force }, 5000);
+  if (reply !== null && !reply.ok)
+    throw new OperationalError('REFUSED', { operation: 'restarting', subject: 'the daemon', why: reply.message, hint: reply.hint });
+  const isRestart = reply?.kind === 'restarting';
+  const daemon = isRestart
+    ? await nextDaemon(opened, reply.generation, (step) => spinner.step(step))
+    : await startDaemon(call, opened, (step) => spinner.step(step));
   spinner.end();
   tell(daemon, call, opened);
-  call.out.line(`The daemon runs: pid ${daemon.pid}, home ${opened.world.home.root}`);
+  const tookText = `${((clock.monotonicMs() - fromMs) / 1000).toFixed(1)} s`;
+  call.out.line(
+    isRestart
+      ? `The daemon has restarted in ${tookText}: pid ${daemon.pid}, home ${home.root}`
+      : `No daemon ran; one does now: pid ${daemon.pid}, home ${home.root}`,
+  );
+  if (daemon.intake?.kind !== 'held') return exit.yes;
+  call.out.line(heldLine(daemon.intake.why));
+  return exit.no;
+}
+
+/** The one after that generation, once it has looked whether all is there. */
+async function nextDaemon(opened: Opened, generation: number, step: (text: string) => void): Promise<Hello> {
+  const { world, config } = opened;
+  const deadlineMs = world.clock.monotonicMs() + inMs(config.behavior.drain_timeout) + readyWithinMs;
+  for (;;) {
+    // It may be asked while it goes.
+    const answer = await hello(opened).catch(() => null);
+    const isNext = answer !== null && (answer.generation ?? 0) > generation;
+    if (isNext && answer.intake?.kind !== 'validating') return answer;
+    if (world.clock.monotonicMs() > deadlineMs)
+      throw new OperationalError('NO_DAEMON', {
+        operation: 'restarting',
+        subject: 'the daemon',
+        why: isNext
+          ? 'it still looks whether all is there'
+          : `the next one did not answer within ${inMs(config.behavior.drain_timeout) / 1000 + readyWithinMs / 1000} s`,
+        hint: 'See: todo logs; todo daemon status',
+      });
+    step(isNext ? 'the daemon looks whether all is there' : 'waiting for the daemon to answer');
+    await world.clock.sleep(lookEveryMs);
+  }
+}
+
+export async function resumeCommand(call: Call): Promise<number> {
+  await using opened = await call.open({ readOnly: true });
+  const reply = await opened.ask({ op: 'resume' });
+  if (reply === null) throw new OperationalError('NO_DAEMON', { operation: 'resuming', subject: 'the daemon', why: 'none runs' });
+  if (!reply.ok)
+    throw new OperationalError('REFUSED', {
+      operation: 'resuming',
+      subject: 'the daemon',
+      why: reply.message,
+      hint: 'See: todo daemon status',
+    });
+  tell(await hello(opened), call, opened);
+  call.out.line('The daemon takes todos again.');
   return exit.yes;
 }
+
+const heldLine = (why: string): string =>
+  `It takes nothing new, because the restart was not validated: ${plain(why)}. When that is mended, or nevertheless: todo daemon resume`;
 
 type Hello = Extract<ControlReply, { kind: 'hello' }>;
 
@@ -83,6 +143,8 @@ function tell(daemon: Hello | null, { out }: Call, { world }: Opened): void {
     version: daemon?.version ?? null,
     home: world.home.root,
     drained: daemon?.drained ?? null,
+    generation: daemon?.generation ?? null,
+    intake: daemon?.intake ?? null,
     silentPid: daemon === null ? (silentHolder({ world })?.pid ?? null) : null,
   });
 }
@@ -164,6 +226,7 @@ export async function stopDaemon(opened: Opened, force: boolean): Promise<number
       hint: 'End it with: todo daemon stop --force',
     });
   }
+  const stopWithinMs = inMs(opened.config.behavior.drain_timeout) + endWithinMs;
   if (await gone(holder, force ? forceWithinMs : stopWithinMs, opened)) return holder.pid;
   if (force) {
     process.kill(holder.pid, 'SIGKILL');

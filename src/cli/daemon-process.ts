@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import type { Engine } from '../daemon/engine.ts';
-import { live } from '../daemon/live.ts';
+import { type Lived, live } from '../daemon/live.ts';
 import { serveControl } from '../platform/control-socket.ts';
 import { configPath, testHome } from '../platform/home.ts';
 import { takeLock } from '../platform/lock.ts';
@@ -15,8 +15,18 @@ import { engineFor } from './engine.ts';
 import { exit } from './exit-codes.ts';
 import { write } from './out.ts';
 
-/** The daemon of a home, in the foreground: lock, engine, socket, watcher; released in reverse order, also after half a start. */
+/** TERM to what is cut short, then KILL; a drain and this are less than half a minute. */
+const cutWithinMs = 4000;
+
+/** The daemon of a home, in the foreground. After a restart another image of it goes on in this process. */
 export async function runDaemon(call: Call, { once }: { readonly once: boolean }): Promise<number> {
+  const lived = await daemonLife(call, once);
+  if (lived === 'restarts') becomeAnew();
+  return exit.yes;
+}
+
+/** Lock, engine, socket, watcher; released in reverse order, also after half a start. */
+async function daemonLife(call: Call, once: boolean): Promise<Lived> {
   const mirror = call.json ? undefined : (line: string) => write(2, line);
   await using opened = await call.open({ log: true, ...(mirror ? { mirror } : {}) });
   const { world, config, warnings } = opened;
@@ -66,19 +76,38 @@ export async function runDaemon(call: Call, { once }: { readonly once: boolean }
     releases.defer(() => watcher.close());
   }
   log.info('monitor', 'daemon ready', { pid: process.pid, socket: home.socket, rescanMs: inMs(config.monitoring.rescan) });
-  await told(log, async () => {
-    await live(engine, world, drain.signal, stop.signal);
+  const lived = await told(log, async () => {
+    const how = await live(engine, world, drain.signal, stop.signal);
     if (defect !== null) throw (defect as { error: unknown }).error;
+    return how;
   });
-  log.info('monitor', 'daemon stopped', { pid: process.pid, live: engine.live().length, forced: stop.signal.aborted });
-  call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
-  return exit.yes;
+  const forced = stop.signal.aborted;
+  // What the drain did not see to its end: checks are ended, and run again by the next daemon.
+  stop.abort();
+  await engine.settled(clock.nowMs() + cutWithinMs);
+  log.info('monitor', lived === 'restarts' ? 'daemon restarts' : 'daemon stopped', {
+    pid: process.pid,
+    live: engine.live().length,
+    forced,
+  });
+  if (lived === 'ended') call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
+  return lived;
+}
+
+/**
+ * The same command by the same Node, in place: pid, parent, output, tmux and systemd's MainPID stay. Children stay, too, but Node does not know them any
+ * more: agents are found again by pid and start time as after a crash, and one that has ended stays a zombie, which counts as ended, until we end.
+ */
+function becomeAnew(): never {
+  const { execve, execPath, execArgv, argv, env } = process;
+  const asText = Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], asText);
 }
 
 /** An error here ends the process, and the journal makes that safe; whoever looks at the logs later must find why. */
-async function told(log: Opened['world']['log'], work: () => Promise<unknown>): Promise<void> {
+async function told<T>(log: Opened['world']['log'], work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (error) {
     log.critical('monitor', 'daemon ended by an error', { error });
     throw error;

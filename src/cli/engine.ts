@@ -1,8 +1,8 @@
+import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { Scope } from '../daemon/context.ts';
 import { createEngine, type Engine } from '../daemon/engine.ts';
-import { drainMs } from '../daemon/live.ts';
 import { takeLock } from '../platform/lock.ts';
 import { showOnScreen } from '../platform/screen.ts';
 import { adapters } from './agents.ts';
@@ -50,7 +50,7 @@ export async function inProcess<T>(opened: Opened, todoId: string | null, work: 
     over.abort();
     engine.wake();
     await loop;
-    await engine.drain(world.clock.nowMs() + drainMs);
+    await engine.drain(world.clock.nowMs() + inMs(opened.config.behavior.drain_timeout));
     return result;
   } finally {
     stop.abort();

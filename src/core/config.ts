@@ -88,6 +88,8 @@ export const configSchema = z.strictObject({
       /** Between TERM and KILL. */
       term_grace: seconds(600).default(10),
       check_timeout: seconds(day).default(600),
+      /** How long a daemon that stops or restarts waits for what it began; then it is cut short, and the next one goes on from its last fact. */
+      drain_timeout: seconds(600).default(25),
       /** What happens when a completion cannot be finished for good. */
       last_resort: z.enum(['dead-letter', 'reset']).default('dead-letter'),
       lease: seconds(3600).default(60),
@@ -181,6 +183,14 @@ export const configSchema = z.strictObject({
       /** Chokidar wakes the scan; false leaves the rescan alone. */
       watcher: z.boolean().default(true),
       rescan: seconds(day).default(2),
+    })
+    .prefault({}),
+  /** A daemon that starts itself anew in place: a person asks, or the health monitor. Restarts by the watchdog count, too. */
+  restart: z
+    .strictObject({
+      cooldown: z.number().min(0).max(day).default(300),
+      per_hour: z.number().int().min(0).max(1000).default(4),
+      per_day: z.number().int().min(0).max(10_000).default(12),
     })
     .prefault({}),
   policies: z

@@ -37,6 +37,10 @@ export type ControlRequest =
   | { readonly op: 'reload'; readonly by: 'person' | 'SIGHUP' }
   /** Write that value (JSON, or text; null takes the key out) into hooks/config.json, if it is then still right, and take it up. */
   | { readonly op: 'configure'; readonly key: string; readonly value: string | null }
+  /** Start anew in place. `force`: whatever the limits say. */
+  | { readonly op: 'restart'; readonly reason: string | null; readonly force: boolean }
+  /** Take todos again, though a restart was not validated. */
+  | { readonly op: 'resume' }
   | { readonly op: 'stop'; readonly force: boolean };
 
 export type ControlReply =
@@ -49,8 +53,12 @@ export type ControlReply =
       readonly home: string;
       /** A person keeps this host from taking todos; as the store said at the last look for one. Absent in older daemons. */
       readonly drained?: boolean;
+      readonly generation?: number;
+      readonly intake?: ShownIntake;
     }
   | { readonly ok: true; readonly kind: 'accepted' }
+  /** The daemon of that generation goes; the next one is to be waited for. */
+  | { readonly ok: true; readonly kind: 'restarting'; readonly generation: number }
   /** `ended`: the run reached its end within the request (emergency, verbs wait for it up to 60 s). */
   | { readonly ok: true; readonly kind: 'ended'; readonly todoId: string; readonly status: string; readonly proof: string | null }
   | {
@@ -84,6 +92,11 @@ export type ControlReply =
   /** `already`: it had been requeued before. */
   | { readonly ok: true; readonly kind: 'requeued'; readonly id: string; readonly already: boolean }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
+
+/** Whether a daemon takes todos: open; while it looks whether a restart went well; or held, since that did not. */
+export type ShownIntake =
+  | { readonly kind: 'open' | 'validating' }
+  | { readonly kind: 'held'; readonly sinceMs: number; readonly why: string };
 
 /** What a daemon knows of its configuration. */
 export type ConfigurationStatus = {
@@ -166,6 +179,7 @@ export type DaemonStatus = {
     readonly trouble?: StoreTrouble | null;
   };
   readonly draining: boolean;
+  readonly intake?: ShownIntake;
   readonly configuration?: ConfigurationStatus;
 };
 

@@ -11,6 +11,7 @@ import type { Notebook } from './notebook.ts';
 import type { Outside } from './outside.ts';
 import type { Sessions } from './recovery-session.ts';
 import type { Reloading } from './reload.ts';
+import type { Restarting } from './restart.ts';
 import type { Tasks } from './tasks.ts';
 import type { createChanges, createWakeup } from './wakeup.ts';
 
@@ -39,6 +40,8 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   secrets: readonly string[];
   readonly settings: Settings | null;
   readonly reloading: Reloading;
+  /** A new start of this daemon, for who finds that it needs one. */
+  readonly restarting: Restarting;
   readonly owner: Owner;
   readonly startedAtMs: number;
   readonly ledger: LiveLedger;

@@ -3,7 +3,7 @@ import { redactorOf } from '../completion/redactor-for.ts';
 import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../core/control.ts';
 import { nextDeadlineAtMs } from '../core/deadlines.ts';
-import type { Entry } from '../core/entry.ts';
+import type { Entry, Owner } from '../core/entry.ts';
 import { hasEnded, isCompletion } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import { quietAtMs } from '../core/quiet.ts';
@@ -19,6 +19,7 @@ import { tellBreaker } from './breaker-events.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
 import { actOnDeadlines } from './emergency.ts';
+import { announceRestart, arrive, handOver } from './handover.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
@@ -27,6 +28,7 @@ import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { newSessions, readSessions, watchSessions } from './recovery-session.ts';
 import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
 import { answer, statusOf } from './requests.ts';
+import { newRestarting } from './restart.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
 import { bringToEnd, dueInLineAtMs } from './settle.ts';
 import { keepSnapshot } from './snapshot.ts';
@@ -71,6 +73,14 @@ export type Engine = {
   drain(untilMs: number): Promise<void>;
   /** True when a scope of one run has nothing left to do. */
   idle(): boolean;
+  /** After `recover`: this daemon counts itself, and looks whether all is there that the one before it handed over. */
+  arrive(): Promise<void>;
+  /** A new start was asked for and may be made: announced, after a drain handed over. */
+  restarts(): boolean;
+  announceRestart(): void;
+  handOver(pausedAtMs: number): Promise<void>;
+  /** Once nothing goes on beside the loop any more, or at that time. */
+  settled(untilMs: number): Promise<void>;
   readonly context: Context;
 };
 
@@ -138,6 +148,18 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
       await context.changes.until(() => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0, untilMs, stop);
       if (needs.scope.kind === 'run') await tellRest(context);
     },
+    async arrive() {
+      if (needs.scope.kind === 'daemon') await arrive(context);
+    },
+    restarts: () => context.restarting.planned !== null,
+    announceRestart: () => announceRestart(context),
+    handOver: (pausedAtMs) => handOver(context, pausedAtMs),
+    async settled(untilMs) {
+      const { clock } = context.world;
+      const over = new AbortController();
+      await Promise.race([context.tasks.settled(), clock.sleep(untilMs - clock.nowMs(), over.signal)]);
+      over.abort();
+    },
     idle: () => (needs.scope.kind === 'run' || needs.scope.once === true) && claimedOnce && context.ledger.all().length === 0,
   };
 }
@@ -181,6 +203,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     ...needs,
     settings,
     reloading: newReloading(settings, nowMs),
+    restarting: newRestarting(() => context),
     redactAll: redactorOf(needs.secrets, world.digest),
     owner: world.processes.self(),
     startedAtMs: nowMs,
@@ -232,7 +255,8 @@ function sharedInTurn<T>({ clock }: Pick<EngineNeeds['world'], 'clock'>, work: (
 async function recover(context: Context): Promise<void> {
   const { world } = context;
   takeUpWhatWasKept(context);
-  await adoptOrphans(context);
+  // After a restart in place the process before us is ourselves, by pid and start.
+  await adoptOrphans(context, ({ owner }) => isSame(owner, context.owner));
   world.journal.forget(world.clock.nowMs() - rememberMs);
   await hearClaimed(context, () => true);
 }
@@ -254,17 +278,19 @@ async function hearClaimed(context: Context, wants: (runId: string) => boolean):
 }
 
 /** Runs of this home whose process is dead for certain become ours: agents that lived on go on, completions go on from their last fact. */
-async function adoptOrphans(context: Context): Promise<ReadonlySet<string>> {
+async function adoptOrphans(context: Context, isOurs: (entry: Entry) => boolean = () => false): Promise<ReadonlySet<string>> {
   const { world, ledger, scope } = context;
   const orphans = world.journal
     .live()
     .filter((entry) => !ledger.has(entry.ref.runId) && !hasEnded(entry.fact))
     .filter((entry) => scope.kind !== 'run' || entry.ref.todoId === scope.todoId)
-    .filter((entry) => world.processes.alive(entry.owner) === 'no');
+    .filter((entry) => isOurs(entry) || world.processes.alive(entry.owner) === 'no');
   // All at once, so that they share commits.
   const adopted = await Promise.all(orphans.map((entry) => adoptOrphan(context, entry)));
   return new Set(adopted.filter((runId) => runId !== null));
 }
+
+const isSame = (a: Owner, b: Owner): boolean => a.pid === b.pid && a.startTicks === b.startTicks && a.bootId === b.bootId;
 
 async function adoptOrphan(context: Context, entry: Entry): Promise<string | null> {
   const { world, ledger, owner } = context;
@@ -507,9 +533,16 @@ function wantsMore(context: Context, claimedOnce: boolean): boolean {
   return mayClaim(context, claimedOnce) && context.world.clock.monotonicMs() >= context.state.claimDueMs;
 }
 
-function mayClaim({ state, tasks, config, scope, ledger }: Context, claimedOnce: boolean): boolean {
+function mayClaim({ state, restarting, tasks, config, scope, ledger }: Context, claimedOnce: boolean): boolean {
   // A todo whose end was lost in a failover looks like one that waits: receipts come first.
-  if (state.draining || state.store.reachable === 'no' || tasks.busy('claim') || tasks.busy('store:receipts')) return false;
+  if (
+    state.draining ||
+    restarting.intake.kind !== 'open' ||
+    state.store.reachable === 'no' ||
+    tasks.busy('claim') ||
+    tasks.busy('store:receipts')
+  )
+    return false;
   if (scope.kind === 'run') return !claimedOnce && ledger.all().length === 0;
   return config.behavior.auto_continue && !(scope.once === true && claimedOnce);
 }

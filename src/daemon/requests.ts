@@ -14,6 +14,7 @@ import { commandBreaker, shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
 import { requeue } from './dead-letters.ts';
 import { emergency } from './emergency.ts';
+import { resume } from './handover.ts';
 import { configurationInUse, configurationStatus, configure, reloadNow } from './reload.ts';
 import { claim } from './starts.ts';
 import { troubleOf } from './store-care.ts';
@@ -46,6 +47,8 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
         version: context.version,
         home: context.world.home.root,
         drained: context.state.drained,
+        generation: context.restarting.generation,
+        intake: context.restarting.intake,
       };
     case 'wake':
       context.wakeup.ring();
@@ -70,6 +73,10 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
       return reloadNow(context, request.by, stop);
     case 'configure':
       return configure(context, request, stop);
+    case 'restart':
+      return restart(context, request);
+    case 'resume':
+      return resume(context) ? accepted : refusal('REFUSED', 'nothing is held');
     case 'recover':
     case 'stop':
       return refusal('REFUSED', `the engine does not serve "${request.op}" itself`);
@@ -81,6 +88,18 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
 function breaker(context: Context, { action, name, why }: Extract<ControlRequest, { op: 'breaker' }>): ControlReply {
   if (action !== 'list' && !commandBreaker(context, action, name ?? '', why)) return refusal('NOT_FOUND', `there is no breaker "${name}"`);
   return { ok: true, kind: 'breakers', breakers: shownBreakers(context), bounds: shownBounds(context.bounds) };
+}
+
+function restart({ restarting }: Context, { reason, force }: Extract<ControlRequest, { op: 'restart' }>): ControlReply {
+  const answer = restarting.ask({ by: 'person', why: reason ?? 'a person asked for it', isForced: force });
+  if (answer.accepted) return { ok: true, kind: 'restarting', generation: restarting.generation };
+  const minutes = Math.ceil(answer.retryAfterMs / 60_000);
+  return {
+    ok: false,
+    code: 'REFUSED',
+    message: answer.why,
+    hint: `Again in ${minutes} min; whatever the limits say: todo daemon restart --force`,
+  };
 }
 
 const accepted: ControlReply = { ok: true, kind: 'accepted' };
@@ -107,6 +126,7 @@ export function statusOf(context: Context): DaemonStatus {
     lastSweepAtMs: context.state.lastSweepAtMs,
     store: { ...context.state.store, ...storeFigures(context), trouble: troubleOf(context) },
     draining: context.state.draining,
+    intake: context.restarting.intake,
     configuration: configurationStatus(context),
   };
 }

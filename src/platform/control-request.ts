@@ -25,6 +25,8 @@ const shapes = {
   configuration: {},
   reload: { by: ['person', 'SIGHUP'] },
   configure: { key: 'text', value: 'text?' },
+  restart: { reason: 'text?', force: 'flag' },
+  resume: {},
   stop: { force: 'flag' },
 } as const satisfies {
   readonly [Op in ControlRequest['op']]: Readonly<Record<Exclude<keyof Extract<ControlRequest, { op: Op }>, 'op'>, Kind>>;

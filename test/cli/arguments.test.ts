@@ -24,7 +24,7 @@ test('what nobody knows is refused with 64, two lines, and what was probably mea
     [['done'], /which todo\? no ID given/, /todo done ID/],
     [['run', '7', '--', 'true'], /either an ID or -- and a command/, /todo run --help/],
     [['run', '--'], /no command after --/, /todo run --help/],
-    [['daemon', 'strat'], /no action strat/, /run, start, stop, status, reload, restart/],
+    [['daemon', 'strat'], /no action strat/, /run, start, stop, status, reload, restart, resume/],
     [['emergency', '1', '--action', 'explode'], /One of complete, reset, stall/, /todo emergency --help/],
     [['logs', '-f', '--json'], /--follow never ends/, /Leave one of the two out/],
     [['completion', 'tcsh'], /no completion for tcsh/, /bash, zsh, fish/],

@@ -36,14 +36,14 @@ test('[C-36] the daemon sweeps at its interval, and a second start names the fir
   assert.equal((await home.todo(['daemon', 'status'])).code, 1);
 });
 
-test('[C-36] daemon start goes to the background when it answers, restart gives way to a new one, stop ends it', async (t) => {
+test('[C-36] daemon start goes to the background when it answers, restart starts it anew in place, stop ends it', async (t) => {
   const home = await testHome(t);
   const first = await home.json(['daemon', 'start']);
   assert.equal((await home.json(['daemon', 'status'])).pid, first.pid);
   const todo = await home.add(waits);
   await running(home, todo.number);
   const second = await home.json(['daemon', 'restart']);
-  assert.notEqual(second.pid, first.pid);
+  assert.deepEqual([second.pid, second.generation], [first.pid, first.generation + 1]);
   letGo(home.work);
   const done = await ended(home, todo.number);
   assert.deepEqual([done.status, done.runs.length], ['completed', 1], 'the session lived on and was taken over');

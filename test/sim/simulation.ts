@@ -1,12 +1,12 @@
 import { scheduleWord } from '../../src/cli/schedule.ts';
-import type { Config } from '../../src/core/config.ts';
+import { type Config, inMs } from '../../src/core/config.ts';
 import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
 import { isOperational, messageOf } from '../../src/core/errors.ts';
 import type { Scheduled } from '../../src/core/schedule.ts';
 import type { NewTodo, Todo } from '../../src/core/todo.ts';
 import { claimExternal, type ExternalClaim } from '../../src/daemon/claim-external.ts';
 import { createEngine, type Engine } from '../../src/daemon/engine.ts';
-import { drainMs, live } from '../../src/daemon/live.ts';
+import { live } from '../../src/daemon/live.ts';
 import { adapters } from './adapters.ts';
 import type { Act, AgentScript } from './agents.ts';
 import { Timeline } from './clock.ts';
@@ -448,7 +448,7 @@ export class Simulation {
         over = true;
         engine.wake();
         await loop;
-        await engine.drain(server.process.world.clock.nowMs() + drainMs);
+        await engine.drain(server.process.world.clock.nowMs() + inMs(this.plan.config.behavior.drain_timeout));
         resolve(reply);
       });
     });
@@ -552,7 +552,7 @@ export class Simulation {
     return daemon;
   }
 
-  #live(daemon: Daemon, life: (stop: AbortSignal) => Promise<void>): void {
+  #live(daemon: Daemon, life: (stop: AbortSignal) => Promise<unknown>): void {
     life(daemon.stop).then(
       () => this.#left(daemon, null),
       (error: unknown) => this.#left(daemon, { error }),

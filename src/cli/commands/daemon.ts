@@ -1,12 +1,27 @@
 import type { CommandModule } from '../command.ts';
 import { usage } from '../todos.ts';
 
+const help = `
+Actions:
+  run      in the foreground (also without an action)
+  start    in the background, once it answers
+  stop     after what completes has ended (behavior.drain_timeout); agents live on, the next start takes them up
+  status   whether one runs
+  reload   take up hooks/config.json
+  restart  start anew in place: pid and agents stay; all it left is looked for before it takes todos again
+  resume   take todos again, though a restart was not validated
+
+Between two restarts restart.cooldown must pass, and there are at most restart.per_hour and restart.per_day of them, those of the watchdog counted in.
+`;
+
 /** alone = run, in the foreground. */
 export const command: CommandModule = {
   declare: (commander) =>
     void commander
       .option('--once', 'run: end after one todo')
-      .option('--force', 'stop, restart: end now; what is left is taken up at the next start'),
+      .option('--force', 'stop: end now; what is left is taken up at the next start. restart: whatever the limits say')
+      .option('--reason <text>', 'restart: why; it stands in the log and in what is told to others')
+      .addHelpText('after', help),
   async run(call) {
     const action = call.args[0] ?? 'run';
     const force = call.options['force'] === true;
@@ -22,9 +37,14 @@ export const command: CommandModule = {
       case 'reload':
         return (await import('../configuration.ts')).reloadCommand(call);
       case 'restart':
-        return (await import('../daemon-control.ts')).restartCommand(call, force);
+        return (await import('../daemon-control.ts')).restartCommand(call, {
+          force,
+          reason: (call.options['reason'] as string | undefined) ?? null,
+        });
+      case 'resume':
+        return (await import('../daemon-control.ts')).resumeCommand(call);
       default:
-        throw usage('daemon', `no action ${action}`, 'Known: run, start, stop, status, reload, restart. See: todo daemon --help');
+        throw usage('daemon', `no action ${action}`, 'Known: run, start, stop, status, reload, restart, resume. See: todo daemon --help');
     }
   },
 };

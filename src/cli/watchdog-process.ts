@@ -1,12 +1,14 @@
 import { basename, join, resolve } from 'node:path';
 import { OperationalError } from '../core/errors.ts';
 import type { ProbeAnswer } from '../core/probe.ts';
+import { untoldEnding } from '../core/untold.ts';
 import { createWakeup } from '../daemon/wakeup.ts';
 import { watchdogFolder } from '../platform/home.ts';
 import { httpProbe } from '../platform/http-probe.ts';
 import { takeLock } from '../platform/lock.ts';
 import { dateTimeLine } from '../platform/log-human.ts';
 import { makeFolder } from '../platform/make-folder.ts';
+import { nodeReport } from '../platform/node-report.ts';
 import type { Needs } from '../watchdog/context.ts';
 import type { ProbeKind, Settings } from '../watchdog/settings.ts';
 import { supervise } from '../watchdog/supervise.ts';
@@ -26,6 +28,8 @@ type Options = {
   readonly checkInterval?: number;
   readonly timeout?: number;
   readonly probeTimeout?: number;
+  readonly probeTries?: number;
+  readonly probeWait?: number;
   readonly startupGrace?: number;
   readonly grace?: number;
   readonly steady?: number;
@@ -69,7 +73,7 @@ export async function watchCommand(call: Call): Promise<number> {
       bell.ring();
     }),
   );
-  const rows = teller(opened, log);
+  const rows = teller(opened, log, join(places.state, `${settings.name}${untoldEnding}`));
   releases.defer(() => rows.close());
   const needs: Needs = {
     clock: world.clock,
@@ -81,7 +85,12 @@ export async function watchCommand(call: Call): Promise<number> {
     bell,
     http: httpProbe,
     daemon: (timeoutMs) => daemonProbe(opened, timeoutMs),
-    endOf: (pid) => ends.get(pid) ?? null,
+    nodeReport,
+    takeEnd(pid) {
+      const end = ends.get(pid) ?? null;
+      ends.delete(pid);
+      return end;
+    },
     tell: rows.tell,
     page: pager(opened, log),
     paths: {
@@ -122,6 +131,8 @@ function settingsOf(call: Call, options: Options, opened: Opened): Settings {
     intervalMs: options.checkInterval ?? 15_000,
     timeoutMs,
     probeMs: options.probeTimeout ?? 10_000,
+    tries: options.probeTries ?? 3,
+    againMs: options.probeWait ?? 2000,
     startupMs: options.startupGrace ?? null,
     graceMs: options.grace ?? 10_000,
     restartsMax: options.maxRestarts ?? 5,

@@ -38,6 +38,7 @@ import { careForStore } from './store-care.ts';
 import { keepLeases, rescueDueMs, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
 import { noteStore, pingWhileAway } from './store-link.ts';
 import { createTasks } from './tasks.ts';
+import { takeUntold } from './untold.ts';
 import { createChanges, createWakeup } from './wakeup.ts';
 import { awake, hear, hearExit, say, standingOf } from './words.ts';
 
@@ -267,6 +268,7 @@ function takeUpWhatWasKept(context: Context): void {
   noteStore(context, null);
   if (context.scope.kind !== 'daemon') return;
   readNotebook(context);
+  if (context.scope.kind === 'daemon') takeUntold(context);
   readDeliveries(context);
   readSessions(context);
 }

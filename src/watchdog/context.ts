@@ -1,3 +1,4 @@
+import type { ProcessId } from '../core/entry.ts';
 import { isOperational } from '../core/errors.ts';
 import type { HttpProbe, ProbeAnswer } from '../core/probe.ts';
 import type { Digest, World } from '../world.ts';
@@ -11,8 +12,10 @@ export type Needs = Pick<World, 'clock' | 'random' | 'digest' | 'files' | 'proce
   readonly http: HttpProbe;
   /** The daemon of this home, asked whether it is there. */
   readonly daemon: (timeoutMs: number) => Promise<ProbeAnswer>;
-  /** How a command that this process started has ended; null: it has not, or it was started by another. */
-  readonly endOf: (pid: number) => { readonly exitCode: number | null; readonly osSignal: string | null } | null;
+  /** How a command that this process started has ended, told once; null: it has not, or it was started by another. */
+  readonly takeEnd: (pid: number) => { readonly exitCode: number | null; readonly osSignal: string | null } | null;
+  /** What a Node process tells of itself when it is asked by an OS signal and listens to it; null: none of them does, or not in time. */
+  readonly nodeReport: (processes: readonly ProcessId[], timeoutMs: number) => Promise<Readonly<Record<string, unknown>> | null>;
   /** Rung when a command ends, and by whoever asks for something. */
   readonly bell: { ring(): void; sleepUntil(atMs: number, stop: AbortSignal): Promise<void> };
   /** Kept and told to the store when it can be; never fails. */

@@ -1,11 +1,12 @@
+import { createAsking } from './asking.ts';
+import { afterAnswer, type Check, tried } from './check.ts';
 import { type Context, set, to } from './context.ts';
 import { rotateOutput } from './output.ts';
-import { answered, asked, excuseOf, lostPatience, noSilence } from './patience.ts';
+import { answered, asked, type Done, excuseOf, lostPatience, noSilence, type Silence, startsTooLong, without } from './patience.ts';
 import { probe } from './probe.ts';
 import { forgiveMs, startsKept, startupMsOf } from './settings.ts';
-import { busyNow } from './signs.ts';
+import { busyNow, doneBy } from './signs.ts';
 import type { Child } from './state.ts';
-import { tagName } from './tag.ts';
 import type { Verdict } from './verdict.ts';
 
 /** How a life ended, or why it must end now. */
@@ -21,10 +22,12 @@ export type Ending =
 const lookMs = 1000;
 /** Until its first good answer it is asked more often: who waits for it should not wait for us. */
 const startingMs = 500;
+/** A round that comes so much later than planned: this process itself stood still. */
+const stoodStillMs = 1000;
 
 /**
- * From a command's start (or its adoption) to its end. One probe at a time. `steady` is called once, when it has been good for `steadyMs`;
- * `forgive` when it has been good for so long that the restarts before it are forgotten.
+ * From a command's start (or its adoption) to its end. One probe at a time, and another one beside it where it is late. `steady` is called once, when it
+ * has been good for `steadyMs`; `forgive` when it has been good for so long that the restarts before it are forgotten.
  */
 export async function live(
   context: Context,
@@ -35,73 +38,100 @@ export async function live(
   const { needs, settings, wishes } = context;
   const { clock } = needs;
   const bornMs = clock.monotonicMs();
-  const bornEndsMs = bornMs + startupMsOf(settings, context.state.startsMs);
-  const look = probe(settings, needs, child);
-  let silence = noSilence;
-  let goodSinceMs: number | null = null;
-  let told: 'nothing' | 'steady' | 'forgiven' = 'nothing';
-  let dueMs = bornMs;
-  let under: { readonly verdict: Verdict | null } | null = null;
+  const startupMs = graceOf(context, child, isAdopted);
+  const learns = !isAdopted && settings.probe.kind !== 'alive';
+  const asking = createAsking(probe(settings, needs, child), settings.probeMs / 2, needs.bell.ring);
+  const done = (): Done => doneBy(needs, child);
+  const now = {
+    birth: asked(noSilence, bornMs, done),
+    silence: noSilence,
+    goodSinceMs: null as number | null,
+    told: 'nothing' as 'nothing' | 'steady' | 'forgiven',
+    check: null as Check | null,
+    dueMs: bornMs,
+    plannedMs: bornMs,
+  };
+  const isStarting = (): boolean => context.state.phase === 'starting';
+  const learn = (tookMs: number): void => set(context, { startsMs: [...context.state.startsMs, Math.round(tookMs)].slice(-startsKept) });
 
-  const hear = (verdict: Verdict): void => {
-    const nowMs = clock.monotonicMs();
-    silence = answered(silence, verdict);
+  const hear = (verdict: Verdict, nowMs: number): void => {
+    // While it starts nothing bad counts.
+    if (isStarting() && verdict.kind !== 'good') return;
+    now.silence = answered(now.silence, verdict);
     if (verdict.kind === 'good') {
-      if (goodSinceMs === null) {
-        goodSinceMs = nowMs;
-        if (context.state.phase === 'starting' && settings.probe.kind !== 'alive')
-          set(context, { startsMs: [...context.state.startsMs, Math.round(nowMs - bornMs)].slice(-startsKept) });
-      }
+      now.goodSinceMs ??= nowMs;
+      if (isStarting() && learns) learn(nowMs - bornMs);
       to(context, verdict.degraded === null ? 'healthy' : 'degraded', verdict.degraded);
-      return;
-    }
-    // While it starts nothing counts.
-    if (context.state.phase === 'starting') silence = noSilence;
-    else if (silence.bad > 1 || verdict.kind === 'hard') {
-      goodSinceMs = null;
+    } else if (now.silence.bad >= settings.tries) {
+      now.goodSinceMs = null;
       to(context, 'unresponsive', verdict.why);
     }
+    Object.assign(now, afterAnswer(now.check, verdict.kind === 'good', settings, nowMs));
+  };
+
+  const ask = (nowMs: number): void => {
+    rotateOutput(needs.paths.output, needs);
+    if (isStarting()) now.dueMs = nowMs + Math.min(startingMs, settings.intervalMs);
+    else {
+      now.check = tried(now.check, nowMs);
+      now.silence = asked(now.silence, nowMs, done);
+    }
+    asking.send(nowMs);
+  };
+
+  const stoodStill = (missedMs: number): void => {
+    needs.log.info('monitor', 'watchdog: it stood still itself', { name: settings.name, ms: Math.round(missedMs) });
+    now.birth = without(now.birth, missedMs);
+    now.silence = without(now.silence, missedMs);
+    if (now.goodSinceMs !== null) now.goodSinceMs += missedMs;
+  };
+
+  /** What must end it now; null: nothing. */
+  const enough = (nowMs: number): Ending | null => {
+    const excuse = (since: Silence) => () => excuseOf(since, busyNow(needs, child), nowMs);
+    if (isStarting()) {
+      const why = startsTooLong(now.birth, startupMs, nowMs, excuse(now.birth));
+      if (why !== null && learns) learn(startupMs);
+      return why === null ? null : { kind: 'hang', why };
+    }
+    const why = lostPatience(now.silence, settings, nowMs, excuse(now.silence));
+    return why === null ? null : { kind: now.silence.last?.kind === 'hard' ? 'unhealthy' : 'hang', why };
   };
 
   for (;;) {
     if (wishes.stop.aborted) return { kind: 'leave' };
     const wish = wishes.takeRestart();
-    if (wish !== null) return { kind: 'asked', why: wish };
-    const end = needs.endOf(child.process.pid);
+    // A start that is under way is what was asked for.
+    if (wish !== null && isStarting()) needs.log.info('monitor', 'watchdog: it starts already', { name: settings.name, asked: wish });
+    else if (wish !== null) return { kind: 'asked', why: wish };
+    const end = needs.takeEnd(child.process.pid);
     if (end !== null) return { kind: 'exit', ...end };
     // Of one that we started the end is told, with its code, a moment after it is seen.
     if (isAdopted && needs.processes.alive(child.process) === 'no') return { kind: 'exit', exitCode: null, osSignal: null };
 
-    if (under !== null && under.verdict !== null) {
-      hear(under.verdict);
-      under = null;
-    }
     const nowMs = clock.monotonicMs();
-    if (context.state.phase === 'starting' && nowMs >= bornEndsMs)
-      return { kind: 'hang', why: `no good answer within ${Math.round((bornEndsMs - bornMs) / 1000)} s of its start` };
-    const excuse = (): string | null => excuseOf(silence, busyNow(needs, child), clock.monotonicMs());
-    const why = context.state.phase === 'starting' ? null : lostPatience(silence, settings, nowMs, excuse);
-    if (why !== null) return { kind: silence.last?.kind === 'hard' ? 'unhealthy' : 'hang', why };
-    if (goodSinceMs !== null && told === 'nothing' && nowMs - goodSinceMs >= settings.steadyMs) {
-      told = 'steady';
+    if (nowMs - now.plannedMs >= stoodStillMs) stoodStill(nowMs - now.plannedMs);
+    for (const verdict of asking.heard(nowMs)) hear(verdict, nowMs);
+    const ending = enough(nowMs);
+    if (ending !== null) return ending;
+    const goodMs = now.goodSinceMs === null ? 0 : nowMs - now.goodSinceMs;
+    if (now.told === 'nothing' && now.goodSinceMs !== null && goodMs >= settings.steadyMs) {
+      now.told = 'steady';
       heard.steady();
     }
-    if (goodSinceMs !== null && told === 'steady' && nowMs - goodSinceMs >= forgiveMs) {
-      told = 'forgiven';
+    if (now.told === 'steady' && goodMs >= forgiveMs) {
+      now.told = 'forgiven';
       heard.forgive();
     }
-    if (under === null && nowMs >= dueMs) {
-      rotateOutput(needs.paths.output, needs);
-      dueMs = nowMs + (context.state.phase === 'starting' ? Math.min(startingMs, settings.intervalMs) : settings.intervalMs);
-      if (context.state.phase !== 'starting') silence = asked(silence, nowMs, needs.processes.cpuMs(tagName, child.tag));
-      const sent: { verdict: Verdict | null } = { verdict: null };
-      under = sent;
-      void look().then((verdict) => {
-        sent.verdict = verdict;
-        needs.bell.ring();
-      });
-    }
-    const nextMs = Math.min(under === null ? dueMs : Number.POSITIVE_INFINITY, nowMs + Math.min(lookMs, settings.intervalMs / 4));
-    await needs.bell.sleepUntil(clock.nowMs() + Math.max(1, nextMs - clock.monotonicMs()), wishes.stop);
+    if (asking.mayAsk() && nowMs >= now.dueMs) ask(nowMs);
+    const nextMs = Math.min(asking.mayAsk() ? now.dueMs : Number.POSITIVE_INFINITY, nowMs + Math.min(lookMs, settings.intervalMs / 4));
+    now.plannedMs = Math.max(nextMs, nowMs + 1);
+    await needs.bell.sleepUntil(clock.nowMs() + (now.plannedMs - nowMs), wishes.stop);
   }
+}
+
+/** Of an adopted one what is left of its start, or the time that a silence may take: it may be long past it. */
+function graceOf({ needs: { clock }, settings, state }: Context, child: Child, isAdopted: boolean): number {
+  const startupMs = startupMsOf(settings, state.startsMs);
+  return isAdopted ? Math.max(settings.timeoutMs, startupMs - (clock.nowMs() - child.startedAtMs)) : startupMs;
 }

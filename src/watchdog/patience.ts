@@ -7,28 +7,35 @@ export type Silence = {
   readonly sinceMs: number | null;
   /** CPU that the command had used by then; null where it could not be seen. */
   readonly cpuMs: number | null;
+  /** Size of what it had printed by then; null where that could not be seen. */
+  readonly outputBytes: number | null;
   /** Bad answers in a row, and the last of them. */
   readonly bad: number;
   readonly last: Verdict | null;
 };
 
-export const noSilence: Silence = { sinceMs: null, cpuMs: null, bad: 0, last: null };
+export const noSilence: Silence = { sinceMs: null, cpuMs: null, outputBytes: null, bad: 0, last: null };
+
+/** What a command had done when a silence began. */
+export type Done = Pick<Silence, 'cpuMs' | 'outputBytes'>;
 
 /** A probe goes out: unless the last word was bad already, silence begins with it. */
-export const asked = (silence: Silence, atMs: number, cpuMs: number | null): Silence =>
-  silence.sinceMs === null ? { ...silence, sinceMs: atMs, cpuMs } : silence;
+export const asked = (silence: Silence, atMs: number, done: () => Done): Silence =>
+  silence.sinceMs === null ? { ...silence, ...done(), sinceMs: atMs } : silence;
+
+/** We ourselves did not run for a while (stopped, starved, asleep): nobody could have answered us. */
+export const without = (silence: Silence, missedMs: number): Silence =>
+  silence.sinceMs === null ? silence : { ...silence, sinceMs: silence.sinceMs + missedMs };
 
 export const answered = (silence: Silence, verdict: Verdict): Silence =>
   verdict.kind === 'good' ? noSilence : { ...silence, bad: silence.bad + 1, last: verdict };
 
 /** What else the machine and the command do while it is silent. */
-export type Busy = {
+export type Busy = Done & {
   /** Share of the last ten seconds in which somebody waited for a CPU (PSI, `some avg10`), 0 to 100; null where the kernel does not say. */
   readonly pressure: number | null;
   readonly load: number;
   readonly cpus: number;
-  /** Used by the command and all that it started; null where it cannot be seen. */
-  readonly cpuMs: number | null;
 };
 
 /** Half of the time somebody waits for a CPU. */
@@ -43,9 +50,17 @@ export function excuseOf(silence: Silence, busy: Busy, nowMs: number): string | 
   if (busy.pressure !== null && busy.pressure >= pressureHigh) return `the machine is short of CPU (pressure ${busy.pressure} %)`;
   if (busy.pressure === null && busy.load >= loadHigh * busy.cpus)
     return `the machine's load is ${busy.load.toFixed(1)} on ${busy.cpus} CPUs`;
+  if (busy.outputBytes !== null && silence.outputBytes !== null && busy.outputBytes !== silence.outputBytes) return 'it prints';
   if (busy.cpuMs === null || silence.cpuMs === null) return null;
   const share = (busy.cpuMs - silence.cpuMs) / Math.max(1, nowMs - silence.sinceMs);
   return share >= cpuShareBusy ? `it works (${Math.round(share * 100)} % of a core)` : null;
+}
+
+/** Why a start is given up; null: not yet. What refuses while it boots is not up yet: that is no reason, and work is an excuse. */
+export function startsTooLong(birth: Silence, startupMs: number, nowMs: number, excuse: () => string | null): string | null {
+  const tookMs = nowMs - (birth.sinceMs ?? nowMs);
+  if (tookMs < startupMs || (tookMs < 2 * startupMs && excuse() !== null)) return null;
+  return `no good answer within ${Math.round(tookMs / 100) / 10} s of its start`;
 }
 
 /** Why it must be restarted now; null: not yet. `excuse` is asked for only where the answer hangs on it. */

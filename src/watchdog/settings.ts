@@ -20,8 +20,12 @@ export type Settings = {
   readonly intervalMs: number;
   /** Without a good answer for so long it is restarted; twice as long where load explains the silence. */
   readonly timeoutMs: number;
-  /** What one probe may take. An answer within it is good, however slow. */
+  /** What one probe may take. An answer within it is good, however slow; after half of it another one is sent beside it. */
   readonly probeMs: number;
+  /** Probes of one check: it is bad when none of them was good. */
+  readonly tries: number;
+  /** Between a bad or late answer and the next try. */
+  readonly againMs: number;
   /** From its start to its first good answer; null = learned from its last starts. */
   readonly startupMs: number | null;
   /** Between TERM and KILL. */
@@ -46,11 +50,16 @@ export const heldTryMs = 300_000;
 /** Before anything is known of how long it takes to start. */
 export const startupDefaultMs = 60_000;
 export const startupLeastMs = 10_000;
+/** However often it took too long: one that never comes up is found all the same. */
+export const startupMostMs = 1_800_000;
 /** Starts from which the time to start is learned. */
 export const startsKept = 10;
 
-/** How long a start may take: twice the slowest of the last ones, which with ten of them is their 99th percentile. */
+/**
+ * How long a start may take: twice the slowest of the last ones, which with ten of them is their 99th percentile. One that took too long is among
+ * them with the time it had, so a boot that has become slower gets twice as much each time, until it comes up.
+ */
 export function startupMsOf({ startupMs }: Pick<Settings, 'startupMs'>, startsMs: readonly number[]): number {
   if (startupMs !== null) return startupMs;
-  return startsMs.length === 0 ? startupDefaultMs : Math.max(startupLeastMs, 2 * Math.max(...startsMs));
+  return startsMs.length === 0 ? startupDefaultMs : Math.min(startupMostMs, Math.max(startupLeastMs, 2 * Math.max(...startsMs)));
 }

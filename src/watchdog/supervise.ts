@@ -100,6 +100,9 @@ async function start(context: Context): Promise<Child | null> {
       outputPath: needs.paths.output,
     });
     const child = { process, tag, startedAtMs };
+    // A number that is used again: how the one before it ended is not its end. And whoever asked for a start until now has got one.
+    needs.takeEnd(process.pid);
+    context.wishes.takeRestart();
     to(context, 'starting', null, { child });
     return child;
   } catch (error) {
@@ -130,14 +133,10 @@ async function life(context: Context, child: Child, isAdopted: boolean, restarte
 type Ended = Exclude<Ending, { kind: 'leave' }> | { readonly kind: 'not-started'; readonly why: string };
 
 /** Evidence first, then the whole tree: nothing of it is left when this returns true. */
-async function over(
-  context: Context,
-  child: Child | null,
-  ending: Ended,
-): Promise<{ readonly path: string | null; readonly clean: boolean }> {
+async function over(context: Context, child: Child | null, ending: Ended): Promise<Over> {
   if (child === null) return { path: null, clean: true };
   const why = describe(ending);
-  const path = ending.kind === 'asked' ? null : keepIncident(context, child, ending.kind, why);
+  const path = ending.kind === 'asked' ? null : await keepIncident(context, child, ending.kind, why);
   to(context, 'stopping', why);
   const none = await endTree(context, child);
   const clean = none && (await addressIsFree(context));
@@ -145,12 +144,30 @@ async function over(
   return { path, clean };
 }
 
-/** Waits for the next start, or holds. */
-async function decide(
-  context: Context,
-  ending: Ended,
-  { path, clean }: { readonly path: string | null; readonly clean: boolean },
-): Promise<'again' | 'leave'> {
+type Over = { readonly path: string | null; readonly clean: boolean };
+
+/** Waits until it may be started again, and nothing is in its way. */
+async function decide(context: Context, ending: Ended, over: Over): Promise<'again' | 'leave'> {
+  for (let next = await pauseOrHold(context, ending, over); ; ) {
+    if (next === 'leave') return 'leave';
+    const obstacle = await inTheWay(context);
+    if (obstacle === null) return 'again';
+    next = await hold(context, obstacle, over.path);
+  }
+}
+
+/** Who came while nothing of ours ran has the address now, and a second one would only fail; what could not be ended before may be by now. */
+async function inTheWay(context: Context): Promise<string | null> {
+  const { child } = context.state;
+  if (child !== null) {
+    if (!(await endTree(context, child))) return 'something of it could not be ended';
+    set(context, { child: null });
+  }
+  const holder = await whoAnswers(context);
+  return holder === null ? null : `somebody else answers at its address: ${holder}`;
+}
+
+async function pauseOrHold(context: Context, ending: Ended, { path, clean }: Over): Promise<'again' | 'leave'> {
   const { needs, settings, wishes } = context;
   const why = describe(ending);
   if (!clean) return hold(context, 'something of it could not be ended, or holds its address', path);

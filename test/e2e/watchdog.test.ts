@@ -1,15 +1,11 @@
 // `todo watchdog` over real processes that crash, hang, are busy, fork away or refuse to die, and over our own daemon.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { freePort } from '../fixtures/free-port.ts';
-import { type Json, type Started, type TestHome, testHome } from './harness.ts';
-
-const backend = join(import.meta.dirname, '..', 'fixtures', 'backend.ts');
+import { testHome } from './harness.ts';
+import { lives, rows, tagged, watch, watchBackend, webhook } from './watching.ts';
 
 test('[W-03] [W-30] a crash loop: back-off, five restarts, then it is held and stopped, a person is told once, and the watchdog lives', async (t) => {
   const hook = await webhook(t);
@@ -245,95 +241,3 @@ test('what a command prints is kept in ten files of ten megabytes, and the comma
   const { pid } = (await printing.status()).child.process;
   assert.ok(lives(pid), 'it was not disturbed');
 });
-
-type Watching = {
-  readonly started: Started;
-  says(text: string | RegExp): Promise<void>;
-  /** Once its log has that event so often. */
-  logs(event: string, times?: number): Promise<void>;
-  log(): Json[];
-  status(): Promise<Json>;
-};
-
-function watch(t: TestContext, home: TestHome, options: readonly string[], command: readonly string[] | null): Watching {
-  const started = home.start(['watchdog', ...options, ...(command === null ? [] : ['--', ...command])]);
-  t.after(() => started.process.kill('SIGTERM'));
-  const at = options.indexOf('--log-path');
-  const folder = at < 0 ? join(home.folder, 'logs', 'watchdog_logs') : options[at + 1]!;
-  const named = options.indexOf('--name');
-  const name = named < 0 ? (command === null ? 'daemon' : command[0] === process.execPath ? 'backend' : command[0]!) : options[named + 1]!;
-  const log = (): Json[] => {
-    const path = join(folder, 'monitor.log');
-    return (existsSync(path) ? readFileSync(path, 'utf8') : '')
-      .split('\n')
-      .filter((line) => line.endsWith('}'))
-      .map((line) => JSON.parse(line))
-      .filter((line) => line.name === name);
-  };
-  return {
-    started,
-    says: (text) => started.says(text),
-    log,
-    logs: (event, times = 1) =>
-      home.until(`${name}: ${event} (${times})`, () => log().filter((line) => line.event === event).length >= times).then(() => {}),
-    async status() {
-      const { stdout } = await home.todo(['--json', 'watchdog', 'status']);
-      return JSON.parse(stdout).watchdogs.find((it: Json) => it.name === name);
-    },
-  };
-}
-
-const watchBackend = (t: TestContext, home: TestHome, port: number, options: readonly string[], words: readonly string[] = []): Watching =>
-  watch(
-    t,
-    home,
-    ['--health', `http://127.0.0.1:${port}/health`, ...(options.includes('--name') ? [] : ['--name', 'backend']), ...options],
-    [process.execPath, backend, String(port), ...words],
-  );
-
-/** A zombie has ended; nobody has asked how. */
-function lives(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
-
-/** Processes of this home's watchdogs that are there now. */
-function tagged(home: TestHome): number[] {
-  const own = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return own.map(Number).filter((pid) => {
-    try {
-      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-      return environment.some((it) => it.startsWith('TODO_SUP_ID=')) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(home.folder);
-    } catch {
-      return false;
-    }
-  });
-}
-
-function rows(home: TestHome): string[] {
-  using database = new DatabaseSync(join(home.folder, 'todo.db'), { readOnly: true });
-  return database
-    .prepare('SELECT what FROM self_healing_events ORDER BY at_ms, id')
-    .all()
-    .map((row) => String(row['what']));
-}
-
-async function webhook(t: TestContext): Promise<{ readonly url: string; readonly bodies: Json[] }> {
-  const bodies: Json[] = [];
-  const server = createServer((request, response) => {
-    let text = '';
-    request.setEncoding('utf8').on('data', (part) => {
-      text += part;
-    });
-    request.on('end', () => {
-      bodies.push(JSON.parse(text));
-      response.end();
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}/`, bodies };
-}

@@ -8,6 +8,7 @@ import type { Needs, Told } from '../../src/watchdog/context.ts';
 import type { Settings } from '../../src/watchdog/settings.ts';
 import type { State } from '../../src/watchdog/state.ts';
 import { supervise } from '../../src/watchdog/supervise.ts';
+import type { FileStat } from '../../src/world.ts';
 import { FakeClock, settle } from '../resilience/fake-clock.ts';
 
 const second = 1000;
@@ -21,6 +22,8 @@ const defaults: Settings = {
   intervalMs: 15 * second,
   timeoutMs: 45 * second,
   probeMs: 10 * second,
+  tries: 3,
+  againMs: 2 * second,
   startupMs: null,
   graceMs: 10 * second,
   restartsMax: 5,
@@ -49,6 +52,11 @@ function machine(settings: Partial<Settings> = {}, stranger: number | null = nul
     answer: pass as ProbeAnswer,
     lives: null as { readonly ms: number; readonly code: number } | null,
     cpuMs: 0 as number | null,
+    printedBytes: 0,
+    /** When its endpoint was asked. */
+    askedAtMs: [] as number[],
+    /** False: what was started cannot be ended. */
+    isMortal: true,
     pressure: 0,
     starts: [] as number[],
     running: stranger,
@@ -76,7 +84,7 @@ function machine(settings: Partial<Settings> = {}, stranger: number | null = nul
     },
     sync() {},
     syncFolder() {},
-    stat: () => null,
+    stat: (path) => (path === '/output' ? ({ sizeBytes: world.printedBytes } as FileStat) : null),
     list: () => [],
   };
   const processes: Partial<Needs['processes']> = {
@@ -91,10 +99,12 @@ function machine(settings: Partial<Settings> = {}, stranger: number | null = nul
     },
     alive: ({ pid }) => (world.running === pid ? 'yes' : 'no'),
     async endTagged() {
+      if (!world.isMortal) return false;
       if (world.running !== null) end(world.running, null, 'SIGTERM');
       return true;
     },
     cpuMs: () => world.cpuMs,
+    tagged: () => [],
     system: () => ({
       atMs: clock.nowMs(),
       load: [0, 0, 0],
@@ -115,13 +125,19 @@ function machine(settings: Partial<Settings> = {}, stranger: number | null = nul
     processes: processes as Needs['processes'],
     log: { debug() {}, info() {}, warn() {}, error() {}, critical() {}, rotate() {} },
     async http() {
+      world.askedAtMs.push(clock.monotonicMs());
       if (world.running === null) return refused;
       const { answer } = world;
       if (answer.kind === 'late') await clock.sleep(10 * second);
       return answer;
     },
     daemon: async () => refused,
-    endOf: (pid) => world.ended.get(pid) ?? null,
+    nodeReport: async () => null,
+    takeEnd(pid) {
+      const end = world.ended.get(pid) ?? null;
+      world.ended.delete(pid);
+      return end;
+    },
     tell: (row) => void told.push(row),
     page: (text) => void pages.push(text),
     paths: { state: '/state', output: '/output', incidents: '/incidents' },
@@ -150,7 +166,7 @@ test('a command that stops answering is restarted 45 s after the first probe tha
     again - silentMs >= 45 * second && again - silentMs <= 62 * second,
     `after ${again - silentMs} ms: 45 s, an interval, the back-off`,
   );
-  assert.deepEqual(events().slice(2, 8), ['unresponsive', 'stopping', 'restart', 'backoff', 'starting', 'stopping']);
+  assert.deepEqual(events().slice(2), ['unresponsive', 'stopping', 'restart', 'backoff', 'starting']);
 });
 
 test('work explains silence for twice the time, pressure too; who refuses has no excuse', async () => {
@@ -268,4 +284,97 @@ test('what an earlier watchdog gave up is told to be back by the next one, and h
   await next.clock.pass(minute);
   assert.equal(next.state().isHeld, false);
   assert.deepEqual(next.pages, ['it is back']);
+});
+
+test('a check is three tries, two seconds apart, each with five seconds; an answer that comes later is good all the same', async () => {
+  const { world, clock } = machine({ timeoutMs: 10 * minute });
+  await clock.pass(minute);
+  world.answer = late;
+  world.askedAtMs = [];
+  await clock.pass(minute);
+  const gaps = world.askedAtMs.map((atMs, at) => (atMs - (world.askedAtMs[at - 1] ?? atMs)) / second);
+  // 5 + 2, 5 + 2, then the check is bad and its interval is over.
+  assert.deepEqual(gaps.slice(0, 7), [0, 7, 7, 5, 7, 7, 5]);
+  assert.equal(world.state().phase, 'unresponsive');
+  assert.equal(world.starts.length, 1);
+  world.answer = refused;
+  await clock.pass(20 * second);
+  world.askedAtMs = [];
+  await clock.pass(30 * second);
+  const refusals = world.askedAtMs.map((atMs, at) => (atMs - (world.askedAtMs[at - 1] ?? atMs)) / second);
+  assert.deepEqual(refusals.slice(1, 4).toSorted(), [11, 2, 2], 'who refuses at once is asked again after two seconds, twice');
+});
+
+test('what comes while a start is under way is one start: asked for ten times, started once', async () => {
+  const { world, clock, bell } = machine({ startupMs: minute });
+  await clock.pass(minute);
+  world.answer = refused;
+  for (let times = 0; times < 10; times++) {
+    world.wish = 'a person';
+    bell.ring();
+    await clock.pass(second);
+  }
+  world.answer = pass;
+  await clock.pass(minute);
+  assert.equal(world.starts.length, 2);
+  assert.equal(world.state().phase, 'healthy');
+});
+
+test('a boot that has become ten times slower than it ever was gets more time with each start, and comes up', async () => {
+  const { world, clock } = machine();
+  await clock.pass(minute);
+  // It took no time until now; it takes 138 s from here on.
+  const bootMs = 138 * second;
+  const answer = (): ProbeAnswer => (clock.monotonicMs() - (world.starts.at(-1) ?? 0) < bootMs ? refused : pass);
+  Object.defineProperty(world, 'answer', { get: answer });
+  world.wish = 'a person';
+  world.bell.ring();
+  await clock.pass(15 * minute);
+  assert.equal(world.state().phase, 'healthy');
+  assert.ok(world.state().startsMs.at(-1)! >= bootMs && world.starts.length <= 6, `${world.starts.length} starts`);
+  // Known by now: the next one is at once.
+  const before = world.starts.length;
+  world.wish = 'a person';
+  world.bell.ring();
+  await clock.pass(5 * minute);
+  assert.equal(world.starts.length, before + 1);
+  assert.equal(world.state().phase, 'healthy');
+});
+
+test('held: what could not be ended is tried again before another start, and who has taken its address keeps it', async () => {
+  const { world, clock, pages } = machine();
+  await clock.pass(minute);
+  world.isMortal = false;
+  world.wish = 'a person';
+  world.bell.ring();
+  await clock.pass(20 * minute);
+  assert.equal(world.state().phase, 'held');
+  assert.equal(world.starts.length, 1, 'no second copy beside one that cannot be ended');
+  assert.equal(pages.length, 1);
+  world.isMortal = true;
+  await clock.pass(6 * minute);
+  assert.equal(world.starts.length, 2);
+  assert.equal(world.state().phase, 'healthy');
+
+  const crashy = machine({ restartsMax: 0 });
+  crashy.world.lives = { ms: 1200, code: 1 };
+  await crashy.clock.pass(minute);
+  assert.equal(crashy.state().phase, 'held');
+  crashy.world.running = 7;
+  await crashy.clock.pass(20 * minute);
+  assert.equal(crashy.starts.length, 1, 'a person has started it by hand: no clash of ports');
+  assert.match(crashy.state().why ?? '', /^somebody else answers at its address: it answers 200$/);
+});
+
+test('prints are a sign of life for twice the time, as work is', async () => {
+  const { world, clock } = machine({ startupMs: minute });
+  await clock.pass(minute);
+  world.answer = late;
+  for (let seconds = 0; seconds < 75; seconds++) {
+    world.printedBytes += 10;
+    await clock.pass(second);
+  }
+  assert.equal(world.starts.length, 1);
+  await clock.pass(45 * second);
+  assert.equal(world.starts.length, 2);
 });

@@ -16,7 +16,13 @@ export const command: CommandModule = {
         'restart after so long without a good answer; twice as long where load explains it (default 45s)',
         duration,
       )
-      .option('--probe-timeout <time>', 'what one probe may take; an answer within it is good (default 10s)', duration)
+      .option(
+        '--probe-timeout <time>',
+        'what one probe may take; an answer within it is good, after half of it another one is sent (default 10s)',
+        duration,
+      )
+      .option('--probe-tries <n>', 'probes of one check; it is bad when none of them was good (default 3)', wholeNumber(1, 100))
+      .option('--probe-wait <time>', 'between a bad or late answer and the next try (default 2s)', duration)
       .option('--startup-grace <time>', 'until the first good answer (default: learned from its last starts, 60s at first)', duration)
       .option('--grace <time>', 'between TERM and KILL (default 10s)', duration)
       .option('--steady <time>', 'good for so long = recovered (default 3s)', duration)

@@ -117,7 +117,7 @@ test('[H-01] [H-08] what fails for a while is retried after waits that double: a
     slots,
     monitoring: { rescan: 0.2, webhook_url: hook.url },
     run: { retry_delay: 0.2 },
-    policies: { record: { max_retries: 6, initial_delay: 0.1 }, default: { initial_delay: 0.1 } },
+    policies: { record: { max_retries: 9, initial_delay: 0.1 }, default: { initial_delay: 0.1 } },
     breakers: { store: { failure_threshold: 1000 }, webhook: { failure_threshold: 1000 } },
     store: { url: behind.server.url(behind.proxy.port), table_prefix: 'r_' },
   });

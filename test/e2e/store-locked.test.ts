@@ -31,6 +31,8 @@ async function lockedHome(t: TestContext): Promise<{ home: TestHome; holder: Con
   return { home, holder, holderId: Number(row.id), prefix };
 }
 
+const held = (home: TestHome): Json[] => home.log('monitor').filter((line) => line.heldBy !== undefined);
+
 async function rowsOf(sql: string): Promise<Json[]> {
   const connection = await server.connect();
   try {
@@ -49,11 +51,11 @@ test('[H-34] [H-35] tables locked by another client: told who holds them, connec
   await holder.query(`LOCK TABLES ${prefix}todo WRITE, ${prefix}run WRITE, ${prefix}completion WRITE`);
   writeFileSync(join(home.work, 'go'), '');
   const said = (event: string): Promise<Json> => home.until(event, () => home.log('monitor').find((line) => line.event === event));
-  const slow = await said('the store is slow');
-  assert.match(
-    slow.heldBy.join(),
-    new RegExp(`waits? for a table lock, for \\d.*: .*probably held by connection ${holderId} \\(signoff@127\\.0\\.0\\.1:\\d+, asleep\\)`),
+  // On a busy machine the store is slow by itself as well, and nobody holds it then.
+  const waits = new RegExp(
+    `waits? for a table lock, for \\d.*: .*probably held by connection ${holderId} \\(signoff@127\\.0\\.0\\.1:\\d+, asleep\\)`,
   );
+  await home.until('who holds the tables', () => held(home).some((line) => waits.test(line.heldBy.join())));
   const reset = await said('store connections opened anew');
   assert.match(reset.result, /^\d+ connections? closed, one opened anew$/);
   const optimized = await said('store statistics renewed');
@@ -93,8 +95,8 @@ test('[H-34] a transaction that somebody leaves open is found by its connection,
   await home.untilTodo(number, 'running', (todo) => todo.status === 'running');
   await holder.query(`START TRANSACTION; UPDATE ${prefix}todo SET priority = priority WHERE id = '${id}'`);
   writeFileSync(join(home.work, 'go'), '');
-  const slow = await home.until('the row lock', () => home.log('monitor').find((line) => /row lock/.test((line.heldBy ?? []).join())));
-  assert.match(slow.heldBy.join(), new RegExp(`connection ${holderId} \\(.*\\) has held a row lock for .* kept waiting: UPDATE`));
+  const keeps = new RegExp(`connection ${holderId} \\(.*\\) has held a row lock for .* kept waiting: UPDATE`);
+  await home.until('who holds the row', () => held(home).some((line) => keeps.test(line.heldBy.join())));
   const long = await home.until('the long transaction, in health', async () => {
     const { reason, status } = storeOf(await health(home));
     return /transaction open/.test(reason) ? { reason, status } : null;

@@ -1,6 +1,7 @@
 import { inMs } from '../core/config.ts';
 import type { StoreTrouble } from '../core/control.ts';
 import { isOperational, messageOf } from '../core/errors.ts';
+import type { RestartAnswer } from '../core/restart.ts';
 import { type Care, type CareStep, careNext } from '../core/store-care.ts';
 import type { Obstacles, QueryFigures, StoreCare } from '../world.ts';
 import type { Context } from './context.ts';
@@ -37,7 +38,7 @@ export function troubleOf(context: Context): StoreTrouble | null {
   };
 }
 
-/** A store that is slow is looked into at once; while it stays so its connections are opened anew, then its statistics renewed, then a restart is advised. */
+/** A store that is slow is looked into at once; while it stays so its connections are opened anew, then its statistics renewed, then the daemon restarts where its limits allow. */
 export function careForStore(context: Context): void {
   const { world, config, tasks, scope } = context;
   const { care } = world.store;
@@ -77,11 +78,7 @@ function act(context: Context, kept: Kept, care: StoreCare, step: CareStep): voi
     // Before it changes anything, so that the row tells what was there.
     await look(context, kept, care);
     if (step === 'restart') {
-      const whatToDo = 'end what holds it, or restart the database; todo store check';
-      const result = 'advised, not done: a controlled restart is not part of this version';
-      kept.did.push(`restart ${result}`);
-      log.critical('monitor', 'restart advised: the store stays slow', { result, ...toldOf(kept), whatToDo });
-      keep(context, 'store-restart-advised', { result, ...toldOf(kept) });
+      advise(context, kept);
       return;
     }
     const result = await said(() => care[step]());
@@ -89,6 +86,21 @@ function act(context: Context, kept: Kept, care: StoreCare, step: CareStep): voi
     log.warn('monitor', step === 'reset' ? 'store connections opened anew' : 'store statistics renewed', { result, ...toldOf(kept) });
     keep(context, step === 'reset' ? 'store-reset' : 'store-optimize', { result, ...toldOf(kept) });
   });
+}
+
+/** The last of the chain: the daemon begins anew, with connections and memory of its own, where its limits allow; a person hears of it either way. */
+function advise(context: Context, kept: Kept): void {
+  const answer = askForRestart(context, 'the store stays slow after its connections were opened anew');
+  const whatToDo = 'end what holds it, or restart the database; todo store check';
+  const result = answer.accepted ? 'this daemon restarts' : `not done: ${answer.why}`;
+  kept.did.push(`restart: ${result}`);
+  context.world.log.critical('monitor', 'restart advised: the store stays slow', { result, ...toldOf(kept), whatToDo });
+  keep(context, answer.accepted ? 'store-restart' : 'store-restart-advised', { result, ...toldOf(kept) });
+}
+
+function askForRestart({ scope, restarting }: Context, why: string): RestartAnswer {
+  if (scope.kind !== 'daemon') return { accepted: false, why: 'a worker for one todo ends with it', retryAfterMs: 0 };
+  return restarting.ask({ by: 'ladder', why });
 }
 
 function end(context: Context, kept: Kept): void {

@@ -5,6 +5,7 @@ import type { Entry, Owner, ProcessId } from './core/entry.ts';
 import type { SystemState } from './core/evidence.ts';
 import type { FailedTry } from './core/failed-try.ts';
 import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
+import type { HealingEvent } from './core/healing-event.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
 import type { Answer, HealthStatus, TodoStatus } from './core/words.ts';
 
@@ -346,6 +347,8 @@ export type Store = {
       readonly detail: string;
     }[]
   >;
+  /** What was healed, newest first. */
+  healingEvents(filter: { readonly todoId: string | null; readonly limit: number }): Promise<readonly HealingEvent[]>;
   /** Twice with the same id is once. */
   comment(row: Comment): Promise<void>;
   /** Oldest first. */

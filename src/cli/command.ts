@@ -200,6 +200,12 @@ export const commands: readonly CommandEntry[] = [
     about: 'check: is the store a safe system of record, and what to change',
     load: () => import('./commands/store.ts'),
   },
+  {
+    name: 'heal',
+    operands: '[WHAT]',
+    about: 'heal a component or a todo now; --history: what was healed so far',
+    load: () => import('./commands/heal.ts'),
+  },
   { name: 'recover', about: 'what could be mended; --apply mends it', load: () => import('./commands/recover.ts') },
   {
     name: 'retry',

@@ -1,3 +1,4 @@
+import { healingEventOf, healingText } from '../core/healing-event.ts';
 import { isObject, parsedJson } from '../core/shape.ts';
 import type { Todo } from '../core/todo.ts';
 import type { Call, Opened } from './command.ts';
@@ -72,6 +73,10 @@ export type HistoryNote = Awaited<ReturnType<Opened['world']['store']['notesOf']
 function fromNote({ atMs, kind, what, detail, runId }: HistoryNote): HistoryEvent {
   const change = kind === 'audit' ? changeOfTodo(detail) : null;
   const event = { atMs, kind, what, run: runId };
+  if (kind === 'healing') {
+    const healed = healingEventOf({ id: '', atMs, todoId: null, runId, what, detail });
+    return { ...event, from: null, to: null, by: healed.actor, detail: healingText(healed) };
+  }
   return change === null
     ? { ...event, from: null, to: null, by: null, detail }
     : { ...event, from: change.from, to: change.to, by: change.by, detail: change.reason ?? '' };

@@ -69,7 +69,7 @@ export function teller({ world: { store, clock, random, files } }: Opened, log: 
         runId: null,
         atMs: clock.nowMs(),
         what,
-        detail: JSON.stringify(detail),
+        detail: JSON.stringify({ actor: 'watchdog', after: what.slice(what.indexOf('.') + 1), ...detail }),
       };
       untold.push(row);
       keep(row);

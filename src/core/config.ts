@@ -73,6 +73,8 @@ export const configSchema = z.strictObject({
       /** false: no timers end anything; health says so. */
       enable_emergency_handlers: z.boolean().default(true),
       auto_recovery: z.boolean().default(true),
+      /** Heals by hand in a minute (`todo heal`); more is refused with the time to wait. */
+      heals_per_minute: z.number().int().min(1).max(1000).default(6),
       /** false: ended runs stay in runs/ instead of moving to the archive. */
       auto_archive: z.boolean().default(true),
       /** false: orphaned sessions are listed, never archived by the daemon. */

@@ -1,5 +1,6 @@
 import type { ConfigChange } from './config-keys.ts';
 import type { EmergencyInfo } from './entry.ts';
+import type { HealingOutcome } from './healing-event.ts';
 import type { HealthStatus } from './words.ts';
 
 /**
@@ -30,6 +31,8 @@ export type ControlRequest =
   /** Circuit breakers of the daemon: `name` is null for list. */
   | { readonly op: 'breaker'; readonly action: 'list' | 'isolate' | 'reset'; readonly name: string | null; readonly why: string }
   | { readonly op: 'recover'; readonly apply: boolean }
+  /** Healing by hand: of one component, one todo, or (null) of all. */
+  | { readonly op: 'heal'; readonly what: string | null; readonly dryRun: boolean }
   | { readonly op: 'status' }
   /** What is in use of the configuration. */
   | { readonly op: 'configuration' }
@@ -71,8 +74,9 @@ export type ControlReply =
       readonly ok: true;
       readonly kind: 'plans';
       readonly plans: readonly RecoveryPlan[];
-      readonly results: readonly { readonly plan: string; readonly done: boolean; readonly why: string }[];
+      readonly results: readonly RepairResult[];
     }
+  | { readonly ok: true; readonly kind: 'healed'; readonly healed: Healed }
   | { readonly ok: true; readonly kind: 'status'; readonly status: DaemonStatus }
   | {
       readonly ok: true;
@@ -217,12 +221,32 @@ export type Health = { readonly status: HealthStatus; readonly components: reado
 /** A suspicion turned into a plan: shown before it is done. */
 export type RecoveryPlan = {
   readonly id: string;
-  readonly action: 'process-marker' | 'force-complete' | 'reset' | 'archive-orphan' | 'end-window' | 'rescue' | 'rotate-log';
+  readonly action: 'process-marker' | 'force-complete' | 'reset' | 'archive-orphan' | 'end-window' | 'rescue' | 'rotate-log' | 'block';
   readonly subject: string;
   readonly todoId: string | null;
   readonly runId: string | null;
   readonly why: string;
+  /** What was seen: ids, times, figures. */
+  readonly evidence: readonly string[];
+  /** What could go wrong. */
   readonly risk: string;
   /** Whether behavior.* allows the daemon to do it by itself. */
   readonly automatic: boolean;
+};
+
+/** What came of a plan, after a second look. */
+export type RepairResult = {
+  readonly plan: string;
+  readonly done: boolean;
+  readonly outcome: HealingOutcome;
+  readonly why: string;
+};
+
+/** What a heal by hand found, did and found then. `before` and `after` are the components that were asked for. */
+export type Healed = {
+  readonly what: string | null;
+  readonly plans: readonly RecoveryPlan[];
+  readonly results: readonly RepairResult[];
+  readonly before: readonly Component[];
+  readonly after: readonly Component[];
 };

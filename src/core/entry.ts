@@ -61,7 +61,7 @@ export type Signal = {
     | { readonly kind: 'legacy'; readonly path: string; readonly dev: number; readonly ino: number; readonly mtimeMs: number }
     | { readonly kind: 'hook'; readonly event: string; readonly path: string }
     | { readonly kind: 'exit'; readonly code: number | null; readonly osSignal: string | null }
-    | { readonly kind: 'deadline'; readonly which: 'completion' | 'emergency' | 'run-max' | 'timeout' | 'output' }
+    | { readonly kind: 'deadline'; readonly which: 'completion' | 'emergency' | 'run-max' | 'timeout' | 'output' | 'recoveries' }
     /** `scheduled`: which word that was put off (core/schedule.ts). */
     | { readonly kind: 'person'; readonly verb: string; readonly scheduled?: string };
   /** For park: when it comes back. */

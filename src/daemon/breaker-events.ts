@@ -28,7 +28,8 @@ export function tellBreaker(context: Context, change: NamedBreakerChange): void 
   else if (to === 'open' || to === 'isolated') world.log.warn('monitor', event, fields);
   else world.log.info('monitor', event, fields);
   if (context.scope.kind === 'daemon') keep(context, name, JSON.stringify(change.saved));
-  if (to !== 'half-open') noteEvent(context, { kind: 'healing', what: event, detail: JSON.stringify(fields) });
+  if (to !== 'half-open')
+    noteEvent(context, { kind: 'healing', what: event, detail: JSON.stringify({ actor: 'daemon', after: to, ...fields }) });
   if (name === 'store') noteStore(context, null);
   if (name === 'webhook' && (to === 'open' || to === 'isolated')) wentAway(context, 'webhook', why);
   if (to !== 'closed') return;

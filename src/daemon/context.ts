@@ -3,6 +3,7 @@ import type { Adapter } from '../core/agent.ts';
 import type { Config } from '../core/config.ts';
 import type { Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
+import type { Turns } from '../healing/turns.ts';
 import type { Settings, World } from '../world.ts';
 import type { Bounds } from './bounds.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -57,6 +58,8 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   readonly notebook: Notebook;
   readonly deliveries: Deliveries;
   readonly sessions: Sessions;
+  /** One hand on a todo at a time, of all that heal. */
+  readonly turns: Turns;
   readonly state: {
     draining: boolean;
     /** Requests that may have changed something in the store, counted. */

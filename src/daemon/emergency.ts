@@ -5,6 +5,7 @@ import { deadlinesOf } from '../core/deadlines.ts';
 import type { EmergencyInfo, Entry, Signal } from '../core/entry.ts';
 import { isCompletion } from '../core/entry.ts';
 import type { SystemState } from '../core/evidence.ts';
+import type { HealingDetail } from '../core/healing-event.ts';
 import { stamp } from '../core/signal.ts';
 import type { Context } from './context.ts';
 import { deliver } from './deliveries.ts';
@@ -15,7 +16,8 @@ import { say, stall } from './words.ts';
 export async function actOnDeadlines(context: Context, entry: Entry): Promise<void> {
   const nowMs = context.world.clock.nowMs();
   const due = deadlinesOf(entry, context.config).find((deadline) => deadline.atMs <= nowMs);
-  if (due === undefined) return;
+  // Who recovers it now looks at the same silence; the timer is due again at the next pass.
+  if (due === undefined || context.turns.holder(entry.ref.todoId) !== null) return;
   const why = describe(due, context);
   if (due.which !== 'completion')
     return emergency(context, entry.ref.runId, { action: context.config.emergency.action, by: 'deadline', reason: why });
@@ -89,13 +91,28 @@ export async function emergency(context: Context, runId: string, what: Pick<Emer
     if (marked.signal === null) await say(context, marked, emergencySignal(marked, what, nowMs));
   }
   const { todoId } = entry.ref;
-  noteEvent(context, { kind: 'healing', todoId, runId, what: `emergency ${what.action}`, detail: what.reason });
+  // The alert below is its message.
+  noteEvent(context, {
+    kind: 'healing',
+    todoId,
+    runId,
+    what: `emergency ${what.action}`,
+    detail: JSON.stringify(detailOf(what, entry, actions)),
+  });
   await alert(
     context,
     ledger.has(runId) ? ledger.get(runId) : entry,
     `todo ${entry.todo.number} "${entry.todo.title}": ${what.reason}; action ${what.action}`,
   );
 }
+
+const detailOf = (what: Pick<EmergencyInfo, 'by' | 'reason'>, entry: Entry, actions: readonly string[]): HealingDetail => ({
+  actor: what.by === 'person' ? 'person' : 'timer',
+  reason: what.reason,
+  before: `${entry.fact}, last sign of progress ${new Date(entry.lastSignAtMs).toISOString()}`,
+  after: actions.at(-1) ?? '',
+  outcome: 'done',
+});
 
 const emergencySignal = (entry: Entry, what: Pick<EmergencyInfo, 'by' | 'reason'>, atMs: number): Signal => ({
   says: null,

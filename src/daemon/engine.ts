@@ -10,6 +10,7 @@ import { quietAtMs } from '../core/quiet.ts';
 import { redated } from '../core/redate.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
+import { createTurns } from '../healing/turns.ts';
 import { lookForLegacy } from '../signals/legacy.ts';
 import { observe } from '../signals/observe.ts';
 import { rescanClaimed, scanSpool, type Taken } from '../signals/spool.ts';
@@ -20,11 +21,12 @@ import type { Context, EngineNeeds } from './context.ts';
 import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { announceRestart, arrive, handOver } from './handover.ts';
+import { healNow } from './heal.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
 import { keepReceipts } from './receipts.ts';
-import { recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
+import { heals, recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { newSessions, readSessions, watchSessions } from './recovery-session.ts';
 import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
 import { answer, statusOf } from './requests.ts';
@@ -139,6 +141,7 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
       if (!looks.has(request.op)) context.state.asked++;
       if (request.op === 'wake') lookAtAll();
       if (request.op === 'recover') return recoverNow(context, request.apply, () => look(context));
+      if (request.op === 'heal') return healNow(context, request, () => look(context));
       return answer(context, request, requestStop);
     },
     status: () => statusOf(context),
@@ -146,7 +149,8 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
     async drain(untilMs) {
       context.state.draining = true;
       context.wakeup.ring();
-      await context.changes.until(() => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0, untilMs, stop);
+      const isQuiet = () => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0 && !heals(context);
+      await context.changes.until(isQuiet, untilMs, stop);
       if (needs.scope.kind === 'run') await tellRest(context);
     },
     async arrive() {
@@ -219,6 +223,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     notebook: newNotebook(),
     deliveries: newDeliveries(),
     sessions: newSessions(),
+    turns: createTurns(),
     state: {
       draining: false,
       asked: 0,

@@ -91,7 +91,8 @@ async function giveUp(context: Context, entry: Entry, why: string): Promise<void
 
 function tell(context: Context, entry: Entry, what: string, text: string): void {
   const { todoId, runId } = entry.ref;
-  noteEvent(context, { kind: 'healing', todoId, runId, what, detail: text });
+  const told = { actor: 'daemon', reason: text, before: 'its record was in the store, and is not any more', after: what };
+  noteEvent(context, { kind: 'healing', todoId, runId, what, detail: JSON.stringify(told) });
   // An attempt that went on since is history; the end of a todo is somebody's work.
   if (isTerminal(entry.ending!.todoStatus)) void alert(context, entry, `todo ${entry.todo.number}: ${text}`);
 }

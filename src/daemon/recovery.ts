@@ -1,12 +1,16 @@
 import { type Config, inMs } from '../core/config.ts';
 import type { ControlReply } from '../core/control.ts';
+import { hasEnded } from '../core/entry.ts';
+import { recoveriesMax } from '../core/healing-event.ts';
 import type { RunRef } from '../core/todo.ts';
 import type { Actions } from '../healing/apply.ts';
 import { archiveOrphan } from '../healing/archive-orphan.ts';
-import { sweep } from '../healing/sweep.ts';
+import { type Only, type Swept, sweep } from '../healing/sweep.ts';
 import type { Context } from './context.ts';
 import { emergency } from './emergency.ts';
+import { recordHealing } from './healing-events.ts';
 import { statusOf } from './requests.ts';
+import { say } from './words.ts';
 
 /** By the monotonic clock. */
 const dueMs = new WeakMap<Context, number>();
@@ -45,15 +49,51 @@ export async function recoverNow(context: Context, apply: boolean, look: () => P
   return { ok: true, kind: 'plans', plans, results };
 }
 
-const sweepNow = (context: Context, apply: 'none' | 'automatic' | 'all', look: () => Promise<unknown>) =>
-  sweep({
-    world: context.world,
-    config: context.config,
-    daemon: statusOf(context),
-    liveEntries: context.world.journal.live(),
-    actions: actionsOf(context, look),
-    apply,
-  });
+/** The last sweep that was begun, of each context: the next one waits for it. Nothing where it is over. */
+const lastSweep = new WeakMap<Context, Promise<unknown>>();
+
+/** Whether something is being looked at or healed: a drain waits for it. */
+export const heals = (context: Context): boolean => lastSweep.has(context);
+
+/**
+ * All healing goes through here: that of the daemon's life (begun with it, over before its drain is) and what people ask for. One sweep after the
+ * other, and of each todo one hand at a time (`context.turns`), which the timers and the rescue of expired leases heed too.
+ */
+export async function sweepNow(
+  context: Context,
+  apply: 'none' | 'automatic' | 'all',
+  look: () => Promise<unknown>,
+  only: Only | null = null,
+): Promise<Swept> {
+  const before = lastSweep.get(context) ?? Promise.resolve();
+  const isOfItself = apply === 'automatic';
+  const swept = before.then(() =>
+    sweep({
+      world: context.world,
+      config: context.config,
+      daemon: statusOf(context),
+      liveEntries: context.world.journal.live(),
+      treating: {
+        actions: actionsOf(context, look),
+        turns: context.turns,
+        actor: isOfItself ? 'daemon' : 'person',
+        record: (event) => recordHealing(context, event),
+      },
+      apply,
+      only,
+      goesOn: () => !(isOfItself && context.state.draining) && !context.stop.aborted,
+    }),
+  );
+  // Whoever asked hears of an error; the next one only waits for its end.
+  const over = swept
+    .catch(() => {})
+    .then(() => {
+      if (lastSweep.get(context) === over) lastSweep.delete(context);
+      context.changes.tell();
+    });
+  lastSweep.set(context, over);
+  return swept;
+}
 
 function actionsOf(context: Context, look: () => Promise<unknown>): Actions {
   const { world, ledger } = context;
@@ -70,7 +110,34 @@ function actionsOf(context: Context, look: () => Promise<unknown>): Actions {
     endWindow: async (target) => world.terminals.end(target),
     rescue: (ref, to, reason) => rescueAsReset(context, ref, to, reason),
     rotateLog: async (name) => world.log.rotate(name),
+    block: (todoId, reason, lost) => block(context, todoId, reason, lost),
   };
+}
+
+/** What runs of it is ended by the word `blocked`; where nothing runs the todo itself is changed. */
+async function block(context: Context, todoId: string, reason: string, lost: RunRef | null): Promise<void> {
+  const { ledger, world } = context;
+  const live = ledger.all().find(({ ref, fact }) => ref.todoId === todoId && !hasEnded(fact));
+  const whole = `recovered ${recoveriesMax} times by itself already; a person must look (${reason})`;
+  if (live !== undefined) {
+    if (live.signal !== null) return;
+    const from = { kind: 'deadline', which: 'recoveries' } as const;
+    const word = {
+      says: 'blocked',
+      saidBy: 'deadline',
+      summary: null,
+      reason: whole,
+      atMs: world.clock.nowMs(),
+      round: live.round,
+    } as const;
+    await say(context, live, { ...word, from, notBeforeMs: null });
+    return;
+  }
+  if (lost !== null) {
+    await rescueAsReset(context, lost, 'blocked', whole);
+    return;
+  }
+  await world.store.change(todoId, ['open', 'parked', 'stalled'], { status: 'blocked', reason: whole, by: 'daemon' });
 }
 
 async function rescueAsReset(context: Context, ref: RunRef, to: 'open' | 'blocked', reason: string): Promise<boolean> {

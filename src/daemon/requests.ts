@@ -78,6 +78,7 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
     case 'resume':
       return resume(context) ? accepted : refusal('REFUSED', 'nothing is held');
     case 'recover':
+    case 'heal':
     case 'stop':
       return refusal('REFUSED', `the engine does not serve "${request.op}" itself`);
     default:

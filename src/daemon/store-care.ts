@@ -5,6 +5,7 @@ import type { RestartAnswer } from '../core/restart.ts';
 import { type Care, type CareStep, careNext } from '../core/store-care.ts';
 import type { Obstacles, QueryFigures, StoreCare } from '../world.ts';
 import type { Context } from './context.ts';
+import { noteHealing } from './healing-events.ts';
 import { noteEvent } from './notebook.ts';
 
 /** More often than this the loop's passes would see nothing new. */
@@ -128,17 +129,32 @@ async function look({ world, stop }: Context, kept: Kept, care: StoreCare): Prom
 
 const toldOf = ({ obstacles }: Kept) => ({ heldBy: obstacles?.found.map(({ text }) => text) ?? [], blind: obstacles?.blind ?? null });
 
+const didNot = 'it did not work';
+
 async function said(work: () => Promise<string>): Promise<string> {
   try {
     return await work();
   } catch (error) {
     if (!isOperational(error)) throw error;
-    return `it did not work: ${error.message}`;
+    return `${didNot}: ${error.message}`;
   }
 }
 
-const keep = (context: Context, what: string, detail: object): void =>
-  noteEvent(context, { kind: 'healing', what, detail: JSON.stringify(detail) });
+/** What was done goes to people, too; what was only seen is a row. */
+function keep(
+  context: Context,
+  what: string,
+  detail: { readonly result?: string; readonly heldBy?: readonly string[]; readonly reason?: string; readonly slowMs?: number },
+): void {
+  const { result, heldBy = [] } = detail;
+  if (result === undefined) {
+    noteEvent(context, { kind: 'healing', what, detail: JSON.stringify({ actor: 'daemon', ...detail }) });
+    return;
+  }
+  const outcome = result.startsWith(didNot) ? 'failed' : 'done';
+  const before = heldBy.length === 0 ? 'slow; nobody was seen to hold it' : heldBy.join('; ');
+  noteHealing(context, { what, detail: { actor: 'daemon', reason: 'the store stays slow', before, after: result, outcome } });
+}
 
 function beside(context: Context, work: () => Promise<void>): void {
   context.tasks.start('care', work, (error) => context.world.log.warn('monitor', 'care of the store failed', { reason: messageOf(error) }));

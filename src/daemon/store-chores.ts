@@ -124,6 +124,8 @@ async function rescue(context: Context, todo: Todo, run: Run): Promise<void> {
   const known = world.journal.get(run.id);
   // Runs of this home with a living owner only have a slow clock.
   if (ledger.has(run.id) || (known !== null && world.processes.alive(known.owner) !== 'no')) return;
+  using turn = context.turns.take(todo.id, 'rescue');
+  if (turn === null) return;
   const attempts = todo.attempts + 1;
   const worn = attempts >= jobAttempts(config);
   const reason = `the lease of run ${run.id} on ${run.host} expired`;

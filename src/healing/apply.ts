@@ -1,11 +1,15 @@
 import type { Config } from '../core/config.ts';
-import type { RecoveryPlan } from '../core/control.ts';
+import type { RecoveryPlan, RepairResult } from '../core/control.ts';
 import { hasEnded } from '../core/entry.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
+import { type HealingDetail, recoveryPrefix } from '../core/healing-event.ts';
+import { parsedJson } from '../core/shape.ts';
 import type { RunRef } from '../core/todo.ts';
+import { isTerminal } from '../core/words.ts';
 import type { World } from '../world.ts';
 import type { Sight } from './findings.ts';
-import { mayResetAgain, type Planned } from './plans.ts';
+import { isTreatment, mayResetAgain, type Planned } from './plans.ts';
+import type { Turns } from './turns.ts';
 
 /** What the engine can do. Each is safe to ask twice, and looks again before it acts. */
 export type Actions = {
@@ -21,36 +25,128 @@ export type Actions = {
   /** Takes a todo away from a run whose lease has expired (`store.rescue`, outcome reset). False: it was renewed meanwhile. */
   rescue(ref: RunRef, to: 'open' | 'blocked', reason: string): Promise<boolean>;
   rotateLog(name: string): Promise<void>;
+  /** Ends what runs of a todo, if anything does, and leaves the todo to a person. `lost`: the run that has it and lives nowhere. */
+  block(todoId: string, reason: string, lost: RunRef | null): Promise<void>;
 };
 
 export type Repairs = Sight & {
-  readonly store: Sight['store'] & Pick<World['store'], 'note'>;
+  readonly random: Pick<World['random'], 'uuidv7'>;
+  readonly store: Sight['store'] & Pick<World['store'], 'notesOf'>;
+  readonly journal: Sight['journal'] & Pick<World['journal'], 'getNote' | 'setNote' | 'notes' | 'dropNotes'>;
   readonly log: World['log'];
 };
 
-export type RepairResult = { readonly plan: string; readonly done: boolean; readonly why: string };
+/** Who acts, with what, and who hears of it. */
+export type Treating = {
+  readonly actions: Actions;
+  readonly turns: Turns;
+  readonly actor: 'daemon' | 'person';
+  /** Keeps it, tells the store, and a person where one is to be told. Never fails. */
+  readonly record: (event: HealingRecord) => void;
+};
 
-/** Carries one plan out, looks whether it worked, and leaves a note of it. An error with a code is a result, not an end. */
-export async function applyPlan(planned: Planned, actions: Actions, world: Repairs, config: Config): Promise<RepairResult> {
+export type HealingRecord = {
+  readonly id: string;
+  readonly atMs: number;
+  readonly what: string;
+  readonly todoId: string | null;
+  readonly runId: string | null;
+  readonly detail: HealingDetail;
+};
+
+/** Begun, and not looked at yet. In the journal, so that whoever comes after a crash looks whether it worked, and it is counted. */
+type Begun = {
+  readonly v: 1;
+  readonly id: string;
+  readonly atMs: number;
+  readonly actor: 'daemon' | 'person';
+  readonly plan: RecoveryPlan;
+};
+const begunPrefix = 'recovering:';
+
+/**
+ * Carries one plan out, looks whether it worked, and leaves a row of it. One plan on a todo at a time: where somebody else is at it, nothing is done.
+ * An error with a code is a result, not an end.
+ */
+export async function applyPlan(planned: Planned, treating: Treating, world: Repairs, config: Config): Promise<RepairResult> {
   const { plan } = planned;
-  const result = await attempt(planned, actions, world, config);
-  const fields = { plan: plan.id, todo: plan.todoId, run: plan.runId, why: result.why };
-  if (result.done) world.log.info('monitor', 'recovered', fields);
-  else world.log.warn('monitor', 'recovery did not work', fields);
-  await noteInStore(plan, result, world);
+  const { turns, actor } = treating;
+  if (plan.todoId === null || !isTreatment(plan.action)) return carriedOut(planned, begin(plan, actor, world), treating, world, config);
+  const who = `recovery: ${plan.action}`;
+  // A person waits for an answer; the daemon comes by again.
+  using turn = actor === 'person' ? await turns.wait(plan.todoId, who) : turns.take(plan.todoId, who);
+  if (turn === null) {
+    const why = `${turns.holder(plan.todoId)} is at work on it; nothing was done`;
+    world.log.info('monitor', 'recovery left to another', { plan: plan.id, todo: plan.todoId, why });
+    return { plan: plan.id, done: false, outcome: 'unseen', why };
+  }
+  const begun = begin(plan, actor, world);
+  await world.journal.setNote(`${begunPrefix}${plan.todoId}`, JSON.stringify(begun));
+  const result = await carriedOut(planned, begun, treating, world, config);
+  await world.journal.dropNotes([`${begunPrefix}${plan.todoId}`]);
   return result;
 }
 
-async function attempt(planned: Planned, actions: Actions, world: Repairs, config: Config): Promise<RepairResult> {
+const begin = (plan: RecoveryPlan, actor: 'daemon' | 'person', { random, clock }: Repairs): Begun => ({
+  v: 1,
+  id: random.uuidv7(),
+  atMs: clock.nowMs(),
+  actor,
+  plan,
+});
+
+/** What a process began that died before it could look. */
+export async function lookAtInterrupted(treating: Treating, world: Repairs, config: Config): Promise<void> {
+  for (const { key, value } of world.journal.notes(begunPrefix)) {
+    const begun = parsedJson(value) as Begun | null;
+    const todoId = key.slice(begunPrefix.length);
+    using turn = treating.turns.take(todoId, 'recovery: the look after a crash');
+    if (turn === null) continue;
+    if (begun?.v === 1)
+      tell(begun, await looked(begun.plan, 'the process that did it ended before it could look', world, config), treating, world);
+    await world.journal.dropNotes([key]);
+  }
+}
+
+async function carriedOut(planned: Planned, begun: Begun, treating: Treating, world: Repairs, config: Config): Promise<RepairResult> {
   const { plan } = planned;
+  let result: RepairResult;
   try {
-    const why = await carryOut(planned, actions, world, config);
-    const left = await stillThere(plan, world, config);
-    return left === null ? { plan: plan.id, done: true, why } : { plan: plan.id, done: false, why: left };
+    const why = await carryOut(planned, treating.actions, world, config);
+    result = await looked(plan, why, world, config);
   } catch (error) {
     if (!isOperational(error)) throw error;
-    return { plan: plan.id, done: false, why: error.message };
+    result = { plan: plan.id, done: false, outcome: 'failed', why: error.message };
   }
+  tell(begun, result, treating, world);
+  return result;
+}
+
+/** The second look. What could not be looked at is not called done. */
+async function looked(plan: RecoveryPlan, why: string, world: Repairs, config: Config): Promise<RepairResult> {
+  try {
+    const left = await stillThere(plan, world, config);
+    if (left !== null) return { plan: plan.id, done: false, outcome: 'failed', why: left };
+    return { plan: plan.id, done: true, outcome: plan.action === 'block' ? 'blocked' : 'done', why };
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    return { plan: plan.id, done: false, outcome: 'unseen', why: `${why}, but whether it worked could not be seen: ${error.message}` };
+  }
+}
+
+function tell({ id, atMs, actor, plan }: Begun, { done, outcome, why }: RepairResult, { record }: Treating, { log }: Repairs): void {
+  const fields = { plan: plan.id, action: plan.action, todo: plan.todoId, run: plan.runId, actor, reason: plan.why, outcome, why };
+  if (outcome === 'blocked')
+    log.critical('monitor', 'todo blocked after its last recovery', {
+      ...fields,
+      whatToDo: `todo why ${plan.todoId}; todo release ${plan.todoId}`,
+    });
+  else if (done) log.info('monitor', 'recovered', fields);
+  else log.warn('monitor', 'recovery did not work', fields);
+  record({
+    ...{ id, atMs, todoId: plan.todoId, runId: plan.runId, what: `${recoveryPrefix}${plan.action}` },
+    detail: { actor, reason: plan.why, before: [plan.why, ...plan.evidence].join('; '), after: why, outcome, subject: plan.subject },
+  });
 }
 
 /** Answers with what was done, in words. */
@@ -85,6 +181,9 @@ async function carryOut({ plan, seen }: Planned, actions: Actions, world: Repair
         });
       return to === 'open' ? 'it may start again' : 'blocked, for a person to look at';
     }
+    case 'block':
+      await actions.block(plan.todoId ?? '', reason, seen.about.kind === 'lost-claim' ? seen.about.ref : null);
+      return 'blocked, for a person to look at';
     case 'rotate-log':
       await actions.rotateLog(plan.subject.slice(plan.subject.lastIndexOf('/') + 1));
       return 'rotated';
@@ -117,6 +216,13 @@ async function stillThere(plan: RecoveryPlan, world: Repairs, config: Config): P
       const entry = world.journal.get(runOf(plan));
       return entry === null || hasEnded(entry.fact) || entry.emergency !== null ? null : `the run still stands at ${entry.fact}`;
     }
+    case 'block': {
+      const todo = plan.todoId === null ? null : await world.store.find(plan.todoId);
+      const live = world.journal.live().find(({ ref, fact }) => ref.todoId === plan.todoId && !hasEnded(fact));
+      const isBlocked =
+        todo === null || todo.status === 'blocked' || isTerminal(todo.status) || (live !== undefined && live.signal !== null);
+      return isBlocked ? null : `the todo is ${todo.status}`;
+    }
     case 'rescue': {
       const run = await world.store.getRun(runOf(plan));
       return run === null || run.endedAtMs !== null || run.leaseUntilMs >= (await world.store.nowMs())
@@ -125,22 +231,5 @@ async function stillThere(plan: RecoveryPlan, world: Repairs, config: Config): P
     }
     default:
       return plan.action satisfies never;
-  }
-}
-
-/** The store may be what is ill; the log has it in any case. */
-async function noteInStore(plan: RecoveryPlan, { done, why }: RepairResult, world: Repairs): Promise<void> {
-  try {
-    await world.store.note({
-      kind: 'healing',
-      todoId: plan.todoId,
-      runId: plan.runId,
-      atMs: world.clock.nowMs(),
-      what: plan.action,
-      detail: JSON.stringify({ subject: plan.subject, why: plan.why, done, result: why }),
-    });
-  } catch (error) {
-    if (!isOperational(error)) throw error;
-    world.log.warn('monitor', 'recovery could not be noted in the store', { plan: plan.id, error: error.message });
   }
 }

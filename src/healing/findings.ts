@@ -237,7 +237,7 @@ export function staleMarkers(world: Pick<Sight, 'clock' | 'files' | 'home' | 'jo
         {
           check: 'stale-marker',
           subject: path,
-          todoId: null,
+          todoId: world.journal.get(runId)?.ref.todoId ?? null,
           runId,
           reason: what(span(nowMs - sinceMs)),
           sinceMs,

@@ -1,6 +1,7 @@
 import type { Config } from '../core/config.ts';
 import { inMs } from '../core/config.ts';
 import type { RecoveryPlan } from '../core/control.ts';
+import { ago } from './ago.ts';
 import type { Seen } from './findings.ts';
 
 /** A plan with the finding it would mend. */
@@ -15,8 +16,49 @@ export function plansFor(seen: readonly Seen[], config: Config, nowMs: number): 
     const repair = repairOf(it, config, nowMs);
     if (repair === null) return [];
     const { check: _, about: __, reason, sinceMs: ___, ...ids } = it;
-    return [{ plan: { id: `${repair.action}:${it.subject}`, ...ids, ...repair, why: reason }, seen: it }];
+    const evidence = evidenceOf(it, nowMs);
+    return [{ plan: { id: `${repair.action}:${it.subject}`, ...ids, ...repair, why: reason, evidence }, seen: it }];
   });
+}
+
+/** Whether it acts on a todo that somebody works on, or is believed to: those are counted, and one at a time. The rest is tidying up. */
+export const isTreatment = (action: RecoveryPlan['action']): boolean => treatments.has(action);
+const treatments: ReadonlySet<RecoveryPlan['action']> = new Set(['process-marker', 'force-complete', 'reset', 'rescue', 'block']);
+
+/** What was seen, in figures that a person can look up. */
+function evidenceOf({ about, runId, sinceMs }: Seen, nowMs: number): readonly string[] {
+  const since = `since ${new Date(sinceMs).toISOString()} (${ago(sinceMs, nowMs)})`;
+  switch (about.kind) {
+    case 'silent-run': {
+      const { startedAtMs, lastSignAtMs, seen, session } = about.entry;
+      const process = session?.kind === 'child' ? [`process ${session.process.pid}`] : session === null ? [] : [`window ${session.target}`];
+      return [
+        `run ${about.entry.ref.runId}`,
+        `started ${new Date(startedAtMs).toISOString()}`,
+        `last sign of progress ${new Date(lastSignAtMs).toISOString()} (${ago(lastSignAtMs, nowMs)})`,
+        `${seen.outputBytes} bytes of output, ${seen.cpuMs} ms of CPU`,
+        ...process,
+      ];
+    }
+    case 'lost-claim':
+      return [
+        `run ${about.ref.runId}, fence ${about.ref.fence}`,
+        since,
+        `resets ${about.resets}`,
+        about.sure ? 'the journal does not know this run' : 'the journal knows this run',
+      ];
+    case 'marker':
+    case 'orphan-folder':
+      return [...(runId === null ? [] : [`run ${runId}`]), `last touched ${new Date(sinceMs).toISOString()} (${ago(sinceMs, nowMs)})`];
+    case 'orphan-window':
+      return ['listed by our tmux server, and named by no live run of the journal'];
+    case 'log':
+    case 'disk':
+    case 'told':
+      return [since];
+    default:
+      return about satisfies never;
+  }
 }
 
 type Repair = Pick<RecoveryPlan, 'action' | 'risk' | 'automatic'>;

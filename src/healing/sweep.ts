@@ -1,35 +1,67 @@
-import type { Health, RecoveryPlan } from '../core/control.ts';
-import type { World } from '../world.ts';
-import { type Actions, applyPlan, type RepairResult, type Repairs } from './apply.ts';
+import type { Finding, Health, RecoveryPlan, RepairResult } from '../core/control.ts';
+import { applyPlan, lookAtInterrupted, type Repairs, type Treating } from './apply.ts';
 import { type HealthNeeds, lookAtAll, worst } from './health.ts';
+import { withinLimits } from './limits.ts';
 import { plansFor } from './plans.ts';
 
 export type SweepNeeds = HealthNeeds & {
-  readonly world: Repairs & { readonly journal: Pick<World['journal'], 'get' | 'live' | 'getNote' | 'setNote'> };
-  readonly actions: Actions;
+  readonly world: Repairs;
+  readonly treating: Treating;
   /** none: look and plan only (`recover --dry-run`) · automatic: what the configuration allows (the daemon's sweep) · all: what a person asked for (`recover --apply`). */
   readonly apply: 'none' | 'automatic' | 'all';
+  /** One component by name, or one todo by id; null: all. */
+  readonly only?: Only | null;
+  /** Asked before each plan: whoever drains begins nothing new. */
+  readonly goesOn?: () => boolean;
 };
+
+export type Only = { readonly component: string } | { readonly todoId: string };
+
+/** Under which component of the health what a check finds is shown. */
+export const componentOf: Readonly<Record<Finding['check'], string>> = {
+  hanging: 'runs',
+  'orphaned-session': 'runs',
+  'store-consistency': 'runs',
+  'completion-waiting': 'runs',
+  'dead-letter': 'runs',
+  'stale-marker': 'spool',
+  'log-size': 'logs',
+  queue: 'queue',
+  daemon: 'daemon',
+  configuration: 'configuration',
+  disk: 'disk',
+};
+
+const wanted = (only: Only | null) => (it: Finding) =>
+  only === null || ('component' in only ? componentOf[it.check] === only.component : it.todoId === only.todoId);
 
 /**
  * One look, the plans that follow from it, and those of them carried out that may be. Called every behavior.health_check_interval,
  * and by `todo recover`. The health is that of the look: what was mended shows in the next one.
  */
-export async function sweep(
-  needs: SweepNeeds,
-): Promise<{ readonly health: Health; readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[] }> {
-  const { world, config, actions } = needs;
+export async function sweep(needs: SweepNeeds): Promise<Swept> {
+  const { world, config, treating, apply, only = null, goesOn = () => true } = needs;
+  if (apply !== 'none') await lookAtInterrupted(treating, world, config);
   const { seen, components } = await lookAtAll({ withinMs: sweepWithinMs, ...needs });
   const health: Health = { status: worst(components), components, findings: seen.map(({ about: _, ...finding }) => finding) };
-  const planned = plansFor(seen, config, world.clock.nowMs());
+  const planned = await withinLimits(plansFor(seen.filter(wanted(only)), config, world.clock.nowMs()), world);
   const plans = planned.map(({ plan }) => plan);
-  if (needs.apply === 'none') return { health, plans, results: [] };
+  if (apply === 'none') return { health, plans, results: [] };
 
-  await tellChanges(health, world);
+  if (only === null) await tellChanges(health, world);
   const results: RepairResult[] = [];
-  for (const it of planned) if (needs.apply === 'all' || it.plan.automatic) results.push(await applyPlan(it, actions, world, config));
+  for (const it of planned) {
+    if (!goesOn()) break;
+    if (apply === 'all' || it.plan.automatic) results.push(await applyPlan(it, treating, world, config));
+  }
   return { health, plans, results };
 }
+
+export type Swept = {
+  readonly health: Health;
+  readonly plans: readonly RecoveryPlan[];
+  readonly results: readonly RepairResult[];
+};
 
 /** Nobody waits for a sweep, so a slow store gets the time to answer. */
 const sweepWithinMs = 5_000;

@@ -21,6 +21,7 @@ const shapes = {
   requeue: { id: 'text', force: 'flag' },
   breaker: { action: ['list', 'isolate', 'reset'], name: 'text?', why: 'text' },
   recover: { apply: 'flag' },
+  heal: { what: 'text?', dryRun: 'flag' },
   status: {},
   configuration: {},
   reload: { by: ['person', 'SIGHUP'] },

@@ -1,3 +1,4 @@
+import { type HealingEvent, healingEventOf } from '../core/healing-event.ts';
 import type { Store } from '../world.ts';
 import type { Names } from './names.ts';
 import { affectedBy, marks, rowOf, rowsOf, type Work } from './work.ts';
@@ -86,4 +87,20 @@ export function* notesOf(names: Names, todoId: string): Work<Awaited<ReturnType<
   }
   found.sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1));
   return found.map(({ kind, runId, atMs, what, detail }) => ({ kind, runId, atMs, what, detail }));
+}
+
+/** Newest first. */
+export function* healingEvents(names: Names, { todoId, limit }: Parameters<Store['healingEvents']>[0]): Work<readonly HealingEvent[]> {
+  const which = todoId === null ? { sql: '', values: [] } : { sql: 'WHERE todo_id = ?', values: [todoId] };
+  const found = yield* rowsOf(
+    `SELECT id, todo_id, run_id, at_ms, what, detail FROM ${names.self_healing_events} ${which.sql} ORDER BY at_ms DESC, id DESC LIMIT ${Math.trunc(limit)}`,
+    ...which.values,
+  );
+  const text = (value: unknown): string | null => (value === null ? null : String(value));
+  return found.map(({ id, todo_id, run_id, at_ms, what, detail }) =>
+    healingEventOf({
+      ...{ id: String(id), todoId: text(todo_id), runId: text(run_id) },
+      ...{ atMs: Number(at_ms), what: String(what), detail: String(detail) },
+    }),
+  );
 }

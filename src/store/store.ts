@@ -11,7 +11,7 @@ import { drainHost, hosts } from './hosts.ts';
 import { mappedShape } from './mapped.ts';
 import { mappingReport } from './mapping-report.ts';
 import { checked, type Names, quotedNames } from './names.ts';
-import { note, notesOf } from './notes.ts';
+import { healingEvents, note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
 import { missing, parcelOf, readBack, reassert, record, settle } from './records.ts';
 import { deadLetter, expired, giveBack, leaseEndsInMs, mark, renew, requeue, rescue } from './runs.ts';
@@ -140,6 +140,7 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
       return driver.write({ operation: 'noting', subject: row.what }, () => note(names, id, row));
     },
     notesOf: (todoId) => read('reading the notes of', `todo ${todoId}`, () => notesOf(names, todoId)),
+    healingEvents: (filter) => read('reading', 'the healing events', () => healingEvents(names, filter)),
 
     comment: (row) =>
       driver.write({ operation: 'commenting on', subject: `todo ${row.todoId}` }, () => comment(names, driver.dialect, row)),

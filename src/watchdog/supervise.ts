@@ -71,7 +71,9 @@ async function takeOver(context: Context, isSame: boolean): Promise<Child | null
       to(context, 'starting', 'adopted from a watchdog that died');
       return left;
     }
-    needs.log.warn('monitor', 'watchdog: ending what an earlier one left', { name: state.name, pid: left.process.pid });
+    const fields = { name: state.name, pid: left.process.pid, reason: 'a watchdog died and left it' };
+    needs.log.warn('monitor', 'watchdog: ending what an earlier one left', fields);
+    needs.tell({ what: 'watchdog.ending what an earlier one left', detail: fields });
     await endTree(context, left);
     set(context, { child: null });
   }

@@ -173,6 +173,14 @@ const cases: readonly Case[] = [
     },
   },
   { key: 'behavior.auto_recovery', config: { behavior: { auto_recovery: false, ...often } }, see: orphanStays },
+  {
+    key: 'behavior.heals_per_minute',
+    config: { behavior: { heals_per_minute: 1 } },
+    async see(home) {
+      assert.equal((await home.todo(['heal'])).code, 0);
+      assert.match((await home.todo(['heal'])).stderr, /at most 1 a minute \(behavior.heals_per_minute\)/);
+    },
+  },
   { key: 'behavior.cleanup_orphaned', config: { behavior: { cleanup_orphaned: false, ...often } }, see: orphanStays },
   {
     key: 'behavior.auto_archive',

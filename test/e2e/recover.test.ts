@@ -90,7 +90,7 @@ test('[C-22] [C-26] the daemon archives by itself what is certainly over, and le
   assert.ok(existsSync(folders.unknown));
   assert.deepEqual(
     rowsOf(home, 'SELECT what FROM self_healing_events').map((row) => row.what),
-    ['archive-orphan', 'archive-orphan'],
+    ['recovery.archive-orphan', 'recovery.archive-orphan'],
   );
 });
 

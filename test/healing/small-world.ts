@@ -10,8 +10,10 @@ import type { Entry } from '../../src/core/entry.ts';
 import { OperationalError } from '../../src/core/errors.ts';
 import { newEntry } from '../../src/core/new-entry.ts';
 import type { Run, Todo } from '../../src/core/todo.ts';
+import type { Actions, HealingRecord, Treating } from '../../src/healing/apply.ts';
 import type { HealthNeeds } from '../../src/healing/health.ts';
 import type { SweepNeeds } from '../../src/healing/sweep.ts';
+import { createTurns } from '../../src/healing/turns.ts';
 import { files } from '../../src/platform/files.ts';
 
 export const startMs = Date.UTC(2026, 0, 15, 12);
@@ -34,9 +36,14 @@ export class SmallWorld {
   freeBytes = 10 ** 12;
   /** How the store answers. */
   storeIs: 'there' | 'refusing' | 'hanging' | 'foreign' = 'there';
-  readonly notes: { what: string; detail: string; todoId: string | null }[] = [];
+  /** What recoveries left. */
+  readonly notes: HealingRecord[] = [];
+  /** Rows that the store has of earlier ones, on whatever host. */
+  stored: { kind: string; todoId: string; runId: string | null; atMs: number; what: string; detail: string }[] = [];
+  readonly turns = createTurns();
   readonly lines: { level: string; event: string; fields: Record<string, unknown> }[] = [];
   readonly journalNotes = new Map<string, string>();
+  private ids = 0;
   private sleepers: { atMs: number; wake: () => void }[] = [];
 
   [Symbol.dispose](): void {
@@ -68,7 +75,13 @@ export class SmallWorld {
     return { world: this.world, config: this.config, daemon: this.daemon, liveEntries: this.entries };
   }
 
+  /** As the daemon has it, with these actions. */
+  treating(actions: Actions, actor: Treating['actor'] = 'daemon'): Treating {
+    return { actions, actor, turns: this.turns, record: (event) => void this.notes.push(event) };
+  }
+
   readonly world: SweepNeeds['world'] = {
+    random: { uuidv7: () => `id-${++this.ids}` },
     clock: {
       nowMs: () => this.nowMs,
       sleep: (ms, stop) =>
@@ -85,6 +98,14 @@ export class SmallWorld {
       live: () => this.entries ?? [],
       getNote: (key) => this.journalNotes.get(key) ?? null,
       setNote: async (key, value) => void this.journalNotes.set(key, value),
+      notes: (prefix) =>
+        [...this.journalNotes]
+          .filter(([key]) => key.startsWith(prefix))
+          .map(([key, value]) => ({ key, value }))
+          .sort((a, b) => (a.key < b.key ? -1 : 1)),
+      dropNotes: async (keys) => {
+        for (const key of keys) this.journalNotes.delete(key);
+      },
     },
     store: {
       driver: 'memory',
@@ -94,10 +115,7 @@ export class SmallWorld {
       list: ({ statuses }) => this.ask({ todos: this.todos.filter((it) => statuses?.includes(it.status) ?? true), truncated: false }),
       find: (ref) => this.ask(this.todos.find((it) => it.id === ref || String(it.number) === ref) ?? null),
       getRun: (id) => this.ask(this.runs.find((run) => run.id === id) ?? null),
-      note: async ({ what, detail, todoId }) => {
-        await this.ask(undefined);
-        this.notes.push({ what, detail, todoId });
-      },
+      notesOf: (todoId) => this.ask(this.stored.filter((it) => it.todoId === todoId)),
     },
     log: {
       rotate: () => {},

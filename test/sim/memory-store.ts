@@ -3,6 +3,7 @@ import type { EndedFigures, EndedGroup, MetricsRange } from '../../src/core/comp
 import { type Attachment, attachmentBytesMax, type Comment } from '../../src/core/discussion.ts';
 import { OperationalError } from '../../src/core/errors.ts';
 import { type MetricRow, rollUp } from '../../src/core/health-history.ts';
+import { healingEventOf } from '../../src/core/healing-event.ts';
 import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import { isInProgress, isTerminal } from '../../src/core/words.ts';
@@ -332,6 +333,14 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       return rows.notes
         .filter((row) => row.todoId === todoId)
         .map(({ kind, runId, atMs, what, detail }) => ({ kind, runId, atMs, what, detail }));
+    },
+
+    async healingEvents({ todoId, limit }) {
+      return rows.notes
+        .filter((row) => row.kind === 'healing' && (todoId === null || row.todoId === todoId))
+        .toReversed()
+        .slice(0, limit)
+        .map(({ id = '', atMs, todoId: todo, runId, what, detail }) => healingEventOf({ id, atMs, todoId: todo, runId, what, detail }));
     },
 
     async comment(row) {

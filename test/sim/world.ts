@@ -349,6 +349,7 @@ export class ProcessWorld {
       requeue: guard('requeue', true),
       note: guard('note', true),
       notesOf: guard('notesOf', false),
+      healingEvents: guard('healingEvents', false),
       comment: guard('comment', true),
       commentsOf: guard('commentsOf', false),
       attach: guard('attach', true),

@@ -1,14 +1,14 @@
-import type { RecoveryPlan } from '../../core/control.ts';
+import type { RecoveryPlan, RepairResult } from '../../core/control.ts';
 import { OperationalError } from '../../core/errors.ts';
-import type { RepairResult } from '../../healing/apply.ts';
 import { lookAtAll } from '../../healing/health.ts';
+import { withinLimits } from '../../healing/limits.ts';
 import { plansFor } from '../../healing/plans.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { inProcess } from '../engine.ts';
 import { exit } from '../exit-codes.ts';
 import { healthNeeds, looking } from '../health-look.ts';
 import { refusal } from '../say.ts';
-import { plain } from '../text/plain.ts';
+import { planLines } from '../text/plans.ts';
 
 type Options = { readonly apply?: true; readonly dryRun?: true };
 type Found = { readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[]; readonly notSeen: readonly string[] };
@@ -45,7 +45,8 @@ const planned = (call: Call): Promise<Found> =>
   looking(call.open, async (opened) => {
     const needs = { ...healthNeeds(opened), withinMs: lookWithinMs };
     const { seen, components } = await lookAtAll(needs);
-    const plans = plansFor(seen, needs.config, opened.world.clock.nowMs()).map(({ plan }) => plan);
+    const found = await withinLimits(plansFor(seen, needs.config, opened.world.clock.nowMs()), opened.world);
+    const plans = found.map(({ plan }) => plan);
     return { plans, results: [], notSeen: components.filter((it) => it.status === 'unknown').map((it) => it.name) };
   });
 
@@ -67,12 +68,7 @@ function show({ plans, results, notSeen }: Found, apply: boolean, { out }: Call)
   if (plans.length === 0) out.line(notSeen.length > 0 ? 'Nothing to mend in what could be seen.' : 'Nothing to mend.');
   const resultOf = new Map(results.map((it) => [it.plan, it]));
   for (const plan of plans) {
-    const result = resultOf.get(plan.id);
-    const mark = result === undefined ? '·' : result.done ? out.paint('green', '✔') : out.paint('red', '✘');
-    out.line(`${mark} ${plan.action}  ${plain(plan.subject)}`);
-    out.line(`    why:  ${plain(plan.why)}`);
-    if (result === undefined) out.line(`    risk: ${plain(plan.risk)}${plan.automatic ? ' (the daemon does this by itself)' : ''}`);
-    else out.line(`    ${result.done ? 'done' : 'not done'}: ${plain(result.why)}`);
+    for (const line of planLines(plan, resultOf.get(plan.id), out)) out.line(line);
   }
   if (!apply && plans.length > 0) out.line(`\nNothing was changed. To do ${plans.length === 1 ? 'it' : 'them'}: todo recover --apply`);
 }

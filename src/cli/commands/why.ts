@@ -1,3 +1,4 @@
+import { healingEventOf, healingText } from '../../core/healing-event.ts';
 import { isObject } from '../../core/shape.ts';
 import type { Todo } from '../../core/todo.ts';
 import { isTerminal } from '../../core/words.ts';
@@ -60,7 +61,8 @@ export async function storyOf(todo: Todo, { world, stale }: Pick<Opened, 'world'
     if (note.kind === 'retry') continue;
     const event = { atMs: note.atMs, layer: null, attempt: 0, durationMs: null, run: null };
     const change = note.kind === 'audit' ? changeIn(note) : null;
-    if (change === null) events.push({ ...event, fact: note.what, reason: note.detail || null });
+    const reason = note.kind === 'healing' ? healingText(healingEventOf({ id: '', todoId: todo.id, ...note })) : note.detail;
+    if (change === null) events.push({ ...event, fact: note.what, reason: reason || null });
     // What a run did stands in its own story.
     else if (note.runId === null) events.push({ ...event, ...change });
   }

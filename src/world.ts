@@ -4,8 +4,8 @@ import type { Attachment, Comment } from './core/discussion.ts';
 import type { Entry, Owner, ProcessId } from './core/entry.ts';
 import type { SystemState } from './core/evidence.ts';
 import type { FailedTry } from './core/failed-try.ts';
-import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
 import type { HealingEvent } from './core/healing-event.ts';
+import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
 import type { Answer, HealthStatus, TodoStatus } from './core/words.ts';
 

@@ -101,6 +101,8 @@ ${Object.entries(environment)
   .map(([name, value]) => `export ${name}=${quote(value)}`)
   .join('\n')}
 cd -- ${quote(entry.todo.cwd)} || { end spawn 'cannot enter the working directory'; exit 1; }
+# What the project brings along, behind all others.
+if [ -d node_modules/.bin ]; then PATH=$PATH:$PWD/node_modules/.bin; export PATH; fi
 ${launch.argv.map(quote).join(' ')}${stdin}
 code=$?
 if [ "$code" -eq 127 ] && ! command -v -- ${quote(launch.argv[0] ?? '')} >/dev/null 2>&1; then end spawn 'command not found'

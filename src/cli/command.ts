@@ -193,6 +193,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/config.ts'),
   },
   { name: 'health', about: 'does it work? 0 healthy, 1 degraded, 2 unhealthy, 3 unknown', load: () => import('./commands/health.ts') },
+  {
+    name: 'doctor',
+    about: 'what may keep it from working, with evidence and the command that mends it; --fix mends',
+    load: () => import('./commands/doctor.ts'),
+  },
   { name: 'monitor', about: 'the complete system check', load: () => import('./commands/monitor.ts') },
   {
     name: 'store',

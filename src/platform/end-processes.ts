@@ -46,6 +46,20 @@ export async function endTagged(
   }
 }
 
+/** TERM to that process alone, KILL after `graceMs`; a number that was given to somebody else gets nothing. True when it is gone. */
+export async function endOne(id: ProcessId, graceMs: number): Promise<boolean> {
+  const startedAtMs = performance.now();
+  const elapsedMs = (): number => performance.now() - startedAtMs;
+  const target = processStat(id.pid);
+  if (target === null || target.startTicks !== id.startTicks) return true;
+  signal(target, 'SIGTERM');
+  signal(target, 'SIGCONT');
+  while (isStill(target) && elapsedMs() < graceMs) await sleep(20);
+  signal(target, 'SIGKILL');
+  while (isStill(target) && elapsedMs() < graceMs + killPatienceMs) await sleep(20);
+  return !isStill(target);
+}
+
 /** Those that carry the tag and no others: what a daemon has started lives on without it. */
 function taggedAlone({ name, value }: Tag): ProcessStat[] {
   const spared = new Set([1, process.pid, ...ancestorsOf(process.pid)]);

@@ -70,6 +70,22 @@ export function withEnvironment(name: string, value: string): ProcessStat[] {
   });
 }
 
+/** Processes whose environment at their start had `name=value`, with what it said under another name; without that name they are left out. */
+export function taggedWith(name: string, value: string, other: string): readonly (ProcessStat & { readonly value: string })[] {
+  const prefix = `${other}=`;
+  return withEnvironment(name, value).flatMap((stat) => {
+    const text = visible(() => environmentOf(stat.pid));
+    const found =
+      text === null
+        ? undefined
+        : text
+            .toString('utf8')
+            .split('\0')
+            .find((pair) => pair.startsWith(prefix));
+    return found === undefined ? [] : [{ ...stat, value: found.slice(prefix.length) }];
+  });
+}
+
 type Look = { environments: readonly { readonly pid: number; readonly text: Buffer }[] | null; stats: readonly ProcessStat[] | null };
 let shared: Look | null = null;
 

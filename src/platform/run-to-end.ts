@@ -3,6 +3,7 @@ import type { RunPlan, RunResult } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
 import { endTagged } from './end-processes.ts';
 import { forgetLook, processStat } from './proc.ts';
+import { projectPrograms } from './search-path.ts';
 import { whyNotStarted } from './why-not-started.ts';
 
 /** Between TERM and KILL of a check. */
@@ -31,7 +32,7 @@ export async function runToEnd(plan: RunPlan, stop?: AbortSignal): Promise<RunRe
   const { spawn } = process.getBuiltinModule('node:child_process');
   const tag = { name: tagName, value: randomUUID() };
   const [program = '', ...args] = plan.argv;
-  const env = childEnvironment({ ...plan.env, [tag.name]: tag.value });
+  const env = withProjectPrograms(childEnvironment({ ...plan.env, [tag.name]: tag.value }), plan.cwd);
   let child: ReturnType<typeof spawn>;
   try {
     child = spawn(program, args, { cwd: plan.cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -75,6 +76,12 @@ export async function runToEnd(plan: RunPlan, stop?: AbortSignal): Promise<RunRe
   child.stdout?.destroy();
   child.stderr?.destroy();
   return resultOf({ ...answer, startError: null }, timedOut);
+}
+
+/** As `npm run` has them, but behind all others: a check may say `eslint .` where only the project has it. */
+function withProjectPrograms(env: Record<string, string>, cwd: string): Record<string, string> {
+  const programs = projectPrograms(cwd);
+  return programs === null ? env : { ...env, PATH: `${env['PATH'] ?? ''}:${programs}` };
 }
 
 type Answer = { readonly exitCode: number | null; readonly osSignal: string | null };

@@ -1,3 +1,5 @@
+import { searchPath } from './search-path.ts';
+
 /** A call answers in milliseconds; a server that does not is stopped or hangs. */
 const answerWithinMs = 5_000;
 const answerBytesMax = 16 * 1024 * 1024;
@@ -68,7 +70,7 @@ function serverEnvironment(): Record<string, string> {
   const locale = kept.some(([name, value]) => ['LC_ALL', 'LC_CTYPE', 'LANG'].includes(name) && /utf-?8/i.test(value ?? ''))
     ? {}
     : { LC_CTYPE: 'C.UTF-8' };
-  return { ...(Object.fromEntries(kept) as Record<string, string>), ...locale, TERM: 'screen-256color' };
+  return { ...(Object.fromEntries(kept) as Record<string, string>), PATH: searchPath(process.env), ...locale, TERM: 'screen-256color' };
 }
 
 type CallError = Error & { readonly code?: string; readonly status?: number | null; readonly stderr?: string };

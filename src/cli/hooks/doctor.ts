@@ -19,58 +19,66 @@ const versionWithinMs = 20_000;
 const turnWithinMs = 90_000;
 const tailBytes = 4000;
 
+export type HooksSeen = {
+  readonly program: string;
+  /** Null: it cannot be started, `why` says why. */
+  readonly version: string | null;
+  readonly fires: boolean;
+  readonly events: readonly string[];
+  readonly tookMs: number;
+  /** Null where they fire. */
+  readonly why: string | null;
+  /** A switch in a settings file or an argument that keeps them off. */
+  readonly cause: string | null;
+};
+
 /**
  * Starts the agent exactly as a run would (the adapter's own launch plan), with a model on loopback that says one word, and looks whether its
  * Stop hook reached the spool. No key, no network, no cost. What a policy, a version or a setting keeps from firing does not fire here either.
  */
-export async function doctorClaude(call: Call): Promise<number> {
-  const { out } = call;
-  await using opened = await call.open({ readOnly: true });
-  using spinner = await out.spin('asking claude for its version');
+export async function lookAtHooks({ env }: Pick<Call, 'env'>, opened: Opened, step: (text: string) => void): Promise<HooksSeen> {
   const settings = settingsOf(opened.config, 'claude');
   const program = settings.command ?? 'claude';
   const version = await versionOf(program, opened);
-  if (version.text === null) {
-    spinner.end();
-    out.json('hooks-doctor', { agent: 'claude', program, installed: false, version: null, fires: false, events: [], why: version.why });
-    out.line(`${out.paint('red', '✘')} claude cannot be started here: ${version.why}`);
-    out.note(
-      'Install it (npm install --global @anthropic-ai/claude-code), or name the program in agents.claude.command of hooks/config.json.',
-    );
-    return exit.no;
-  }
-  spinner.step('running one turn against a model on loopback');
+  if (version.text === null) return { program, version: null, fires: false, events: [], tookMs: 0, why: version.why, cause: null };
+  step('running one turn against a model on loopback');
   const turn = await oneTurn(opened);
-  spinner.end();
   const fires = turn.events.includes('stop');
-  const cause = fires ? null : keptBy(settings.args, personalSettings({ env: { ...call.env, ...settings.env } }));
+  const cause = fires ? null : keptBy(settings.args, personalSettings({ env: { ...env, ...settings.env } }));
   const why = fires
     ? null
     : turn.asked === 0
       ? `it never asked its model: ${turn.tail || 'no output'}`
       : `the turn ended without a Stop hook${cause ? `: ${cause}` : turn.tail ? `: ${turn.tail}` : ''}`;
-  const own = installedIn(personalSettings(call));
-  out.json('hooks-doctor', {
-    agent: 'claude',
-    program,
-    installed: true,
-    version: version.text,
-    ownSessions: own,
-    fires,
-    events: turn.events,
-    tookMs: turn.tookMs,
-    why,
-  });
-  out.line(`${out.paint('green', '✔')} ${program} is ${version.text}`);
-  if (fires)
-    out.line(
-      `${out.paint('green', '✔')} its Stop hook fires: durable in one turn of ${tookText(turn.tookMs)} (events: ${turn.events.join(', ')})`,
+  return { program, version: version.text, fires, events: turn.events, tookMs: turn.tookMs, why, cause };
+}
+
+export const hooksRemedy = ({ cause }: HooksSeen): string =>
+  `${cause ? 'Change that' : 'Look for disableAllHooks or allowManagedHooksOnly in its settings and policies'}, and ask again. Without hooks the end of its process still speaks.`;
+
+export async function doctorClaude(call: Call): Promise<number> {
+  const { out } = call;
+  await using opened = await call.open({ readOnly: true });
+  using spinner = await out.spin('asking claude for its version');
+  const seen = await lookAtHooks(call, opened, (text) => spinner.step(text));
+  spinner.end();
+  const { program, version, fires, events, tookMs, why } = seen;
+  if (version === null) {
+    out.json('hooks-doctor', { agent: 'claude', program, installed: false, version: null, fires: false, events: [], why });
+    out.line(`${out.paint('red', '✘')} claude cannot be started here: ${why}`);
+    out.note(
+      'Install it (npm install --global @anthropic-ai/claude-code), or name the program in agents.claude.command of hooks/config.json.',
     );
+    return exit.no;
+  }
+  const own = installedIn(personalSettings(call));
+  out.json('hooks-doctor', { agent: 'claude', program, installed: true, version, ownSessions: own, fires, events, tookMs, why });
+  out.line(`${out.paint('green', '✔')} ${program} is ${version}`);
+  if (fires)
+    out.line(`${out.paint('green', '✔')} its Stop hook fires: durable in one turn of ${tookText(tookMs)} (events: ${events.join(', ')})`);
   else {
     out.line(`${out.paint('red', '✘')} its Stop hook does not fire: ${why}`);
-    out.note(
-      `${cause ? 'Change that' : 'Look for disableAllHooks or allowManagedHooksOnly in its settings and policies'}, and ask again. Without hooks the end of its process still speaks.`,
-    );
+    out.note(hooksRemedy(seen));
   }
   out.line(
     own.length > 0

@@ -8,6 +8,7 @@ import { type Lived, live } from '../daemon/live.ts';
 import { serveControl } from '../platform/control-socket.ts';
 import { configPath, testHome } from '../platform/home.ts';
 import { takeLock } from '../platform/lock.ts';
+import { startSentinel } from '../platform/sentinel.ts';
 import { watch } from '../platform/watcher.ts';
 import type { Call, Opened } from './command.ts';
 import { version } from './configured-home.ts';
@@ -49,17 +50,16 @@ async function daemonLife(call: Call, once: boolean): Promise<Lived> {
     engine.wake();
   };
   releases.defer(onOsSignals(end, log));
+  const onDefect = (error: unknown): void => {
+    defect ??= { error };
+    end(true);
+  };
+  process.setUncaughtExceptionCaptureCallback(onDefect);
+  releases.defer(() => process.setUncaughtExceptionCaptureCallback(null));
   releases.defer(onHangup(() => void engine.request({ op: 'reload', by: 'SIGHUP' }, stop.signal), end, log));
   // Who answers is ready: a journal that cannot be opened ends it here, before anybody is told that a daemon runs.
   await told(log, async () => world.journal.getNote('ready'));
-  const server = await serveControl(
-    home.socket,
-    (request, gone) => serve(engine, request, gone, end),
-    (error) => {
-      defect ??= { error };
-      end(true);
-    },
-  );
+  const server = await serveControl(home.socket, (request, gone) => serve(engine, request, gone, end), onDefect);
   releases.defer(() => server.close());
   const settingsPath = configPath(home.root);
   if (config.monitoring.watcher) {
@@ -76,10 +76,19 @@ async function daemonLife(call: Call, once: boolean): Promise<Lived> {
     releases.defer(() => watcher.close());
   }
   log.info('monitor', 'daemon ready', { pid: process.pid, socket: home.socket, rescanMs: inMs(config.monitoring.rescan) });
+  if (config.monitoring.blocked_limit > 0) {
+    const sentinel = startSentinel({ limitMs: inMs(config.monitoring.blocked_limit), folder: home.logs });
+    releases.defer(() => sentinel.close());
+  }
   const lived = await told(log, async () => {
-    const how = await live(engine, world, drain.signal, stop.signal);
-    if (defect !== null) throw (defect as { error: unknown }).error;
-    return how;
+    try {
+      const how = await live(engine, world, drain.signal, stop.signal);
+      if (defect !== null) throw (defect as { error: unknown }).error;
+      return how;
+    } catch (error) {
+      if (!(await engine.restartAfter(error))) throw error;
+      return 'restarts' as const;
+    }
   });
   const forced = stop.signal.aborted;
   // What the drain did not see to its end: checks are ended, and run again by the next daemon.

@@ -11,7 +11,13 @@ export const environmentName = (key: string): string => `TODO_${key.replaceAll('
 const nestedRooms: ReadonlySet<string> = new Set(['policies', 'breakers', 'agents']);
 
 /** What a daemon takes up only when it starts: it is built into connections, open files and folders. */
-const atStart: readonly RegExp[] = [/^store\./, /^paths\./, /^logging\./, /^behavior\.(database|ssh)_timeout$/, /^monitoring\.watcher$/];
+const atStart: readonly RegExp[] = [
+  /^store\./,
+  /^paths\./,
+  /^logging\./,
+  /^behavior\.(database|ssh)_timeout$/,
+  /^monitoring\.(watcher|blocked_limit)$/,
+];
 
 export const needsRestart = (key: string): boolean => atStart.some((pattern) => pattern.test(key));
 
@@ -44,7 +50,7 @@ export function withoutRestart(inUse: Config, next: Config): Config {
     paths: inUse.paths,
     logging: inUse.logging,
     store: inUse.store,
-    monitoring: { ...next.monitoring, watcher: monitoring.watcher },
+    monitoring: { ...next.monitoring, watcher: monitoring.watcher, blocked_limit: monitoring.blocked_limit },
   };
 }
 

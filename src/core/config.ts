@@ -185,6 +185,8 @@ export const configSchema = z.strictObject({
       /** Chokidar wakes the scan; false leaves the rescan alone. */
       watcher: z.boolean().default(true),
       rescan: seconds(day).default(2),
+      /** A daemon whose event loop stands still for so long leaves where it stood and ends itself; 0 = never. */
+      blocked_limit: z.number().min(0).max(day).default(60),
     })
     .prefault({}),
   /** A daemon that starts itself anew in place: a person asks, or the health monitor. Restarts by the watchdog count, too. */

@@ -1,5 +1,5 @@
-/** Who asks for a new start of the daemon: a person, the ladder of the health monitor, or the watchdog (which does it by itself and is counted here). */
-export type RestartAsker = 'person' | 'ladder' | 'sentinel' | 'watchdog';
+/** Who asks for a new start of the daemon: a person, the ladder of the health monitor, a defect in itself; the watchdog does it and is counted here. */
+export type RestartAsker = 'person' | 'ladder' | 'sentinel' | 'watchdog' | 'defect';
 export type RestartAsked = { readonly by: RestartAsker; readonly why: string };
 
 /** One that was accepted, or that the watchdog did; by the wall clock. */

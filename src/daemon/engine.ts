@@ -20,7 +20,7 @@ import { tellBreaker } from './breaker-events.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
 import { actOnDeadlines } from './emergency.ts';
-import { announceRestart, arrive, handOver } from './handover.ts';
+import { announceRestart, arrive, handOver, restartAfter } from './handover.ts';
 import { healNow } from './heal.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
@@ -82,6 +82,8 @@ export type Engine = {
   restarts(): boolean;
   announceRestart(): void;
   handOver(pausedAtMs: number): Promise<void>;
+  /** A defect has ended the life of this daemon: true when all is handed over to another one, within the limits of restarts. */
+  restartAfter(error: unknown): Promise<boolean>;
   /** Once nothing goes on beside the loop any more, or at that time. */
   settled(untilMs: number): Promise<void>;
   readonly context: Context;
@@ -159,6 +161,7 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
     restarts: () => context.restarting.planned !== null,
     announceRestart: () => announceRestart(context),
     handOver: (pausedAtMs) => handOver(context, pausedAtMs),
+    restartAfter: (error) => restartAfter(context, error),
     async settled(untilMs) {
       const { clock } = context.world;
       const over = new AbortController();

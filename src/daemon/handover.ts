@@ -1,11 +1,13 @@
 import { hasEnded } from '../core/entry.ts';
-import { messageOf } from '../core/errors.ts';
+import { isOperational, messageOf } from '../core/errors.ts';
 import type { PastRestart } from '../core/restart.ts';
 import { parsedJson } from '../core/shape.ts';
+import { tellBlocked } from './blocked.ts';
 import type { Context } from './context.ts';
 import { deliver } from './deliveries.ts';
 import { noteEvent, tellRest } from './notebook.ts';
 import { breakerNames } from './outside.ts';
+import { keepRestart } from './restart.ts';
 
 /** What one daemon of a home leaves to the next, durable before it goes. Absent after a crash: then the journal alone speaks. */
 type Handover = PastRestart & {
@@ -55,6 +57,8 @@ export async function handOver(context: Context, pausedAtMs: number): Promise<vo
   const { restarting, world, tasks, changes, outside, state } = context;
   const { planned } = restarting;
   if (planned === null) throw new Error('a handover without a plan');
+  // By itself and not beside the loop, which may have ended by a defect: one that is not counted could be made for ever.
+  await keepRestart(context, planned);
   await tellRest(context);
   await changes.until(() => !tasks.busy('deliver'), world.clock.nowMs() + deliverWithinMs, context.stop);
   await tasks.settled('keep:');
@@ -78,11 +82,27 @@ export async function handOver(context: Context, pausedAtMs: number): Promise<vo
   });
 }
 
+/**
+ * What has an error code was told and would meet the next daemon, too: the process ends, for a watchdog to decide. A defect may be over with a new start;
+ * nothing that memory holds is trusted any more, so nothing is drained, and what is durable is the handover.
+ */
+export async function restartAfter(context: Context, error: unknown): Promise<boolean> {
+  const { restarting, state, world } = context;
+  if (isOperational(error) || restarting.generation === 0) return false;
+  state.draining = true;
+  world.log.critical('monitor', 'a defect in the daemon', { error });
+  if (!restarting.ask({ by: 'defect', why: messageOf(error) }).accepted) return false;
+  announceRestart(context);
+  await handOver(context, world.clock.nowMs());
+  return true;
+}
+
 /** A daemon has recovered: it counts itself, and looks whether all is there that the one before it left. Until then it takes nothing new. */
 export async function arrive(context: Context): Promise<void> {
   const { restarting, world } = context;
   restarting.generation = Number(world.journal.getNote(generationNote) ?? 0) + 1;
   await world.journal.setNote(generationNote, String(restarting.generation));
+  await tellBlocked(context);
   const left = parsedJson(world.journal.getNote(handoverNote) ?? '') as Handover | null;
   if (left?.v !== 1) return;
   restarting.intake = { kind: 'validating' };

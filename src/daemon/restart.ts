@@ -1,7 +1,6 @@
 import { dirname, join } from 'node:path';
 import { inMs } from '../core/config.ts';
 import type { ShownIntake } from '../core/control.ts';
-import { messageOf } from '../core/errors.ts';
 import { mayRestart, type PastRestart, type RestartAnswer, type RestartAsked, restartsOfToday } from '../core/restart.ts';
 import { isObject, parsedJson } from '../core/shape.ts';
 import type { World } from '../world.ts';
@@ -44,7 +43,6 @@ export function newRestarting(context: () => Context): Restarting {
       }
       restarting.planned = { atMs: nowMs, by, why };
       world.log.warn('monitor', 'restart accepted', { by, reason: why });
-      keep(context(), [...past, restarting.planned]);
       context().wakeup.ring();
       return answer;
     },
@@ -52,13 +50,10 @@ export function newRestarting(context: () => Context): Restarting {
   return restarting;
 }
 
-function keep(context: Context, past: readonly PastRestart[]): void {
-  const { world, tasks } = context;
-  tasks.start(
-    'keep:restarts',
-    () => world.journal.setNote(pastNote, JSON.stringify(restartsOfToday(past, world.clock.nowMs()))),
-    (error) => world.log.warn('monitor', 'a restart could not be counted', { reason: messageOf(error) }),
-  );
+/** Counted, durably. Twice is the same as once. */
+export async function keepRestart({ world }: Pick<Context, 'world'>, restart: PastRestart): Promise<void> {
+  const past = pastRestarts(world).filter(({ atMs }) => atMs !== restart.atMs);
+  await world.journal.setNote(pastNote, JSON.stringify(restartsOfToday([...past, restart], world.clock.nowMs())));
 }
 
 /** Those of the last day that this home's daemon asked for. */

@@ -106,6 +106,51 @@ test('what it left and does not find again: nothing new is taken, a person is to
   assert.equal(hook.bodies.length, 1);
 });
 
+test('[H-02] an exception that nobody caught: the daemon starts anew in place within its limits, beyond them it ends for its watchdog; its agents live on', async (t) => {
+  const home = await testHome(t, { slots: many });
+  const daemon = await home.daemon(misbehaves('throw'));
+  const { number } = await home.add(waits, '--session', 'child');
+  await begun(home, number);
+  daemon.process.kill('SIGUSR2');
+  const second = await home.until('another one answers', async () => {
+    const found = await home.json(['daemon', 'status'], { code: 0 }).catch(() => null);
+    return found?.generation === 2 && found.intake.kind === 'open' && found;
+  });
+  assert.equal(second.pid, daemon.process.pid);
+  assert.match(JSON.parse(healing(home).find(({ what }) => what === 'restart_planned')!.detail).reason, /a planted defect/);
+  daemon.process.kill('SIGUSR2');
+  const { code, stderr } = await daemon.ended;
+  assert.equal(code, 1, 'within the cooldown it does not restart itself');
+  assert.match(stderr, /a planted defect/);
+  assert.equal(home.log('monitor').filter(({ event }) => event === 'restart refused').length, 1);
+  await home.daemon();
+  writeFileSync(join(home.work, 'go'), '');
+  const todo = await home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
+  assert.equal(todo.runs.length, 1);
+});
+
+test('an event loop that stands still: the daemon leaves where it stood and ends itself, its watchdog starts the next, which tells it once', async (t) => {
+  const home = await testHome(t, { monitoring: { blocked_limit: 1 } });
+  const watchdog = home.start(['watchdog', '--check-interval', '300ms', '--steady', '300ms'], { env: misbehaves('spin') });
+  const answers = async () => (await home.todo(['--json', 'daemon', 'status'])).stdout;
+  const first = await home.until('it answers', async () => JSON.parse(await answers()).pid);
+  process.kill(first, 'SIGUSR2');
+  await watchdog.says(/watchdog: restart .*it was ended by SIGABRT/);
+  const second = await home.until('the next one answers', async () => JSON.parse(await answers()).pid);
+  assert.notEqual(second, first);
+  const told = () => home.log('emergency').filter(({ event }) => /event loop stood still/.test(event));
+  await home.until('it is told', () => told().length > 0);
+  assert.match(told()[0].stack[0], /^spinForEver file:.*misbehave\.cjs:\d+/);
+  process.kill(second, 'SIGKILL');
+  await home.until('a third one answers', async () => ![null, second].includes(JSON.parse(await answers()).pid));
+  assert.equal(told().length, 1);
+});
+
+const misbehaves = (how: string) => ({
+  MISBEHAVE: how,
+  NODE_OPTIONS: `--require ${join(import.meta.dirname, '..', 'fixtures', 'misbehave.cjs')}`,
+});
+
 async function begun(home: TestHome, number: number): Promise<void> {
   await home.until(`todo ${number} has begun`, async () => /begun/.test((await home.todo(['logs', String(number)])).stdout));
 }

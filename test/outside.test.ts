@@ -22,6 +22,7 @@ const reachOut: Readonly<Record<string, { readonly breaker: BreakerName } | { re
   'src/platform/run-to-end.ts': { why: 'checks and the like: their exit code is their answer, whatever it is' },
   'src/platform/control-socket.ts': { why: 'the daemon of this very home' },
   'src/platform/http-probe.ts': { why: 'the question of a watchdog whether somebody is there; its limits are its breaker' },
+  'src/platform/http-server.ts': { why: 'it is asked and asks nobody' },
   'src/cli/hooks/one-word-model.ts': { why: 'a person asked for that one look' },
 };
 const outward =

@@ -11,6 +11,8 @@ type Program =
   | 'ssh-keygen'
   | 'sshd'
   | 'chromium'
+  | 'prometheus'
+  | 'promtool'
   | 'git'
   | 'ps'
   | 'dash'

@@ -26,6 +26,8 @@ const programs = [
   { program: 'ssh-keygen', debian: 'openssh-client' },
   { program: 'sshd', debian: 'openssh-server' },
   { program: 'chromium', debian: 'chromium' },
+  { program: 'prometheus', debian: 'prometheus' },
+  { program: 'promtool', debian: 'prometheus' },
   { program: 'git', debian: 'git' },
   { program: 'ps', debian: 'procps' },
   { program: 'dash', debian: 'dash' },

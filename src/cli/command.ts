@@ -198,6 +198,7 @@ export const commands: readonly CommandEntry[] = [
     about: 'what may keep it from working, with evidence and the command that mends it; --fix mends',
     load: () => import('./commands/doctor.ts'),
   },
+  { name: 'metrics', about: 'what the daemon counts and measures, as Prometheus reads it', load: () => import('./commands/metrics.ts') },
   { name: 'monitor', about: 'the complete system check', load: () => import('./commands/monitor.ts') },
   {
     name: 'store',

@@ -58,6 +58,7 @@ export async function statusCommand(call: Call): Promise<number> {
         : 'No daemon runs. Start one with: todo daemon start',
     );
   if (daemon?.intake?.kind === 'held') call.out.line(heldLine(daemon.intake.why));
+  if (daemon?.server) call.out.line(daemon.server.url === null ? `HTTP: ${daemon.server.problem}` : `HTTP: ${daemon.server.url}`);
   if (daemon?.drained) call.out.line('This host is drained: it takes nothing new. See: todo host list');
   return daemon === null ? exit.no : exit.yes;
 }
@@ -145,6 +146,7 @@ function tell(daemon: Hello | null, { out }: Call, { world }: Opened): void {
     drained: daemon?.drained ?? null,
     generation: daemon?.generation ?? null,
     intake: daemon?.intake ?? null,
+    server: daemon?.server ?? null,
     silentPid: daemon === null ? (silentHolder({ world })?.pid ?? null) : null,
   });
 }

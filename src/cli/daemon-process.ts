@@ -14,6 +14,7 @@ import type { Call, Opened } from './command.ts';
 import { version } from './configured-home.ts';
 import { engineFor } from './engine.ts';
 import { exit } from './exit-codes.ts';
+import { type Http, httpOf } from './http/of-daemon.ts';
 import { write } from './out.ts';
 
 /** TERM to what is cut short, then KILL; a drain and this are less than half a minute. */
@@ -59,8 +60,10 @@ async function daemonLife(call: Call, once: boolean): Promise<Lived> {
   releases.defer(onHangup(() => void engine.request({ op: 'reload', by: 'SIGHUP' }, stop.signal), end, log));
   // Who answers is ready: a journal that cannot be opened ends it here, before anybody is told that a daemon runs.
   await told(log, async () => world.journal.getNote('ready'));
-  const server = await serveControl(home.socket, (request, gone) => serve(engine, request, gone, end), onDefect);
+  const http = httpOf(engine, config.server, world, onDefect);
+  const server = await serveControl(home.socket, (request, gone) => serve({ engine, http, end }, request, gone), onDefect);
   releases.defer(() => server.close());
+  if (config.server.port !== null) releases.defer(await http.start(config.server.port));
   const settingsPath = configPath(home.root);
   if (config.monitoring.watcher) {
     const watcher = await watch(
@@ -123,7 +126,10 @@ async function told<T>(log: Opened['world']['log'], work: () => Promise<T>): Pro
   }
 }
 
-async function serve(engine: Engine, request: ControlRequest, gone: AbortSignal, end: (force: boolean) => void): Promise<ControlReply> {
+type Serving = { readonly engine: Engine; readonly http: Http; readonly end: (force: boolean) => void };
+
+async function serve({ engine, http, end }: Serving, request: ControlRequest, gone: AbortSignal): Promise<ControlReply> {
+  if (request.op === 'metrics') return http.metrics(request.format);
   if (request.op !== 'stop') return engine.request(request, gone);
   // Answered before it begins: the asker then watches the process.
   setImmediate(() => end(request.force));

@@ -19,6 +19,8 @@ const legsMax = 60;
 const answersWithinMs = 2000;
 
 type Needs = Pick<Opened, 'config' | 'ask'> & {
+  /** Who knows already that the store is away asks it nothing. */
+  readonly known?: () => OperationalError | null;
   readonly world: Pick<World, 'journal' | 'files' | 'digest' | 'clock' | 'home' | 'host'>;
 };
 type Look = { readonly name: keyof Store; readonly args: readonly unknown[]; readonly call: () => Promise<unknown> };
@@ -85,6 +87,8 @@ export function staleStore(store: Store, needs: Needs): { readonly store: Store;
       if (typeof member !== 'function' || name === 'figures' || name === 'close')
         return typeof member === 'function' ? member.bind(target) : member;
       return async (...args: unknown[]) => {
+        state.lastError ??= needs.known?.() ?? null;
+        if (state.away === null && state.lastError !== null) state.away = awayBy(state.lastError, needs);
         const call = () => (member as (...given: unknown[]) => Promise<unknown>).apply(target, args);
         try {
           const { value, degraded, tried } = await chain.ask({ name, args, call });

@@ -15,6 +15,7 @@ const atStart: readonly RegExp[] = [
   /^store\./,
   /^paths\./,
   /^logging\./,
+  /^server\./,
   /^behavior\.(database|ssh)_timeout$/,
   /^monitoring\.(watcher|blocked_limit)$/,
 ];
@@ -50,6 +51,7 @@ export function withoutRestart(inUse: Config, next: Config): Config {
     paths: inUse.paths,
     logging: inUse.logging,
     store: inUse.store,
+    server: inUse.server,
     monitoring: { ...next.monitoring, watcher: monitoring.watcher, blocked_limit: monitoring.blocked_limit },
   };
 }

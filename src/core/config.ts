@@ -197,6 +197,24 @@ export const configSchema = z.strictObject({
       per_day: z.number().int().min(0).max(10_000).default(12),
     })
     .prefault({}),
+  server: z
+    .strictObject({
+      /** Status, health and metrics over HTTP; null = no server, 0 = any port that is free (http.json of the home names it). */
+      port: z.number().int().min(0).max(65_535).nullable().default(null),
+      /** The address to listen at. Another than loopback needs allow_remote. */
+      host: z
+        .string()
+        .regex(/^[A-Za-z0-9.:-]{1,253}$/)
+        .default('127.0.0.1'),
+      /** Other machines may ask, with the token; without it they learn only whether it lives. */
+      allow_remote: z.boolean().default(false),
+      /** Further names that the server is asked by (a proxy's, this machine's); any other Host header is refused. */
+      names: z
+        .array(z.string().regex(/^[A-Za-z0-9.:[\]-]{1,253}$/))
+        .max(20)
+        .default([]),
+    })
+    .prefault({}),
   policies: z
     .strictObject({
       /** Deliveries: webhooks. */
@@ -288,17 +306,27 @@ function adoptDatabase(cleaned: Record<string, unknown>, warnings: string[]): vo
   cleaned['store'] = store;
 }
 
-function wrongOrders({ behavior }: Config): ConfigProblem[] {
-  if (behavior.completion_timeout <= behavior.emergency_timeout) return [];
-  return [
-    {
+function wrongOrders({ behavior, server }: Config): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (behavior.completion_timeout > behavior.emergency_timeout)
+    problems.push({
       key: 'behavior.completion_timeout',
       got: String(behavior.completion_timeout),
       bound: `at most behavior.emergency_timeout (${behavior.emergency_timeout})`,
       fix: 'lower completion_timeout or raise emergency_timeout',
-    },
-  ];
+    });
+  if (!isLoopback(server.host) && !server.allow_remote)
+    problems.push({
+      key: 'server.host',
+      got: JSON.stringify(server.host),
+      bound: 'an address of this machine alone (127.0.0.1, ::1, localhost)',
+      fix: 'set server.allow_remote to true if other machines shall reach it; they then need the token',
+    });
+  return problems;
 }
+
+/** Nobody but this machine can reach it. */
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
 /** Told beside what is wrong elsewhere: each mistake that is found late costs a start. */
 function wrongMapping(cleaned: unknown): readonly ConfigProblem[] {

@@ -34,6 +34,8 @@ export type ControlRequest =
   /** Healing by hand: of one component, one todo, or (null) of all. */
   | { readonly op: 'heal'; readonly what: string | null; readonly dryRun: boolean }
   | { readonly op: 'status' }
+  /** What it counts and measures, as Prometheus reads it. */
+  | { readonly op: 'metrics'; readonly format: 'text' | 'openmetrics' }
   /** What is in use of the configuration. */
   | { readonly op: 'configuration' }
   /** Look at hooks/config.json now, and take it up. */
@@ -58,6 +60,8 @@ export type ControlReply =
       readonly drained?: boolean;
       readonly generation?: number;
       readonly intake?: ShownIntake;
+      /** Where it serves HTTP; absent or null: nowhere. */
+      readonly server?: ServerStatus | null;
     }
   | { readonly ok: true; readonly kind: 'accepted' }
   /** The daemon of that generation goes; the next one is to be waited for. */
@@ -78,6 +82,7 @@ export type ControlReply =
     }
   | { readonly ok: true; readonly kind: 'healed'; readonly healed: Healed }
   | { readonly ok: true; readonly kind: 'status'; readonly status: DaemonStatus }
+  | { readonly ok: true; readonly kind: 'metrics'; readonly text: string }
   | {
       readonly ok: true;
       readonly kind: 'configuration';
@@ -185,7 +190,12 @@ export type DaemonStatus = {
   readonly draining: boolean;
   readonly intake?: ShownIntake;
   readonly configuration?: ConfigurationStatus;
+  /** Where it serves HTTP; absent or null: it has no server. */
+  readonly server?: ServerStatus | null;
 };
+
+/** `url` is null while it cannot listen, `problem` says why. */
+export type ServerStatus = { readonly url: string | null; readonly problem: string | null; readonly sinceMs: number };
 
 export type StoreTrouble = {
   readonly sinceMs: number;

@@ -23,6 +23,7 @@ export function tellBreaker(context: Context, change: NamedBreakerChange): void 
   const { world } = context;
   const { name, from, to, why, waitMs } = change;
   const event = eventOf[to];
+  context.tally.count('todo_breaker_transitions', { dependency: name, to });
   const fields = { breaker: name, from, why, waitMs: waitMs === null ? null : Math.round(waitMs) };
   if (to === 'open' && name === 'store') world.log.critical('monitor', event, { ...fields, hint: 'todo breaker list' });
   else if (to === 'open' || to === 'isolated') world.log.warn('monitor', event, fields);

@@ -1,6 +1,7 @@
 import type { StepNeeds } from '../completion/needs.ts';
 import type { Adapter } from '../core/agent.ts';
 import type { Config } from '../core/config.ts';
+import type { ServerStatus } from '../core/control.ts';
 import type { Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
 import type { Turns } from '../healing/turns.ts';
@@ -13,6 +14,7 @@ import type { Outside } from './outside.ts';
 import type { Sessions } from './recovery-session.ts';
 import type { Reloading } from './reload.ts';
 import type { Restarting } from './restart.ts';
+import type { DaemonTally } from './tally.ts';
 import type { Tasks } from './tasks.ts';
 import type { createChanges, createWakeup } from './wakeup.ts';
 
@@ -60,6 +62,7 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   readonly sessions: Sessions;
   /** One hand on a todo at a time, of all that heal. */
   readonly turns: Turns;
+  readonly tally: DaemonTally;
   readonly state: {
     draining: boolean;
     /** Requests that may have changed something in the store, counted. */
@@ -83,5 +86,6 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
     pointerDueMs: number;
     /** When the store is asked for the next todo, if nothing asks for it sooner: a run ended, a todo was added. By the monotonic clock. */
     claimDueMs: number;
+    server: ServerStatus | null;
   };
 };

@@ -39,6 +39,7 @@ import { claim, findSession, start } from './starts.ts';
 import { careForStore } from './store-care.ts';
 import { keepLeases, rescueDueMs, rescueExpired, tellEveryMs, tellStore, watchDependents } from './store-chores.ts';
 import { noteStore, pingWhileAway } from './store-link.ts';
+import { newDaemonTally } from './tally.ts';
 import { createTasks } from './tasks.ts';
 import { takeUntold } from './untold.ts';
 import { createChanges, createWakeup } from './wakeup.ts';
@@ -57,7 +58,7 @@ const claimEveryMs = { shared: 2000, own: 10_000 };
 const claimAgainMs = 1000;
 
 /** Requests that change nothing. */
-const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'status', 'configuration', 'verdict']);
+const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'status', 'metrics', 'configuration', 'verdict']);
 
 export type Engine = {
   /** Once, before the first pass: finds again what a dead process left, and goes on from its last fact. */
@@ -227,6 +228,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     deliveries: newDeliveries(),
     sessions: newSessions(),
     turns: createTurns(),
+    tally: newDaemonTally(needs.adapters.keys()),
     state: {
       draining: false,
       asked: 0,
@@ -241,6 +243,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
       pointersSeen: new Set(),
       pointerDueMs: 0,
       claimDueMs: 0,
+      server: null,
     },
   };
   return context;

@@ -49,6 +49,7 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
         drained: context.state.drained,
         generation: context.restarting.generation,
         intake: context.restarting.intake,
+        server: context.state.server,
       };
     case 'wake':
       context.wakeup.ring();
@@ -77,6 +78,7 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
       return restart(context, request);
     case 'resume':
       return resume(context) ? accepted : refusal('REFUSED', 'nothing is held');
+    case 'metrics':
     case 'recover':
     case 'heal':
     case 'stop':
@@ -129,6 +131,7 @@ export function statusOf(context: Context): DaemonStatus {
     draining: context.state.draining,
     intake: context.restarting.intake,
     configuration: configurationStatus(context),
+    server: context.state.server,
   };
 }
 

@@ -12,6 +12,7 @@ import { observe } from '../signals/observe.ts';
 import type { Context } from './context.ts';
 import { alert } from './emergency.ts';
 import { noteFailedStep, noteLostAttempt } from './failed-tries.ts';
+import { tallyEnd, tallyFailedStep } from './tally.ts';
 
 /** A session that will not die is tried this often before its completion goes on with that said in the report. */
 const endTriesMax = 5;
@@ -86,11 +87,13 @@ const heardBy = (context: Context) => ({
   },
   failed(entry: Entry): void {
     noteFailedStep(context, entry);
+    tallyFailedStep(context, entry);
     if (firstRoundFailed(entry, context.config))
       void alert(context, entry, `completion of todo ${entry.todo.number} waits: ${entry.lastError?.message ?? ''}`);
     if (entry.givenUp !== null) void alert(context, entry, `completion of todo ${entry.todo.number} was given up: ${entry.givenUp}`);
   },
   ended(entry: Entry): void {
+    tallyEnd(context, entry);
     if (entry.fact === 'closed' && entry.ending?.outcome === 'lost') noteLostAttempt(context, entry, entry.ending);
     context.state.untold.delete(entry.ref.runId);
     context.state.claimDueMs = 0;

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { inMs } from '../core/config.ts';
-import type { Component, DaemonStatus, Finding, Health } from '../core/control.ts';
+import type { Component, DaemonStatus, Finding, Health, ServerStatus } from '../core/control.ts';
 import { deadlinesOf } from '../core/deadlines.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded } from '../core/entry.ts';
@@ -119,6 +119,7 @@ export async function lookAtAll(
       timersComponent(needs, entries, nowMs),
       component('logs', logs, nowMs, `none over ${config.logging.max_size_mb} MB`),
       configurationComponent(needs.configWarnings ?? [], nowMs),
+      ...serverComponent(daemon === null || 'silent' in daemon ? null : (daemon.server ?? null)),
     ];
     return { seen: together([hanging, orphans, markers, consistency, logs, queue, waiting, dead, disk]).seen, components };
   } finally {
@@ -168,7 +169,13 @@ function daemonComponent(
   const name = 'daemon';
   if (daemon === null) return absentDaemon(world, entries, liveEntries, store, nowMs);
   if ('silent' in daemon) return { name, status: 'unhealthy', reason: daemon.silent, sinceMs: nowMs };
-  const missed = missedBeat(daemon, config, nowMs);
+  return livingDaemon(daemon, config, nowMs);
+}
+
+/** What a daemon says of itself. */
+export function livingDaemon(daemon: DaemonStatus, config: Config, nowMs: number): Component {
+  const name = 'daemon';
+  const missed = missedPass(daemon, config, nowMs) ?? missedSweep(daemon, config, nowMs);
   if (missed !== null) return { name, status: 'unhealthy', ...missed };
   if (daemon.draining)
     return { name, status: 'degraded', reason: 'it drains: it finishes what runs and takes nothing new', sinceMs: daemon.startedAtMs };
@@ -180,23 +187,23 @@ function daemonComponent(
   };
 }
 
+type Missed = { readonly reason: string; readonly sinceMs: number } | null;
+
 /** A heartbeat that proves progress: a whole pass of the loop, a whole sweep. Two missed are red (I-09). */
-function missedBeat(daemon: DaemonStatus, { monitoring, behavior }: Config, nowMs: number): { reason: string; sinceMs: number } | null {
-  const beats = [
-    { what: 'a whole pass', atMs: daemon.lastPassAtMs, everyMs: inMs(monitoring.rescan) + passSlackMs },
-    {
-      what: 'a whole sweep',
-      atMs: daemon.lastSweepAtMs ?? daemon.startedAtMs,
-      everyMs: inMs(behavior.health_check_interval) + passSlackMs,
-    },
-  ];
-  const missed = beats.find(({ atMs, everyMs }) => nowMs - atMs > 2 * everyMs);
-  return missed
-    ? {
-        reason: `pid ${daemon.pid} lives, but its last sign of ${missed.what} was ${ago(missed.atMs, nowMs)}: it is stuck`,
-        sinceMs: missed.atMs,
-      }
-    : null;
+export const missedPass = ({ pid, lastPassAtMs }: DaemonStatus, { monitoring }: Config, nowMs: number): Missed =>
+  missedBeat({ pid, what: 'a whole pass', atMs: lastPassAtMs, everyMs: inMs(monitoring.rescan) + passSlackMs }, nowMs);
+
+const missedSweep = ({ pid, lastSweepAtMs, startedAtMs }: DaemonStatus, { behavior }: Config, nowMs: number): Missed =>
+  missedBeat(
+    { pid, what: 'a whole sweep', atMs: lastSweepAtMs ?? startedAtMs, everyMs: inMs(behavior.health_check_interval) + passSlackMs },
+    nowMs,
+  );
+
+type Beat = { readonly pid: number; readonly what: string; readonly atMs: number; readonly everyMs: number };
+
+function missedBeat({ pid, what, atMs, everyMs }: Beat, nowMs: number): Missed {
+  if (nowMs - atMs <= 2 * everyMs) return null;
+  return { reason: `pid ${pid} lives, but its last sign of ${what} was ${ago(atMs, nowMs)}: it is stuck`, sinceMs: atMs };
 }
 
 /** Without a daemon nothing is wrong as long as nothing waits for one. */
@@ -340,4 +347,11 @@ function configurationComponent(warnings: readonly string[], nowMs: number): Com
     reason: warnings.length === 0 ? 'valid' : `valid; ${warnings.join('; ')}`,
     sinceMs: nowMs,
   };
+}
+
+/** Only where a daemon serves HTTP, or wants to. */
+export function serverComponent(server: ServerStatus | null): Component[] {
+  if (server === null) return [];
+  const { url, problem, sinceMs } = server;
+  return [{ name: 'server', status: problem === null ? 'healthy' : 'degraded', reason: problem ?? `serves HTTP at ${url}`, sinceMs }];
 }

@@ -23,6 +23,7 @@ const shapes = {
   recover: { apply: 'flag' },
   heal: { what: 'text?', dryRun: 'flag' },
   status: {},
+  metrics: { format: ['text', 'openmetrics'] },
   configuration: {},
   reload: { by: ['person', 'SIGHUP'] },
   configure: { key: 'text', value: 'text?' },

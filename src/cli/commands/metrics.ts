@@ -1,0 +1,23 @@
+import { OperationalError } from '../../core/errors.ts';
+import type { CommandModule } from '../command.ts';
+import { exit } from '../exit-codes.ts';
+
+/** A look at the store may hang for five seconds before it is given up. */
+const answersWithinMs = 10_000;
+
+export const command: CommandModule = {
+  declare: (commander) => void commander.option('--openmetrics', 'in the format OpenMetrics 1.0.0 in place of Prometheus text 0.0.4'),
+  async run({ open, options, out, json }) {
+    const format = options['openmetrics'] === true ? 'openmetrics' : 'text';
+    await using opened = await open({ readOnly: true });
+    const reply = await opened.ask({ op: 'metrics', format }, answersWithinMs);
+    if (reply === null)
+      throw new OperationalError('NO_DAEMON', { operation: 'asking for', subject: 'metrics', why: 'no daemon runs in this home' });
+    if (!reply.ok)
+      throw new OperationalError('NO_DAEMON', { operation: 'asking for', subject: 'metrics', why: reply.message, hint: reply.hint });
+    if (reply.kind !== 'metrics') throw new Error(`the daemon answered "${reply.kind}" when asked for metrics`);
+    if (json) out.json('metrics', { format, text: reply.text });
+    else for (const line of reply.text.trimEnd().split('\n')) out.line(line);
+    return exit.yes;
+  },
+};

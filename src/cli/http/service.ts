@@ -1,0 +1,108 @@
+import { dirname, join } from 'node:path';
+import { type Config, isLoopback } from '../../core/config.ts';
+import type { ServerStatus } from '../../core/control.ts';
+import type { Door } from '../../observe/serve.ts';
+import { serve } from '../../observe/serve.ts';
+import type { Shown } from '../../observe/shown.ts';
+import { type HttpServer, listenHttp } from '../../platform/http-server.ts';
+import { holdersOf } from '../../platform/port-holder.ts';
+import type { Home, World } from '../../world.ts';
+
+/** Who has our port may go away. */
+const againMs = 5_000;
+
+type Needs = {
+  readonly world: Pick<World, 'clock' | 'random' | 'digest' | 'files' | 'home' | 'log' | 'processes'>;
+  readonly server: Config['server'];
+  readonly port: number;
+  readonly shown: Shown;
+  readonly served: Door['served'];
+  readonly onDefect: (error: unknown) => void;
+  /** Told when it begins to listen, and when it cannot. */
+  readonly onStatus: (status: ServerStatus) => void;
+};
+
+/** Beside the journal, private as it is. */
+export const httpPaths = ({ database }: Pick<Home, 'database'>) => ({
+  /** Where the server of this home is: `{"v":1,"url":…,"pid":…}`. There only while it listens. */
+  address: join(dirname(database), 'http.json'),
+  /** The secret that `/status` and the todos ask for. */
+  token: join(dirname(database), 'http.token'),
+});
+
+/** Serves until the stop. A port that somebody else has is no reason not to live: it is said who has it, and tried again. */
+export async function keepServing(needs: Needs, stop: AbortSignal): Promise<void> {
+  const { world, onStatus } = needs;
+  const { log, clock, files, home } = world;
+  const tokenSha256 = world.digest.sha256(tokenOf(world));
+  const paths = httpPaths(home);
+  let told: string | null = null;
+  while (!stop.aborted) {
+    const problem = await listening(needs, tokenSha256, async (server, url) => {
+      log.info('monitor', 'serving HTTP', { url });
+      told = null;
+      onStatus({ url, problem: null, sinceMs: clock.nowMs() });
+      const draft = `${paths.address}.${process.pid}`;
+      files.write(draft, `${JSON.stringify({ v: 1, url, pid: process.pid, startedAtMs: clock.nowMs() })}\n`);
+      files.rename(draft, paths.address);
+      await aborted(stop);
+      files.unlink(paths.address);
+      await server.close();
+    });
+    if (problem === null) return;
+    if (problem !== told) {
+      log.warn('monitor', 'HTTP cannot be served yet', { reason: problem, againMs });
+      onStatus({ url: null, problem, sinceMs: clock.nowMs() });
+    }
+    told = problem;
+    await clock.sleep(againMs, stop);
+  }
+}
+
+/** Null once it was served; else why it could not be. */
+async function listening(
+  { server: { host, names, allow_remote }, port, shown, served, onDefect, world }: Needs,
+  tokenSha256: string,
+  use: (server: HttpServer, url: string) => Promise<void>,
+): Promise<string | null> {
+  const hosts = new Set<string>();
+  const handler = serve(shown, { isOpen: allow_remote && !isLoopback(host), hosts, tokenSha256, served, onDefect }, world);
+  let server: HttpServer;
+  try {
+    server = await listenHttp(host, port, handler, onDefect);
+  } catch (error) {
+    return whyNot(error as NodeJS.ErrnoException, host, port);
+  }
+  for (const name of [inUrl(host), '127.0.0.1', 'localhost', '[::1]', ...names]) {
+    hosts.add(`${name.toLowerCase()}:${server.port}`);
+    // Without a port it is that of http, or the name of a proxy.
+    if (server.port === 80 || names.includes(name)) hosts.add(name.toLowerCase());
+  }
+  await use(server, `http://${inUrl(host)}:${server.port}`);
+  return null;
+}
+
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+function whyNot({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+  const at = `${inUrl(host)}:${port}`;
+  if (code !== 'EADDRINUSE') return `cannot listen at ${at}: ${message}`;
+  const [holder] = holdersOf(port);
+  const seen = holder?.process ?? null;
+  const who = seen === null ? 'another process' : `process ${seen.pid} (${seen.commandLine})`;
+  return `port ${port} is taken by ${who}`;
+}
+
+const aborted = (stop: AbortSignal): Promise<void> =>
+  new Promise((resolve) => (stop.aborted ? resolve() : stop.addEventListener('abort', () => resolve(), { once: true })));
+
+/** Made once for a home; whoever may read its files may ask all of it. */
+function tokenOf({ files, home, random }: Needs['world']): string {
+  const { token: path } = httpPaths(home);
+  files.create(path, `${random.token()}\n`);
+  const { stat, bytes } = files.readGuarded(path, 1024) ?? {};
+  const text = new TextDecoder().decode(bytes ?? new Uint8Array()).trim();
+  if (stat === undefined || !/^[\w-]{20,200}$/.test(text) || (stat.mode & 0o077) !== 0 || stat.uid !== process.getuid?.())
+    throw new Error(`${path} is no private file with a token; remove it, and the next start makes another`);
+  return text;
+}

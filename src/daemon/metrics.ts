@@ -1,0 +1,176 @@
+import { facts } from '../core/entry.ts';
+import type { HealthStatus } from '../core/words.ts';
+import { counter, type Family, gauge, type HistogramSeries } from '../observe/metric.ts';
+import type { ShownHealth } from '../observe/shown.ts';
+import { shownBounds } from './bounds.ts';
+import { shownBreakers } from './breaker-events.ts';
+import type { Context } from './context.ts';
+
+/** As P-46 numbers them, worse is more; unknown is apart. */
+const numberOf: Readonly<Record<HealthStatus, number>> = { healthy: 0, degraded: 1, unhealthy: 2, unknown: 3 };
+const checks = [
+  'hanging',
+  'orphaned-session',
+  'stale-marker',
+  'store-consistency',
+  'log-size',
+  'queue',
+  'completion-waiting',
+  'dead-letter',
+  'daemon',
+  'configuration',
+  'disk',
+]; // prettier-ignore
+
+/** What is counted as it happens, and what is so now. Nothing is asked of anybody for it. */
+export function families(context: Context, health: ShownHealth, version: string): readonly Family[] {
+  return [
+    ...context.tally.families(),
+    ...loopFamilies(context),
+    ...healthFamilies(health),
+    ...breakerFamilies(context),
+    ...storeFamilies(context),
+    counter(
+      'todo_metrics_dropped',
+      'Increases of series beyond the most that are kept; anything but 0 is a defect.',
+      context.tally.dropped(),
+    ),
+    {
+      name: 'todo_build_info',
+      help: 'Version of the daemon; the value is always 1.',
+      type: 'gauge',
+      series: [{ labels: { version }, value: 1 }],
+    },
+  ];
+}
+
+function loopFamilies({ state, ledger, startedAtMs, deliveries, world }: Context): Family[] {
+  const live = ledger.all();
+  const waiting = [...deliveries.all.values()];
+  const oldestMs = Math.min(...waiting.filter(({ isDead }) => !isDead).map(({ createdAtMs }) => createdAtMs));
+  return [
+    gauge('todo_daemon_start_time_seconds', 'When the daemon started, in seconds since 1970.', startedAtMs / 1000),
+    gauge(
+      'todo_daemon_last_pass_timestamp_seconds',
+      'When its loop last looked at everything, in seconds since 1970.',
+      state.lastPassAtMs / 1000,
+    ),
+    gauge(
+      'todo_daemon_last_sweep_timestamp_seconds',
+      'When its monitor last ended a whole look, in seconds since 1970.',
+      state.lastSweepAtMs === null ? null : state.lastSweepAtMs / 1000,
+    ),
+    gauge('todo_daemon_draining', '1 while it finishes what runs and takes nothing new.', state.draining ? 1 : 0),
+    gauge('todo_host_drained', '1 while a person keeps this host from taking todos.', state.drained ? 1 : 0),
+    {
+      name: 'todo_live_runs',
+      help: 'Runs of this daemon, by the last thing that is durably true about them.',
+      type: 'gauge',
+      series: facts
+        .filter((fact) => fact !== 'closed')
+        .map((fact) => ({ labels: { fact }, value: live.filter((entry) => entry.fact === fact).length })),
+    },
+    {
+      name: 'todo_deliveries',
+      help: 'Notifications that are kept, by what they wait for.',
+      type: 'gauge',
+      series: [
+        { labels: { state: 'waiting' }, value: waiting.filter(({ isDead }) => !isDead).length },
+        { labels: { state: 'dead' }, value: waiting.filter(({ isDead }) => isDead).length },
+      ],
+    },
+    gauge(
+      'todo_deliveries_oldest_seconds',
+      'Age of the oldest notification that waits.',
+      Number.isFinite(oldestMs) ? Math.max(0, world.clock.nowMs() - oldestMs) / 1000 : 0,
+    ),
+  ];
+}
+
+function healthFamilies({ components, findings, lookedAtMs }: ShownHealth): Family[] {
+  return [
+    {
+      name: 'todo_health_status',
+      help: '0 healthy, 1 degraded, 2 unhealthy, 3 unknown.',
+      type: 'gauge',
+      series: components.map(({ name, status }) => ({ labels: { component: name }, value: numberOf[status] })),
+    },
+    {
+      name: 'todo_findings',
+      help: 'What the last look over everything found, by kind.',
+      type: 'gauge',
+      series: checks.map((check) => ({ labels: { check }, value: findings.filter((it) => it.check === check).length })),
+    },
+    gauge('todo_health_look_timestamp_seconds', 'When everything was last looked at, in seconds since 1970.', lookedAtMs / 1000),
+  ];
+}
+
+const states = ['closed', 'open', 'half-open', 'isolated'] as const;
+
+function breakerFamilies(context: Context): Family[] {
+  const { budgets, bulkheads } = shownBounds(context.bounds);
+  return [
+    {
+      name: 'todo_breaker_state',
+      help: '1 for the state in which a circuit breaker is.',
+      type: 'gauge',
+      series: shownBreakers(context).flatMap(({ name, state }) =>
+        states.map((each) => ({ labels: { dependency: name, state: each }, value: each === state ? 1 : 0 })),
+      ),
+    },
+    {
+      name: 'todo_retry_budget',
+      help: 'Retries that are paid for now.',
+      type: 'gauge',
+      series: budgets.map(({ name, retries }) => ({ labels: { of: name }, value: retries })),
+    },
+    {
+      name: 'todo_bulkhead_queued',
+      help: 'Calls that wait for a place.',
+      type: 'gauge',
+      series: bulkheads.map(({ name, queued }) => ({ labels: { of: name }, value: queued })),
+    },
+  ];
+}
+
+function storeFamilies({ state, world }: Context): Family[] {
+  const { active, idle, limit, waiting = 0, queries } = world.store.figures();
+  const { reachable } = state.store;
+  return [
+    gauge(
+      'todo_store_up',
+      '1 while the store answers, 0 while it does not; absent as long as nobody knows.',
+      reachable === 'unknown' ? null : reachable === 'yes' ? 1 : 0,
+    ),
+    {
+      name: 'todo_store_connections',
+      help: 'Connections to the store.',
+      type: 'gauge',
+      series: [
+        { labels: { state: 'active' }, value: active },
+        { labels: { state: 'idle' }, value: idle },
+        { labels: { state: 'limit' }, value: limit },
+      ],
+    },
+    gauge('todo_store_waiting', 'Operations in line for a connection.', waiting),
+    ...(queries === undefined
+      ? []
+      : [
+          counter('todo_db_slow_queries', 'Operations of the store that took over 100 ms.', queries.slow),
+          counter('todo_db_very_slow_queries', 'Operations of the store that took over a second, or all of their time.', queries.verySlow),
+          {
+            name: 'todo_db_query_duration_seconds',
+            help: 'How long operations of the store took, by kind.',
+            type: 'histogram' as const,
+            series: Object.entries(queries.kinds).map(
+              ([kind, { count, sumMs, buckets }]): HistogramSeries => ({
+                labels: { kind },
+                count,
+                sum: sumMs / 1000,
+                buckets: queries.boundsMs.map((ms, at) => ({ le: ms / 1000, count: buckets[at] ?? 0 })),
+              }),
+            ),
+          },
+        ]),
+  ];
+}

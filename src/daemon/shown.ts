@@ -1,0 +1,100 @@
+import type { ShownIntake } from '../core/control.ts';
+import { missedPass } from '../healing/health.ts';
+import type { Family } from '../observe/metric.ts';
+import type { Reason, Shown, ShownHealth } from '../observe/shown.ts';
+import { shownBounds } from './bounds.ts';
+import { shownBreakers } from './breaker-events.ts';
+import type { Context } from './context.ts';
+import type { HealthWatch } from './health-watch.ts';
+import { families } from './metrics.ts';
+import { statusOf } from './requests.ts';
+
+/** What a daemon shows of itself. Todos and what the process uses are seen by who stands outside it. */
+export function shownBy(
+  context: Context,
+  health: HealthWatch,
+  more: { readonly todos: Shown['todos']; readonly families: () => readonly Family[] },
+): Shown {
+  const { owner, version, world, config } = context;
+  return {
+    version,
+    pid: owner.pid,
+    stuck: () => missedPass(statusOf(context), config, world.clock.nowMs())?.reason ?? null,
+    starting: () => starting(context),
+    notReady: () => notReady(context, health.now()),
+    health: () => withAdvice(health.now()),
+    status: () => ({
+      daemon: statusOf(context),
+      breakers: shownBreakers(context),
+      bounds: shownBounds(context.bounds),
+      health: withAdvice(health.now()),
+    }),
+    todos: more.todos,
+    families: () => [...families(context, health.now(), version), ...more.families()],
+    async changed(stop) {
+      await world.clock.sleep(gatherMs, stop);
+      await context.changes.until(once(), world.clock.nowMs() + quietMs, stop);
+    },
+  };
+}
+
+/** Changes come in flocks. */
+const gatherMs = 250;
+/** A stream says at least so often that it is there. */
+const quietMs = 15_000;
+
+/** The first question is asked before anything happened. */
+function once(): () => boolean {
+  let asked = 0;
+  return () => asked++ > 0;
+}
+
+const starting = ({ state, startedAtMs }: Context): string | null =>
+  state.lastPassAtMs > startedAtMs ? null : 'it takes up what an earlier daemon left';
+
+function notReady(context: Context, { components }: ShownHealth): Reason[] {
+  const { state, startedAtMs, restarting } = context;
+  const { intake } = restarting;
+  const start = starting(context);
+  const away: Reason = { dependency: 'store', reason: state.store.error ?? 'the store does not answer', sinceMs: state.store.sinceMs };
+  const runners = shownBreakers(context).filter(({ name, state: of }) => name === 'runner' && of !== 'closed');
+  return [
+    ...(start === null ? [] : [{ dependency: 'daemon', reason: start, sinceMs: startedAtMs }]),
+    ...(intake.kind === 'open' ? [] : [intakeReason(intake)]),
+    ...(state.draining ? [{ dependency: 'daemon', reason: 'it drains: it finishes what runs and takes nothing new', sinceMs: null }] : []),
+    ...(state.drained ? [{ dependency: 'host', reason: 'a person keeps this host from taking todos', sinceMs: null }] : []),
+    ...(state.store.reachable === 'no' ? [away] : []),
+    ...(state.store.reachable === 'unknown' ? [{ ...away, reason: 'the store was not asked yet' }] : []),
+    ...runners.map(({ state: of, why, sinceMs }) => ({ dependency: 'runner', reason: `its breaker is ${of}: ${why}`, sinceMs })),
+    ...components
+      .filter(({ name, status }) => status === 'unhealthy' && name !== 'store')
+      .map(({ name, reason, sinceMs }) => ({ dependency: name, reason, sinceMs })),
+  ];
+}
+
+const intakeReason = (intake: ShownIntake): Reason =>
+  intake.kind === 'held'
+    ? { dependency: 'daemon', reason: `it takes nothing new: ${intake.why}`, sinceMs: intake.sinceMs }
+    : { dependency: 'daemon', reason: 'it looks whether all is there after a restart', sinceMs: null };
+
+const advice: Readonly<Record<string, string>> = {
+  daemon: 'todo daemon status',
+  store: 'todo store check',
+  journal: 'todo doctor',
+  disk: 'free some disk space; what waits goes on by itself',
+  spool: 'todo recover',
+  queue: 'todo list --status open',
+  runs: 'todo recover',
+  timers: 'todo daemon status',
+  logs: 'todo recover',
+  configuration: 'todo config show',
+  server: 'end who has the port, or set server.port to another one and restart',
+};
+
+const withAdvice = (health: ShownHealth): ShownHealth => ({
+  ...health,
+  components: health.components.map((it) => ({
+    ...it,
+    whatToDo: it.status === 'healthy' ? null : (it.whatToDo ?? advice[it.name] ?? null),
+  })),
+});

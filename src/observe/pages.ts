@@ -1,0 +1,78 @@
+import type { HttpRequest, HttpResponse } from '../core/http.ts';
+import { todoStatuses } from '../core/words.ts';
+import { events } from './events.ts';
+import { contentTypes, exposition, formatFor } from './exposition.ts';
+import { healthDocument } from './health-document.ts';
+import { json, type Problem, respond } from './respond.ts';
+import type { Shown } from './shown.ts';
+
+/**
+ * nobody: anyone may ask. local: whoever is on this machine; from elsewhere with the token only. token: only with it, because names and words
+ * of todos are in the answer.
+ */
+export type Access = 'nobody' | 'local' | 'token';
+export type Page = {
+  readonly paths: readonly string[];
+  readonly needs: Access;
+  readonly answer: (shown: Shown, request: HttpRequest, gone: AbortSignal) => HttpResponse | Problem | Promise<HttpResponse | Problem>;
+};
+
+/** The first path is the name of the page in its own metrics. */
+export const pages: readonly Page[] = [
+  { paths: ['/livez'], needs: 'nobody', answer: (shown) => probe(shown.stuck(), 'live') },
+  { paths: ['/startupz'], needs: 'local', answer: (shown) => probe(shown.starting(), 'started') },
+  { paths: ['/readyz'], needs: 'local', answer: ready },
+  { paths: ['/health', '/api/health'], needs: 'local', answer: health },
+  { paths: ['/metrics', '/api/metrics'], needs: 'local', answer: metrics },
+  {
+    paths: ['/status', '/api/status'],
+    needs: 'token',
+    answer: (shown) => json(200, { schemaVersion: 1, kind: 'status', ...shown.status() }),
+  },
+  { paths: ['/api/todos'], needs: 'token', answer: todos },
+  { paths: ['/events', '/api/events'], needs: 'token', answer: (shown, _, gone) => events(shown, gone) },
+];
+
+const healthType = 'application/health+json; charset=utf-8';
+
+const probe = (why: string | null, word: string): HttpResponse =>
+  respond(
+    why === null ? 200 : 503,
+    healthType,
+    `${JSON.stringify(why === null ? { status: 'pass', output: word } : { status: 'fail', output: why })}\n`,
+  );
+
+/** With a dependency away it may still be restarted for nothing: who restarts asks /livez, who sends work asks here. */
+function ready(shown: Shown): HttpResponse {
+  const reasons = shown.notReady();
+  const body = { ready: reasons.length === 0, reasons: reasons.map(({ sinceMs, ...it }) => ({ ...it, since: isoOf(sinceMs) })) };
+  return json(reasons.length === 0 ? 200 : 503, body);
+}
+
+function health(shown: Shown): HttpResponse {
+  const document = healthDocument(shown.health(), shown);
+  // Watchdogs restart on `fail`; to be degraded is no reason for that.
+  return respond(document.status === 'fail' ? 503 : 200, healthType, `${JSON.stringify(document)}\n`);
+}
+
+function metrics(shown: Shown, request: HttpRequest): HttpResponse {
+  const format = formatFor(request.headers['accept']);
+  return respond(200, contentTypes[format], exposition(shown.families(), format));
+}
+
+const limits = { usual: 100, most: 1000 };
+
+async function todos(shown: Shown, { query }: HttpRequest): Promise<HttpResponse | Problem> {
+  const limit = Number(query.get('limit') ?? limits.usual);
+  if (!Number.isInteger(limit) || limit < 1 || limit > limits.most)
+    return { status: 400, code: 'BAD_DATA', message: `limit must be a whole number from 1 to ${limits.most}, got ${query.get('limit')}` };
+  const statuses = query.getAll('status').flatMap((it) => it.split(','));
+  const unknown = statuses.filter((it) => !(todoStatuses as readonly string[]).includes(it));
+  if (unknown.length > 0)
+    return { status: 400, code: 'BAD_DATA', message: `no status ${unknown.join(', ')}; known: ${todoStatuses.join(', ')}` };
+  const { stale, ...found } = await shown.todos({ limit, statuses: statuses.length === 0 ? null : statuses });
+  const asOf = stale === null ? {} : { stale: true, asOf: isoOf(stale.asOfMs), storeError: stale.why };
+  return json(200, { schemaVersion: 1, kind: 'todos', ...found, ...asOf }, { 'x-cache': stale === null ? 'miss' : 'stale' });
+}
+
+const isoOf = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());

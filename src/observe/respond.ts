@@ -1,0 +1,50 @@
+import type { HttpRequest, HttpResponse } from '../core/http.ts';
+
+/** Of every answer. Nothing here is a page for a browser yet, so a browser may do nothing with it. */
+const always: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+export const respond = (status: number, type: string, body: HttpResponse['body'], headers: HttpResponse['headers'] = {}): HttpResponse => ({
+  status,
+  headers: { ...always, 'content-type': type, ...headers },
+  body,
+});
+
+export const json = (status: number, value: unknown, headers: HttpResponse['headers'] = {}): HttpResponse =>
+  respond(status, 'application/json; charset=utf-8', `${JSON.stringify(value)}\n`, headers);
+
+export type Problem = {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly headers?: HttpResponse['headers'];
+};
+
+/** One shape for whatever is refused or goes wrong. */
+export const problem = (
+  { status, code, message, headers = {} }: Problem,
+  about: { readonly request: HttpRequest; readonly requestId: string; readonly nowMs: number },
+): HttpResponse =>
+  json(
+    status,
+    {
+      success: false,
+      error: {
+        code,
+        message,
+        statusCode: status,
+        details: null,
+        timestamp: new Date(about.nowMs).toISOString(),
+        path: about.request.path,
+        requestId: about.requestId,
+      },
+    },
+    headers,
+  );

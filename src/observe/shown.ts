@@ -1,0 +1,41 @@
+import type { Component, Health } from '../core/control.ts';
+import type { Family } from './metric.ts';
+
+/**
+ * What the pages are made of. All but `todos` is at hand at once: whoever asks waits for no store, no disk and no other process, so a page
+ * answers in milliseconds whatever hangs.
+ */
+export type Shown = {
+  readonly version: string;
+  readonly pid: number;
+  /** Whether the work itself goes on, not only the process: null = it does, else why not. Asks nothing of anybody. */
+  stuck(): string | null;
+  /** Null = it has started, else what it still does. */
+  starting(): string | null;
+  /** Why no work may be given to it now; empty = it is ready. */
+  notReady(): readonly Reason[];
+  health(): ShownHealth;
+  /** All that is known, for who has the token. */
+  status(): Readonly<Record<string, unknown>>;
+  todos(asked: TodosAsked): Promise<ShownTodos>;
+  families(): readonly Family[];
+  /** Resolves after the next change of anything that is shown, or when it is aborted. */
+  changed(stop: AbortSignal): Promise<void>;
+};
+
+export type Reason = { readonly dependency: string; readonly reason: string; readonly sinceMs: number | null };
+
+export type ShownHealth = Omit<Health, 'components'> & {
+  readonly components: readonly ShownComponent[];
+  /** When the look was made that all but the immediate parts come from. */
+  readonly lookedAtMs: number;
+};
+export type ShownComponent = Component & { readonly whatToDo?: string | null };
+
+export type TodosAsked = { readonly limit: number; readonly statuses: readonly string[] | null };
+export type ShownTodos = {
+  readonly todos: readonly unknown[];
+  readonly truncated: boolean;
+  /** The store is away: this is what was last seen of it. */
+  readonly stale: { readonly asOfMs: number; readonly why: string } | null;
+};

@@ -1,0 +1,174 @@
+// The server as a function: who is let in, and what each page says, without a socket.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HttpRequest } from '../../src/core/http.ts';
+import { pages } from '../../src/observe/pages.ts';
+import { type Door, serve } from '../../src/observe/serve.ts';
+import type { Shown, ShownHealth } from '../../src/observe/shown.ts';
+import { digest } from '../../src/platform/digest.ts';
+import { random } from '../../src/platform/random.ts';
+import { FakeClock } from '../resilience/fake-clock.ts';
+
+const token = 'a'.repeat(43);
+const me = '127.0.0.1:8420';
+
+test('who is asked under another name, by a page of another site, or in another way, refuses: on every page alike', async () => {
+  for (const { paths } of pages)
+    for (const path of paths) {
+      assert.equal((await ask(path, { host: 'evil.example:8420', authorization: `Bearer ${token}` })).status, 421, path);
+      assert.equal((await ask(path, { 'sec-fetch-site': 'cross-site', authorization: `Bearer ${token}` })).status, 403, path);
+      assert.equal((await ask(path, { authorization: `Bearer ${token}` }, { method: 'POST' })).status, 405, path);
+    }
+  const { status, error } = await ask('/etc/passwd');
+  assert.equal(status, 404);
+  assert.deepEqual(Object.keys(error), ['code', 'message', 'statusCode', 'details', 'timestamp', 'path', 'requestId']);
+});
+
+test('every page asks for the token that its row says, from this machine and from others', async () => {
+  const rows: [path: string, here: number, elsewhere: number][] = [
+    ['/livez', 200, 200],
+    ['/startupz', 200, 401],
+    ['/readyz', 200, 401],
+    ['/health', 200, 401],
+    ['/api/health', 200, 401],
+    ['/metrics', 200, 401],
+    ['/api/metrics', 200, 401],
+    ['/status', 401, 401],
+    ['/api/status', 401, 401],
+    ['/api/todos', 401, 401],
+    ['/events', 401, 401],
+    ['/api/events', 401, 401],
+  ];
+  assert.deepEqual(rows.map(([path]) => path).toSorted(), pages.flatMap(({ paths }) => paths).toSorted(), 'a row for every page');
+  for (const [path, here, elsewhere] of rows) {
+    assert.equal((await ask(path)).status, here, path);
+    assert.equal((await ask(path, {}, { isOpen: true })).status, elsewhere, `${path} from elsewhere`);
+    assert.equal(
+      (await ask(path, { authorization: `Bearer ${'b'.repeat(43)}` }, { isOpen: true })).status,
+      elsewhere,
+      `${path} with a wrong token`,
+    );
+    assert.equal((await ask(path, { authorization: `Bearer ${token}` }, { isOpen: true })).status, 200, `${path} with the token`);
+  }
+});
+
+test('health in the words of the standard: degraded and unknown are no reason to restart, unhealthy is', async () => {
+  const said = async (status: ShownHealth['status']) => {
+    const answer = await ask('/health', {}, {}, { health: () => healthOf(status) });
+    const body = JSON.parse(answer.text);
+    return [answer.status, body.status, body.health, body.checks.store[0].status, body.checks.store[0].whatToDo];
+  };
+  assert.deepEqual(await said('healthy'), [200, 'pass', 'healthy', 'pass', 'todo store check']);
+  assert.deepEqual(await said('degraded'), [200, 'warn', 'degraded', 'warn', 'todo store check']);
+  assert.deepEqual(await said('unknown'), [200, 'warn', 'unknown', 'warn', 'todo store check']);
+  assert.deepEqual(await said('unhealthy'), [503, 'fail', 'unhealthy', 'fail', 'todo store check']);
+});
+
+test('live, started and ready are three questions', async () => {
+  const away = [{ dependency: 'store', reason: 'connect ECONNREFUSED', sinceMs: 0 }];
+  const shown = { notReady: () => away };
+  assert.equal((await ask('/livez', {}, {}, shown)).status, 200, 'a store that is away is no reason to restart');
+  const ready = await ask('/readyz', {}, {}, shown);
+  assert.equal(ready.status, 503);
+  assert.deepEqual(JSON.parse(ready.text).reasons, [
+    { dependency: 'store', reason: 'connect ECONNREFUSED', since: '1970-01-01T00:00:00.000Z' },
+  ]);
+  assert.equal((await ask('/startupz', {}, {}, { starting: () => 'it takes up what an earlier daemon left' })).status, 503);
+  const stuck = await ask('/livez', {}, {}, { stuck: () => 'its last pass was 5 min ago' });
+  assert.deepEqual([stuck.status, JSON.parse(stuck.text)], [503, { status: 'fail', output: 'its last pass was 5 min ago' }]);
+});
+
+test('todos: bounds are told, and an answer from the snapshot says so', async () => {
+  const authorized = { authorization: `Bearer ${token}` };
+  assert.equal((await ask('/api/todos?limit=0', authorized)).status, 400);
+  assert.match((await ask('/api/todos?status=opne', authorized)).error.message, /no status opne; known: open, /);
+  const asked: unknown[] = [];
+  const stale = { asOfMs: 0, why: 'the store is away' };
+  const answer = await ask(
+    '/api/todos?limit=7&status=open,parked',
+    authorized,
+    {},
+    {
+      async todos(what) {
+        asked.push(what);
+        return { todos: [], truncated: false, stale };
+      },
+    },
+  ); // prettier-ignore
+  assert.deepEqual(asked, [{ limit: 7, statuses: ['open', 'parked'] }]);
+  assert.equal(answer.headers['x-cache'], 'stale');
+  assert.equal(JSON.parse(answer.text).storeError, 'the store is away');
+});
+
+test('a defect behind a page is told to the log and not to the asker, and each answer is counted by its page', async () => {
+  const defects: unknown[] = [];
+  const counted: [string, number][] = [];
+  const door = {
+    onDefect: (error: unknown) => defects.push(error),
+    served: (page: string, status: number) => counted.push([page, status]),
+  };
+  const broken = new Error('secret inside');
+  const answer = await ask('/health', {}, door, {
+    health() {
+      throw broken;
+    },
+  });
+  assert.equal(answer.status, 500);
+  assert.doesNotMatch(answer.text, /secret/);
+  assert.deepEqual(defects, [broken]);
+  await ask('/nothing/there?at=all', {}, door);
+  assert.deepEqual(counted, [
+    ['/health', 500],
+    ['other', 404],
+  ]);
+});
+
+test('no answer may be kept, framed, sniffed or read across sites', async () => {
+  const { headers } = await ask('/health');
+  assert.equal(headers['cache-control'], 'no-store');
+  assert.equal(headers['x-content-type-options'], 'nosniff');
+  assert.match(headers['content-security-policy'] ?? '', /default-src 'none'.*frame-ancestors 'none'/);
+  assert.equal(
+    Object.keys(headers).some((name) => name.startsWith('access-control-')),
+    false,
+  );
+});
+
+async function ask(
+  target: string,
+  headers: HttpRequest['headers'] = {},
+  { method = 'GET', ...door }: Partial<Door> & { readonly method?: string } = {},
+  shown: Partial<Shown> = {},
+) {
+  const handler = serve(
+    { ...usual, ...shown },
+    { isOpen: false, hosts: new Set([me]), tokenSha256: digest.sha256(token), served() {}, onDefect() {}, ...door },
+    { clock: new FakeClock(), random, digest },
+  );
+  const { pathname: path, searchParams: query } = new URL(target, `http://${me}`);
+  const gone = new AbortController();
+  gone.abort();
+  const response = await handler({ method, path, query, headers: { host: me, ...headers } }, gone.signal);
+  const text = typeof response.body === 'string' ? response.body : (await Array.fromAsync(response.body)).join('');
+  return { ...response, text, error: response.status >= 400 && text.startsWith('{"success"') ? JSON.parse(text).error : null };
+}
+
+const healthOf = (status: ShownHealth['status']): ShownHealth => ({
+  status,
+  components: [{ name: 'store', status, reason: 'as it is', sinceMs: 0, whatToDo: 'todo store check' }],
+  findings: [],
+  lookedAtMs: 0,
+});
+
+const usual: Shown = {
+  version: '1',
+  pid: 1,
+  stuck: () => null,
+  starting: () => null,
+  notReady: () => [],
+  health: () => healthOf('healthy'),
+  status: () => ({}),
+  todos: async () => ({ todos: [], truncated: false, stale: null }),
+  families: () => [],
+  changed: async () => {},
+};

@@ -6,6 +6,7 @@ import type { SystemState } from './core/evidence.ts';
 import type { FailedTry } from './core/failed-try.ts';
 import type { HealingEvent } from './core/healing-event.ts';
 import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
+import type { MachineFigures, PoolFigures, SelfFigures, TreeFigures } from './core/resources.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
 import type { Answer, HealthStatus, TodoStatus } from './core/words.ts';
 
@@ -21,6 +22,7 @@ export type World = {
   readonly files: Files;
   readonly processes: Processes;
   readonly terminals: Terminals;
+  readonly resources: Resources;
   readonly journal: Journal;
   readonly store: Store;
   readonly network: Network;
@@ -150,7 +152,29 @@ export type Processes = {
    * True when none is left.
    */
   endTagged(name: string, value: string, graceMs: number, whom?: 'all' | 'tagged'): Promise<boolean>;
+  /** The path of that program, as a start with that PATH would find it; null: there is none. */
+  program(name: string, path: string | null): string | null;
   system(diskPath: string, tag?: { readonly name: string; readonly value: string }): SystemState;
+};
+
+/** What this process and its machine use, and what can be done about it here. A look costs a few milliseconds. */
+export type Resources = {
+  /** What counts "since the last look" begins with the first one. */
+  self(): SelfFigures;
+  machine(diskPath: string): MachineFigures;
+  /** By value of the tag: all processes of that run, found by tag, session, group and parent. Null: they could not be seen. */
+  trees(
+    runs: readonly { readonly name: string; readonly value: string; readonly session: ProcessId | null }[],
+  ): ReadonlyMap<string, TreeFigures> | null;
+  /** Whether a thread for file work comes free. */
+  pool(path: string, withinMs: number): Promise<PoolFigures>;
+  /** Bytes of the heap that are in use after it. */
+  collectGarbage(): Promise<number>;
+  dropCaches(): void;
+  /** Writes a CPU profile (`.cpuprofile`) of so long. */
+  profile(path: string, ms: number, stop?: AbortSignal): Promise<void>;
+  /** Lowers the priority of a run's processes, for good; how many it was new to. */
+  giveWay(name: string, value: string, session: ProcessId | null): number;
 };
 
 /** tmux, on a server of our own. TMUX_UNAVAILABLE when it cannot be used. */
@@ -465,6 +489,8 @@ export type MappingReport = {
 export type Network = {
   /** One POST of JSON; NETWORK_FAILED on anything but 2xx, with `retryAfterMs` where the answer asked for a wait. */
   post(url: string, body: unknown, timeoutMs: number): Promise<void>;
+  /** Whether somebody takes a connection there. Says nothing to him; NETWORK_FAILED. */
+  reaches(url: string, timeoutMs: number): Promise<void>;
 };
 
 export type LogFields = Readonly<Record<string, unknown>>;

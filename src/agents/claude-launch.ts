@@ -1,5 +1,8 @@
 import type { Launch, LaunchContext } from '../core/agent.ts';
 
+/** As it is found on PATH. */
+export const claudeProgram = 'claude';
+
 const settingsFile = 'claude-settings.json';
 const promptFile = 'prompt.txt';
 /** Linux takes 128 KiB as one argument; a longer prompt is read from its file. */
@@ -16,7 +19,7 @@ const stopBlocksMax = 1_000;
 export function launchClaude(context: LaunchContext): Launch {
   const { session, settings, runFolder, conversationId, round } = context;
   const prompt = promptOf(context);
-  const command = settings.command ?? 'claude';
+  const command = settings.command ?? claudeProgram;
   const own = [
     ...permissionMode(settings.args),
     round === 1 ? '--session-id' : '--resume',

@@ -2,7 +2,7 @@ import type { Adapter, HookVerdict } from '../core/agent.ts';
 import { isObject } from '../core/shape.ts';
 import type { Says } from '../core/words.ts';
 import { type ClaudeEvent, eventsIn, type Result, secondsAsMs } from './claude-events.ts';
-import { launchClaude } from './claude-launch.ts';
+import { claudeProgram, launchClaude } from './claude-launch.ts';
 import { readableClaude } from './claude-readable.ts';
 import { readClaude } from './claude-structured.ts';
 
@@ -10,6 +10,7 @@ import { readClaude } from './claude-structured.ts';
 export const claude: Adapter = {
   name: 'claude',
   defaultSession: 'child',
+  program: claudeProgram,
   reportsTurns: true,
   conversational: true,
   launch: launchClaude,

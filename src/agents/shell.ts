@@ -9,11 +9,12 @@ const promptFile = 'command.sh';
 export const shell: Adapter = {
   name: 'shell',
   defaultSession: 'child',
+  program: '/bin/sh',
   reportsTurns: false,
   conversational: false,
   // A file, because one argument ends at 128 KiB and is shown to every user of the machine.
   launch: ({ todo, settings, runFolder }) => ({
-    argv: [settings.command ?? '/bin/sh', ...settings.args, `${runFolder}/${promptFile}`],
+    argv: [settings.command ?? shell.program, ...settings.args, `${runFolder}/${promptFile}`],
     env: settings.env,
     files: [{ name: promptFile, content: `${todo.prompt}\n` }],
     stdin: null,

@@ -12,6 +12,7 @@ import { openJournal } from '../platform/journal.ts';
 import { network } from '../platform/network.ts';
 import { createProcesses } from '../platform/processes.ts';
 import { random } from '../platform/random.ts';
+import { createResources } from '../platform/resources.ts';
 import { type Committer, createCommitter, type Database, openDatabase } from '../platform/sqlite.ts';
 import { createTerminals } from '../platform/terminals.ts';
 import type { Home, Log, ProcessEnd, Settings, Store, World } from '../world.ts';
@@ -67,6 +68,7 @@ export async function openWorld(
     files,
     processes,
     terminals,
+    resources: createResources(),
     journal,
     store,
     network,

@@ -10,6 +10,8 @@ export type Adapter = {
   readonly name: string;
   /** Where its runs live unless the todo or the config says otherwise. */
   readonly defaultSession: 'child' | 'tmux';
+  /** What is started where `agents.<name>.command` names nothing else. */
+  readonly program: string;
   /** Its hooks report the end of the main turn. Else quiet means: the session ended, or 10 s passed after the word. */
   readonly reportsTurns: boolean;
   /** It has a conversation to which a failed check can be sent back (same run, fence and token, round + 1). */

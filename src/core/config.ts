@@ -7,6 +7,7 @@ import { storeMapSchema } from './store-map-schema.ts';
 /** Seconds, as the keys of the earlier system are. Fractions are allowed so that tests need not wait. */
 const seconds = (max: number) => z.number().min(0.01).max(max);
 const day = 86_400;
+const percent = z.number().min(0.1).max(1000);
 
 /** One policy's numbers; absent ones are those of its row (`resilience/policy.ts`). */
 const policySettings = z
@@ -215,6 +216,42 @@ export const configSchema = z.strictObject({
         .default([]),
     })
     .prefault({}),
+  resource: z
+    .strictObject({
+      /** Between two looks at memory, CPU, disk, event loop, open files and the agents' processes. */
+      interval: seconds(day).default(60),
+      /** Between two looks at what the daemon needs: store, tmux, webhook, agents' programs. */
+      probe_interval: seconds(day).default(30),
+      /** Percent of what the daemon may have. */
+      memory_warning: percent.default(80),
+      memory_critical: percent.default(90),
+      /** What the daemon may have at most; null = what its container or the machine has. */
+      max_memory_mb: z.number().min(1).max(10_000_000).nullable().default(null),
+      /** Percent of a core, for longer than … seconds. */
+      cpu_warning: percent.default(80),
+      cpu_warning_after: seconds(day).default(300),
+      cpu_critical: percent.default(95),
+      cpu_critical_after: seconds(day).default(120),
+      /** Percent of what the machine has. */
+      machine_cpu_warning: percent.default(90),
+      machine_memory_warning: percent.default(85),
+      machine_disk_warning: percent.default(90),
+      /** Percent of the open files that the daemon may have. */
+      files_warning: percent.default(80),
+      /** The event loop stood still for so long. */
+      loop_warning: seconds(3600).default(1),
+      /** A thread of the pool must come free within this. */
+      pool_within: seconds(600).default(1),
+      /** The shortest time over which growing memory is called a leak. */
+      leak_window: seconds(30 * day).default(1800),
+      /** false: it tells and acts on nothing. */
+      actions: z.boolean().default(true),
+      /** Between two steps against the same trouble. */
+      cooldown: seconds(day).default(300),
+      /** How long a CPU profile is taken. */
+      profile_time: seconds(600).default(10),
+    })
+    .prefault({}),
   policies: z
     .strictObject({
       /** Deliveries: webhooks. */
@@ -306,15 +343,20 @@ function adoptDatabase(cleaned: Record<string, unknown>, warnings: string[]): vo
   cleaned['store'] = store;
 }
 
-function wrongOrders({ behavior, server }: Config): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
-  if (behavior.completion_timeout > behavior.emergency_timeout)
-    problems.push({
-      key: 'behavior.completion_timeout',
-      got: String(behavior.completion_timeout),
-      bound: `at most behavior.emergency_timeout (${behavior.emergency_timeout})`,
-      fix: 'lower completion_timeout or raise emergency_timeout',
-    });
+function wrongOrders({ behavior, resource, server }: Config): ConfigProblem[] {
+  const pairs = [
+    ['behavior.completion_timeout', behavior.completion_timeout, 'behavior.emergency_timeout', behavior.emergency_timeout],
+    ['resource.memory_warning', resource.memory_warning, 'resource.memory_critical', resource.memory_critical],
+    ['resource.cpu_warning', resource.cpu_warning, 'resource.cpu_critical', resource.cpu_critical],
+  ] as const;
+  const problems: ConfigProblem[] = pairs
+    .filter(([, low, , high]) => low > high)
+    .map(([key, low, bound, high]) => ({
+      key,
+      got: String(low),
+      bound: `at most ${bound} (${high})`,
+      fix: `lower ${key.split('.')[1]} or raise ${bound.split('.')[1]}`,
+    }));
   if (!isLoopback(server.host) && !server.allow_remote)
     problems.push({
       key: 'server.host',

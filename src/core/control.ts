@@ -192,6 +192,17 @@ export type DaemonStatus = {
   readonly configuration?: ConfigurationStatus;
   /** Where it serves HTTP; absent or null: it has no server. */
   readonly server?: ServerStatus | null;
+  /** What the daemon measures of itself, its machine and what it needs; null before its first look. */
+  readonly watched?: Watched | null;
+};
+
+export type Watched = {
+  readonly atMs: number;
+  /** A look that is much older than this is no look. */
+  readonly everyMs: number;
+  readonly components: readonly Component[];
+  /** All components of the last look over everything: their status, and since when it is so. */
+  readonly since: Readonly<Record<string, { readonly status: HealthStatus; readonly sinceMs: number }>>;
 };
 
 /** `url` is null while it cannot listen, `problem` says why. */
@@ -225,7 +236,17 @@ export type Finding = {
   readonly sinceMs: number;
 };
 
-export type Component = { readonly name: string; readonly status: HealthStatus; readonly reason: string; readonly sinceMs: number };
+export type Component = {
+  readonly name: string;
+  readonly status: HealthStatus;
+  readonly reason: string;
+  /** As far as it is known: since when it has this status. */
+  readonly sinceMs: number;
+  /** What was measured or counted. */
+  readonly evidence?: Readonly<Record<string, string | number | null>>;
+  /** For a person; null where nothing needs to be done. */
+  readonly whatToDo?: string | null;
+};
 export type Health = { readonly status: HealthStatus; readonly components: readonly Component[]; readonly findings: readonly Finding[] };
 
 /** A suspicion turned into a plan: shown before it is done. */

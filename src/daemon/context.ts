@@ -13,10 +13,12 @@ import type { Notebook } from './notebook.ts';
 import type { Outside } from './outside.ts';
 import type { Sessions } from './recovery-session.ts';
 import type { Reloading } from './reload.ts';
+import type { Watch } from './resources.ts';
 import type { Restarting } from './restart.ts';
 import type { DaemonTally } from './tally.ts';
 import type { Tasks } from './tasks.ts';
 import type { createChanges, createWakeup } from './wakeup.ts';
+import type { HealthMemory } from './watched.ts';
 
 /**
  * daemon: everything of this home, claims by itself. run: one todo only, like another host: a worker that claims by lease,
@@ -63,6 +65,8 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   /** One hand on a todo at a time, of all that heal. */
   readonly turns: Turns;
   readonly tally: DaemonTally;
+  readonly watch: Watch;
+  readonly health: HealthMemory;
   readonly state: {
     draining: boolean;
     /** Requests that may have changed something in the store, counted. */

@@ -22,6 +22,8 @@ import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
 import { actOnDeadlines } from './emergency.ts';
 import { announceRestart, arrive, handOver, restartAfter } from './handover.ts';
 import { healNow } from './heal.ts';
+import { healthDueMs, watchHealth } from './health.ts';
+import { keepHistory } from './health-history.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
@@ -30,6 +32,7 @@ import { heals, recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { newSessions, readSessions, watchSessions } from './recovery-session.ts';
 import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
 import { answer, statusOf } from './requests.ts';
+import { newWatch, resourcesDueMs, watchResources } from './resources.ts';
 import { newRestarting } from './restart.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
 import { bringToEnd, dueInLineAtMs } from './settle.ts';
@@ -41,8 +44,10 @@ import { keepLeases, rescueDueMs, rescueExpired, tellEveryMs, tellStore, watchDe
 import { noteStore, pingWhileAway } from './store-link.ts';
 import { newDaemonTally } from './tally.ts';
 import { createTasks } from './tasks.ts';
+import { keepTemporarySwept } from './temporary.ts';
 import { takeUntold } from './untold.ts';
 import { createChanges, createWakeup } from './wakeup.ts';
+import { newHealthMemory } from './watched.ts';
 import { awake, hear, hearExit, say, standingOf } from './words.ts';
 
 /** Completions under way at once; they share commits in waves of about this size. */
@@ -229,6 +234,8 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     sessions: newSessions(),
     turns: createTurns(),
     tally: newDaemonTally(needs.adapters.keys()),
+    watch: newWatch(),
+    health: newHealthMemory(),
     state: {
       draining: false,
       asked: 0,
@@ -540,17 +547,22 @@ function chores(context: Context): void {
   watchDependents(context);
   keepSnapshot(context);
   watchSessions(context);
+  watchResources(context);
+  watchHealth(context);
+  keepHistory(context);
+  keepTemporarySwept(context);
 }
 
 function wantsMore(context: Context, claimedOnce: boolean): boolean {
   return mayClaim(context, claimedOnce) && context.world.clock.monotonicMs() >= context.state.claimDueMs;
 }
 
-function mayClaim({ state, restarting, tasks, config, scope, ledger }: Context, claimedOnce: boolean): boolean {
+function mayClaim({ state, watch, restarting, tasks, config, scope, ledger }: Context, claimedOnce: boolean): boolean {
   // A todo whose end was lost in a failover looks like one that waits: receipts come first.
   if (
     state.draining ||
     restarting.intake.kind !== 'open' ||
+    watch.acting.paused.size > 0 ||
     state.store.reachable === 'no' ||
     tasks.busy('claim') ||
     tasks.busy('store:receipts')
@@ -614,6 +626,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   if (context.scope.kind === 'daemon' && context.state.store.reachable !== 'no' && !context.tasks.busy('store:rescue'))
     next = Math.min(next, nowMs + leftUntil(rescueDueMs(context)));
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
+  if (context.scope.kind === 'daemon') next = Math.min(next, nowMs + leftUntil(Math.min(resourcesDueMs(context), healthDueMs(context))));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   if (context.notebook.rows.length > 0) next = Math.min(next, nowMs + tellRowsEveryMs);
   next = Math.min(next, nowMs + leftUntil(configDueMs(context)));

@@ -45,7 +45,7 @@ export function noteLater(context: Context, row: NotebookRow): void {
   );
 }
 
-type Event = Pick<NotebookRow, 'kind' | 'what' | 'detail'> & Partial<Pick<NotebookRow, 'todoId' | 'runId' | 'atMs'>>;
+type Event = Pick<NotebookRow, 'kind' | 'what' | 'detail'> & Partial<Pick<NotebookRow, 'id' | 'todoId' | 'runId' | 'atMs'>>;
 
 /** The same for what happens once, now unless it says when; of no todo unless it names one. */
 export function noteEvent(context: Context, event: Event): void {

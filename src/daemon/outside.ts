@@ -84,7 +84,7 @@ export function behindBreakers(world: World, config: Config, { restores }: Needs
           },
         ),
       ),
-      network: { post: (url, body, timeoutMs) => guarded('webhook', () => world.network.post(url, body, timeoutMs)) },
+      network: { ...world.network, post: (url, body, timeoutMs) => guarded('webhook', () => world.network.post(url, body, timeoutMs)) },
       processes: { ...world.processes, start: (plan) => started('runner', () => world.processes.start(plan)) },
       terminals: { ...world.terminals, start: (plan) => started('runner.tmux', () => world.terminals.start(plan)) },
     },

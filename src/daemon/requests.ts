@@ -18,6 +18,7 @@ import { resume } from './handover.ts';
 import { configurationInUse, configurationStatus, configure, reloadNow } from './reload.ts';
 import { claim } from './starts.ts';
 import { troubleOf } from './store-care.ts';
+import { watchedOf } from './watched.ts';
 import { say } from './words.ts';
 
 /** Verbs and emergencies wait this long for the end that they asked for; the work goes on if it takes longer. */
@@ -132,6 +133,7 @@ export function statusOf(context: Context): DaemonStatus {
     intake: context.restarting.intake,
     configuration: configurationStatus(context),
     server: context.state.server,
+    watched: watchedOf(context),
   };
 }
 

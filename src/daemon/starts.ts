@@ -14,6 +14,7 @@ import { Refused } from '../resilience/errors.ts';
 import type { ClaimResult } from '../world.ts';
 import type { Context } from './context.ts';
 import { externalLeaseMs } from './emergency.ts';
+import { slotsNow } from './ladder.ts';
 import { say } from './words.ts';
 
 const startRetryMs = 2000;
@@ -45,7 +46,7 @@ export async function claim(context: Context, how: Claiming): Promise<Claimed> {
     kind: how.kind,
     leaseMs: inMs(config.behavior.lease),
     todoId: how.todoId,
-    slots: how.slots ? config.slots : null,
+    slots: how.slots ? slotsNow(context) : null,
     agents: how.todoId === null ? startable(context) : null,
     externalLeaseMs: how.kind === 'external' ? externalLeaseMs(context) : null,
   });

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { inMs } from '../core/config.ts';
-import type { Component, DaemonStatus, Finding, Health, ServerStatus } from '../core/control.ts';
+import type { Component, DaemonStatus, Finding, Health, ServerStatus, Watched } from '../core/control.ts';
 import { deadlinesOf } from '../core/deadlines.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded } from '../core/entry.ts';
@@ -108,7 +108,8 @@ export async function lookAtAll(
     ]);
     // Without a daemon nothing is meant to move; its own component says so.
     const queue = daemon === null ? { ...stuck, seen: [] } : stuck;
-    const components: Component[] = [
+    const watched = daemon !== null && !('silent' in daemon) ? (daemon.watched ?? null) : null;
+    const components: readonly Component[] = [
       daemonComponent({ ...needs, daemon }, entries, store, nowMs),
       storeComponent(world, daemon, store, 'unknown' in held ? [] : held.value, nowMs),
       journalComponent(blind, entries, nowMs),
@@ -120,12 +121,49 @@ export async function lookAtAll(
       component('logs', logs, nowMs, `none over ${config.logging.max_size_mb} MB`),
       configurationComponent(needs.configWarnings ?? [], nowMs),
       ...serverComponent(daemon === null || 'silent' in daemon ? null : (daemon.server ?? null)),
-    ];
+      ...watchedComponents(watched, nowMs),
+    ].map((it) => withAdvice(sinceAsKnown(it, watched)));
     return { seen: together([hanging, orphans, markers, consistency, logs, queue, waiting, dead, disk]).seen, components };
   } finally {
     stop.abort();
   }
 }
+
+/** Looks that a daemon misses until what it measured says nothing any more. */
+const staleLooks = 3;
+
+/** What only the daemon can see of itself, as it last did. */
+function watchedComponents(watched: Watched | null, nowMs: number): readonly Component[] {
+  if (watched === null) return [];
+  if (nowMs - watched.atMs <= watched.everyMs * staleLooks + passSlackMs) return watched.components;
+  const reason = `not looked at since ${ago(watched.atMs, nowMs)}`;
+  return watched.components.map((it) => ({ ...it, status: 'unknown', reason, sinceMs: watched.atMs }));
+}
+
+/** A look knows how things are; who looked before knows since when. */
+function sinceAsKnown(it: Component, watched: Watched | null): Component {
+  const known = watched?.since[it.name];
+  return known?.status === it.status ? { ...it, sinceMs: Math.min(it.sinceMs, known.sinceMs) } : it;
+}
+
+/** What a person can do about each that is not well, unless it says more itself. */
+const advice: Readonly<Record<string, string>> = {
+  daemon: 'See: todo daemon status, logs/monitor.log; start or restart it: todo daemon start, todo daemon restart',
+  store: 'See: todo store check. Completions wait in the journal and go on by themselves',
+  journal: 'Check rights and free space of todo.db, then: todo daemon restart',
+  disk: 'Free some disk space; it goes on by itself',
+  spool: 'See what waits: todo recover',
+  queue: 'See: todo list, todo host list, and whether agents can be started: todo test',
+  runs: 'See what could be mended: todo recover; one of them: todo why ID',
+  timers: 'A daemon acts on them: todo daemon start',
+  logs: 'The next sweep rotates them; at once: todo recover --apply',
+};
+
+const withAdvice = (it: Component): Component => ({
+  ...it,
+  evidence: it.evidence ?? {},
+  whatToDo: it.status === 'healthy' ? null : (it.whatToDo ?? advice[it.name] ?? null),
+});
 
 type StoreSeen = Awaited<ReturnType<typeof lookAtStore>>;
 type Answer<T> = { readonly value: T } | { readonly unknown: string; readonly code: ErrorCode | null };

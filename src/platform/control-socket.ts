@@ -104,7 +104,12 @@ function converse(socket: Socket, handler: ControlHandler, onDefect: (error: unk
   });
   // The asker went away in the middle: 'close' follows.
   socket.on('error', () => {});
-  const answer = (reply: ControlReply): void => void socket.end(`${JSON.stringify(reply)}\n`);
+  const answer = (reply: ControlReply): void => {
+    socket.end(`${JSON.stringify(reply)}\n`);
+    // Whoever has his answer and does not go holds a descriptor of ours.
+    const late = setTimeout(() => socket.destroy(), requestPatienceMs);
+    socket.on('close', () => clearTimeout(late));
+  };
   readLine(socket, requestBytesMax, (line) => {
     clearTimeout(patience);
     if (line === null) return answer(refusal('BAD_DATA', `a request has at most ${requestBytesMax} bytes`));

@@ -67,7 +67,7 @@ function taggedAlone({ name, value }: Tag): ProcessStat[] {
 }
 
 /** The tagged, whoever is in a session or group that one of them leads or that we made, and all their children. Never us nor those we come from. */
-function belonging({ name, value }: Tag, sessions: readonly ProcessId[]): ProcessStat[] {
+export function belonging({ name, value }: Tag, sessions: readonly ProcessId[]): ProcessStat[] {
   const tagged = withEnvironment(name, value);
   if (tagged.length === 0 && sessions.length === 0) return [];
   const spared = new Set([1, process.pid, ...ancestorsOf(process.pid)]);

@@ -29,6 +29,24 @@ export const network: Network = {
       throw refuse(deadline.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error), error);
     }
   },
+
+  async reaches(url, timeoutMs) {
+    const { hostname, port, protocol } = new URL(url);
+    const { connect } = process.getBuiltinModule('node:net');
+    const refuse = (why: string, cause?: unknown): OperationalError =>
+      new OperationalError('NETWORK_FAILED', { operation: 'connecting to', subject: addressOf(url), why, cause });
+    await new Promise<void>((resolve, reject) => {
+      const host = hostname.replace(/^\[|\]$/g, '');
+      const socket = connect({ host, port: Number(port || (protocol === 'https:' ? 443 : 80)), timeout: timeoutMs });
+      const end = (then: () => void): void => {
+        socket.destroy();
+        then();
+      };
+      socket.once('connect', () => end(resolve));
+      socket.once('timeout', () => end(() => reject(refuse(`no answer within ${timeoutMs} ms`))));
+      socket.once('error', (error) => end(() => reject(refuse(reasonOf(error), error))));
+    });
+  },
 };
 
 async function readBounded(answer: Response): Promise<void> {

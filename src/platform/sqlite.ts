@@ -96,7 +96,15 @@ function looking(path: string): Database {
   };
 }
 
+const openOnes = new Set<DatabaseSync>();
+
+/** Pages that SQLite keeps to be quick are given back; it reads them again when it needs them. */
+export function shrinkDatabases(): void {
+  for (const connection of openOnes) if (connection.isOpen) connection.exec('PRAGMA shrink_memory');
+}
+
 function wrap(connection: DatabaseSync, path: string): Database {
+  openOnes.add(connection);
   const statements = new Map<string, StatementSync>();
   const db: Database = {
     path,
@@ -115,6 +123,7 @@ function wrap(connection: DatabaseSync, path: string): Database {
     },
     close() {
       statements.clear();
+      openOnes.delete(connection);
       if (connection.isOpen) connection.close();
     },
   };

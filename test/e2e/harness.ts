@@ -66,7 +66,9 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
   };
   for (const path of [join(folder, 'hooks'), work, join(base, 'legacy'), join(base, 'user')]) mkdirSync(path, { recursive: true });
   const paths = { task_completed: legacy.marker, current_todo: legacy.pointer, session_prefix: legacy.sessionPrefix, ...config.paths };
-  writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify({ ...config, paths }, null, 2));
+  // How busy or full the machine is that runs the tests is not what they are about.
+  const resource = { machine_cpu_warning: 1000, machine_memory_warning: 1000, machine_disk_warning: 1000, ...config.resource };
+  writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify({ ...config, paths, resource }, null, 2));
 
   const started: Started[] = [];
   const start = (args: readonly string[], options: CallOptions = {}): Started => {

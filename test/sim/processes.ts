@@ -189,6 +189,7 @@ export function processesOf(machine: Machine, self: ProcessId, schedule: (ms: nu
         };
         schedule(machine.dice.int(1, 50), look);
       }),
+    program: (name) => `/usr/bin/${name}`,
     system: () => ({
       atMs: machine.wallMs(),
       load: [0.1, 0.1, 0.1],

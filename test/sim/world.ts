@@ -7,6 +7,7 @@ import type { Machine } from './machine.ts';
 import { uuidFrom } from './machine.ts';
 import { processesOf, terminalsOf } from './processes.ts';
 import type { Dice } from './random.ts';
+import { resourcesOf } from './resources.ts';
 
 /** Thrown out of the call in which a process dies, and out of every later one: nothing that it still does can have an effect. */
 export class Crashed extends Error {
@@ -155,6 +156,7 @@ export class ProcessWorld {
       files: this.#files(),
       processes: this.#processes(),
       terminals: this.#terminals(),
+      resources: this.#resources(),
       journal: this.#journal(),
       store: this.#store(store),
       network: this.#network(),
@@ -260,7 +262,22 @@ export class ProcessWorld {
       tagged: (name, value) => this.#sync('processes.tagged', false, () => port.tagged(name, value)),
       cpuMs: (name, value) => this.#sync('processes.cpuMs', false, () => port.cpuMs(name, value)),
       endTagged: (name, value, graceMs) => this.#async('processes.endTagged', true, () => port.endTagged(name, value, graceMs)),
+      program: (name, path) => this.#sync('processes.program', false, () => port.program(name, path)),
       system: (path, tag) => this.#sync('processes.system', false, () => port.system(path, tag)),
+    };
+  }
+
+  #resources(): World['resources'] {
+    const port = resourcesOf(this.#machine, this.schedule);
+    return {
+      self: () => this.#sync('resources.self', false, () => port.self()),
+      machine: (path) => this.#sync('resources.machine', false, () => port.machine(path)),
+      trees: (runs) => this.#sync('resources.trees', false, () => port.trees(runs)),
+      pool: (path, withinMs) => this.#async('resources.pool', false, () => port.pool(path, withinMs)),
+      collectGarbage: () => this.#async('resources.collectGarbage', false, () => port.collectGarbage()),
+      dropCaches: () => this.#sync('resources.dropCaches', false, () => port.dropCaches()),
+      profile: (path, ms, stop) => this.#async('resources.profile', true, () => port.profile(path, ms, stop)),
+      giveWay: (name, value, session) => this.#sync('resources.giveWay', true, () => port.giveWay(name, value, session)),
     };
   }
 
@@ -372,6 +389,12 @@ export class ProcessWorld {
           if (machine.faults.networkFails())
             throw new OperationalError('NETWORK_FAILED', { operation: 'posting to', subject: url, why: '503' });
           machine.history.note(machine.name, 'posted', `${url} ${JSON.stringify(body).length}`);
+        }),
+      reaches: (url) =>
+        this.#async('network.reaches', false, async () => {
+          await machine.timeline.sleep(1);
+          if (machine.faults.networkFails())
+            throw new OperationalError('NETWORK_FAILED', { operation: 'connecting to', subject: url, why: 'refused' });
         }),
     };
   }

@@ -1,0 +1,220 @@
+import { readdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { availableParallelism, setPriority, totalmem } from 'node:os';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import type { MachineFigures, SelfFigures, TreeFigures } from '../core/resources.ts';
+import type { Resources } from '../world.ts';
+import { cgroupMemory } from './cgroup.ts';
+import { belonging } from './end-processes.ts';
+import { forgetLook } from './proc.ts';
+import { shrinkDatabases } from './sqlite.ts';
+
+/** The event loop is asked so often whether it still turns; a standstill is known to within this. */
+const loopLookMs = 200;
+/** A program of somebody else's does its work, and we do ours before it. */
+const givenWay = 10;
+
+/** What this process and its machine use, by /proc and Node. Nothing runs before the first look. */
+export function createResources(): Resources {
+  let loop: ReturnType<typeof monitorEventLoopDelay> | null = null;
+  let busy = performance.eventLoopUtilization();
+  return {
+    self() {
+      const first = loop === null;
+      if (loop === null) {
+        loop = monitorEventLoopDelay({ resolution: loopLookMs });
+        loop.enable();
+      }
+      const now = performance.eventLoopUtilization();
+      const loopBusy = first ? null : performance.eventLoopUtilization(now, busy).utilization;
+      const loopDelayMs = first || loop.count === 0 ? null : Math.max(0, loop.max / 1e6 - loopLookMs);
+      busy = now;
+      loop.reset();
+      return { ...processFigures(), loopDelayMs, loopBusy };
+    },
+    machine: machineFigures,
+    trees(runs) {
+      try {
+        return new Map(runs.map(({ name, value, session }) => [value, treeOf({ name, value }, session)]));
+      } catch {
+        // What /proc does not show is not known; it is not nothing.
+        return null;
+      }
+    },
+    pool: (path, withinMs) => poolAnswers(path, withinMs),
+    collectGarbage: async () => {
+      await (await garbageCollector())();
+      return process.memoryUsage().heapUsed;
+    },
+    dropCaches() {
+      forgetLook();
+      shrinkDatabases();
+    },
+    profile: takeProfile,
+    giveWay: (name, value, session) => lowered(belonging({ name, value }, session === null ? [] : [session])),
+  };
+}
+
+function processFigures(): Omit<SelfFigures, 'loopDelayMs' | 'loopBusy'> {
+  const { user, system } = process.cpuUsage();
+  const { rss, heapUsed } = process.memoryUsage();
+  const v8 = process.getBuiltinModule('node:v8');
+  return {
+    cpuMs: (user + system) / 1000,
+    rssBytes: rss,
+    heapUsedBytes: heapUsed,
+    heapLimitBytes: v8.getHeapStatistics().heap_size_limit,
+    openFiles: counted('/proc/self/fd', 1),
+    openFilesMax: openFilesMax(),
+    children: childrenOfUs(),
+    threads: counted('/proc/self/task', 0),
+  };
+}
+
+/** `own`: the descriptor that the counting itself has open. */
+function counted(folder: string, own: number): number | null {
+  try {
+    return readdirSync(folder).length - own;
+  } catch {
+    return null;
+  }
+}
+
+let knownFilesMax: number | null = null;
+function openFilesMax(): number | null {
+  knownFilesMax ??= Number(/^Max open files\s+(\d+)/m.exec(tryRead('/proc/self/limits') ?? '')?.[1] ?? Number.NaN);
+  return Number.isNaN(knownFilesMax) ? null : knownFilesMax;
+}
+
+function childrenOfUs(): number | null {
+  const text = tryRead(`/proc/self/task/${process.pid}/children`);
+  return text === null ? null : text.split(' ').filter(Boolean).length;
+}
+
+function machineFigures(diskPath: string): MachineFigures {
+  const available = Number(/^MemAvailable:\s+(\d+) kB/m.exec(tryRead('/proc/meminfo') ?? '')?.[1] ?? Number.NaN) * 1024;
+  const machine = { limitBytes: totalmem(), usedBytes: Number.isNaN(available) ? 0 : totalmem() - available };
+  const container = cgroupMemory(tryRead('/proc/self/cgroup') ?? '', tryRead);
+  const bound = container !== null && container.limitBytes < machine.limitBytes ? container : machine;
+  return {
+    cores: availableParallelism(),
+    cpu: cpuOfAll(),
+    memoryTotalBytes: bound.limitBytes,
+    memoryUsedBytes: bound.usedBytes,
+    memoryLimitedBy: bound === container ? 'cgroup' : 'machine',
+    disk: diskOf(diskPath),
+  };
+}
+
+function diskOf(path: string): MachineFigures['disk'] {
+  try {
+    const { blocks, bfree, bavail, bsize } = statfsSync(path);
+    // As df counts: what is kept for root is neither used nor free.
+    return { totalBytes: (blocks - bfree + bavail) * bsize, freeBytes: bavail * bsize };
+  } catch {
+    return null;
+  }
+}
+
+/** Ticks of user, nice, system, idle, iowait, irq, softirq, steal: a hundredth of a second each. */
+function cpuOfAll(): MachineFigures['cpu'] {
+  const ticks = /^cpu +(.*)$/m
+    .exec(tryRead('/proc/stat') ?? '')?.[1]
+    ?.split(' ')
+    .slice(0, 8)
+    .map(Number);
+  if (ticks === undefined) return null;
+  const all = ticks.reduce((sum, each) => sum + each, 0);
+  return { busyMs: (all - (ticks[3] ?? 0) - (ticks[4] ?? 0)) * 10, allMs: all * 10 };
+}
+
+function treeOf(
+  tag: { readonly name: string; readonly value: string },
+  session: Parameters<typeof belonging>[1][number] | null,
+): TreeFigures {
+  const processes = belonging(tag, session === null ? [] : [session]);
+  return {
+    cpuMs: processes.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    rssBytes: processes.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
+    processes: processes.length,
+  };
+}
+
+/** Work with files is done by a few threads; where all of them hang, nothing of that kind goes on. */
+async function poolAnswers(path: string, withinMs: number): Promise<{ waitMs: number | null; withinMs: number }> {
+  const fromMs = performance.now();
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), withinMs);
+  // Whatever it finds: an answer is all that is asked for.
+  const answered = stat(path).then(
+    () => performance.now() - fromMs,
+    () => performance.now() - fromMs,
+  );
+  const waitMs = await Promise.race([answered, late.promise]);
+  clearTimeout(timer);
+  return { waitMs, withinMs };
+}
+
+type Collector = () => Promise<unknown>;
+let collector: Collector | null = null;
+
+/** V8 shows it only to contexts that are made after the flag is set. */
+async function garbageCollector(): Promise<Collector> {
+  if (collector === null) {
+    const v8 = process.getBuiltinModule('node:v8');
+    const vm = process.getBuiltinModule('node:vm');
+    v8.setFlagsFromString('--expose-gc');
+    const gc = vm.runInNewContext('gc') as (options: object) => Promise<unknown>;
+    collector = () => gc({ type: 'major', execution: 'async' });
+  }
+  return collector;
+}
+
+/** Once in 5 ms: what takes the time of minutes is seen, and the profile stays small. */
+const profileEveryUs = 5000;
+
+/** Where the CPU time of this process goes, as Chromium's tools and VS Code read it. */
+async function takeProfile(path: string, ms: number, stop?: AbortSignal): Promise<void> {
+  const { Session } = await import('node:inspector/promises');
+  const session = new Session();
+  session.connect();
+  try {
+    await session.post('Profiler.enable');
+    await session.post('Profiler.setSamplingInterval', { interval: profileEveryUs });
+    await session.post('Profiler.start');
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      stop?.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    const { profile } = await session.post('Profiler.stop');
+    writeFileSync(path, JSON.stringify(profile), { mode: 0o600 });
+  } finally {
+    session.disconnect();
+  }
+}
+
+/** How many give way now that did not before. Only root can take it back, so it is never taken back. */
+function lowered(processes: readonly { readonly pid: number }[]): number {
+  const { getPriority } = process.getBuiltinModule('node:os');
+  return processes.filter(({ pid }) => {
+    try {
+      if (getPriority(pid) >= givenWay) return false;
+      setPriority(pid, givenWay);
+      return true;
+    } catch {
+      // It has ended, or is another user's.
+      return false;
+    }
+  }).length;
+}
+
+function tryRead(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}

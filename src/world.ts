@@ -152,7 +152,7 @@ export type Processes = {
    * True when none is left.
    */
   endTagged(name: string, value: string, graceMs: number, whom?: 'all' | 'tagged'): Promise<boolean>;
-  /** The path of that program, as a start with that PATH would find it; null: there is none. */
+  /** The path of that program, as a start with that PATH would find it (null: with ours); null: there is none. */
   program(name: string, path: string | null): string | null;
   system(diskPath: string, tag?: { readonly name: string; readonly value: string }): SystemState;
 };

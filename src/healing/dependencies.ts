@@ -5,7 +5,7 @@ import { messageOf } from '../core/errors.ts';
 import type { World } from '../world.ts';
 
 export type DependencyNeeds = {
-  readonly world: Pick<World, 'terminals' | 'processes' | 'network' | 'clock' | 'host'>;
+  readonly world: Pick<World, 'terminals' | 'processes' | 'network' | 'clock'>;
   readonly config: Config;
   readonly adapters: ReadonlyMap<string, { readonly program: string; readonly defaultSession: 'child' | 'tmux' }>;
   /** Agents of todos that run or wait here; what nobody asks for may be missing. */
@@ -42,7 +42,7 @@ function programs({ world, config, adapters, inUse }: DependencyNeeds): Componen
   const looked = [...adapters].map(([agent, { program }]) => {
     const { command, env } = settingsOf(config, agent);
     const wanted = command ?? program;
-    const path = world.processes.program(wanted, env['PATH'] ?? world.host.env['PATH'] ?? null);
+    const path = world.processes.program(wanted, env['PATH'] ?? null);
     return { agent, wanted, path, isUsed: inUse.has(agent) || agent in config.agents };
   });
   const missing = looked.filter(({ path, isUsed }) => path === null && isUsed);

@@ -9,7 +9,8 @@ import { childEnvironment } from './child-environment.ts';
 import { endTagged, type Tag } from './end-processes.ts';
 import { forgetLook, hasEnded, type ProcessStat, processStat, withEnvironment } from './proc.ts';
 import { runToEnd } from './run-to-end.ts';
-import { findProgram, whyNotStarted } from './why-not-started.ts';
+import { searchPath, whereIs } from './search-path.ts';
+import { whyNotStarted } from './why-not-started.ts';
 
 /**
  * Processes by /proc and Node's spawn. A process is known by pid, start time and boot, so a number that is used again is nobody's.
@@ -38,7 +39,7 @@ export function createProcesses({ onExit }: { readonly onExit: (end: ProcessEnd)
       }
     },
     endTagged: (name, value, graceMs, whom) => endTagged({ name, value }, graceMs, [], whom),
-    program: (name, path) => findProgram(name, path ?? process.env['PATH'] ?? ''),
+    program: (name, path) => whereIs(name, path ?? searchPath(process.env))[0] ?? null,
     system: (diskPath, tag) => systemState(diskPath, tag ? taggedOthers(tag) : []),
   };
 }

@@ -39,7 +39,7 @@ export const collect: Step = async (entry, needs, stop) => {
   problems.push(...disappointments(sources));
   world.files.write(`${at.final}/output.txt`, output);
   for (const file of session?.files ?? []) world.files.write(`${at.final}/${file.name}`, redact(file.text));
-  if (wantsChecks(entry)) flushOutputs(entry, world);
+  if (wantsChecks(entry)) await flushOutputs(at.final, ['output.txt', ...(session?.files ?? []).map(({ name }) => name)], needs);
   return {
     kind: 'done',
     fact: 'collected',
@@ -59,12 +59,15 @@ export const collect: Step = async (entry, needs, stop) => {
   };
 };
 
-/** Contents, and the names of those that were not made with the folder. */
-export function flushOutputs(entry: Pick<Entry, 'ref'>, { files, home }: Pick<World, 'files' | 'home'>): void {
-  const { final } = runFiles(home.runs, entry.ref.runId);
-  const names = files.list(final).filter(isOutput);
-  for (const name of names) files.sync(`${final}/${name}`);
-  if (names.some((name) => name !== 'output.txt')) files.syncFolder(final);
+/** Contents, with those of `others`, and the names of those that were not made with the folder. */
+export async function flushOutputs(
+  final: string,
+  names: readonly string[],
+  { world, flush }: Pick<StepNeeds, 'world' | 'flush'>,
+  others: readonly string[] = [],
+): Promise<void> {
+  await flush([...names, ...others].map((name) => `${final}/${name}`));
+  if (names.some((name) => name !== 'output.txt')) world.files.syncFolder(final);
 }
 
 /** What collect left there, and not the report. */

@@ -16,6 +16,8 @@ export type StepNeeds = {
   readonly emulate: ScreenEmulator;
   /** Bounds the retries of all completions together against a store in trouble. */
   readonly storeRetries: RetryBudget;
+  /** Flushes the contents of these files; completions of one wave do it together, after all have written theirs. */
+  readonly flush: (paths: readonly string[]) => Promise<void>;
   /** Flushes the archive's names; completions of one wave share the call. */
   readonly syncArchive: () => Promise<void>;
   /** Names in spool/cur by run, looked at after this call; completions of one wave share the look. */

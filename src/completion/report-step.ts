@@ -47,8 +47,6 @@ export const report: Step = async (entry, needs) => {
     sha256Base64: digest.sha256Base64,
     breathe: () => world.clock.sleep(0),
   });
-  // Where checks ran it is flushed already.
-  if (!wantsChecks(entry)) flushOutputs(entry, world);
   const content: Record<string, string> = {
     [fileOf.reportHtml]: html,
     'summary.txt': `${summary}\n`,
@@ -58,12 +56,12 @@ export const report: Step = async (entry, needs) => {
   for (const [name, text] of Object.entries(content)) {
     const bytes = new TextEncoder().encode(text);
     files.write(`${at.final}/${name}`, bytes);
-    files.sync(`${at.final}/${name}`);
     listed.push({ name, sha256: digest.sha256(bytes), sizeBytes: bytes.length });
   }
   const manifest = manifestText(listed, { todo: entry.todo.id, run: entry.ref.runId, summary });
   files.write(`${at.final}/${manifestName}`, manifest);
-  files.sync(`${at.final}/${manifestName}`);
+  // Where checks ran the outputs are flushed already.
+  await flushOutputs(at.final, wantsChecks(entry) ? [] : outputs.map(({ name }) => name), needs, [...Object.keys(content), manifestName]);
   const reported = { folder: folderOf(entry), summary, manifestSha256: digest.sha256(manifest), recordDigest: '' };
   const long = (field: LongField): Measured => {
     const { sizeBytes, sha256 } = field === 'output' ? collected : listed.find(({ name }) => name === fileOf[field])!;

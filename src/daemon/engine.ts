@@ -24,6 +24,7 @@ import { announceRestart, arrive, handOver, restartAfter } from './handover.ts';
 import { healNow } from './heal.ts';
 import { healthDueMs, watchHealth } from './health.ts';
 import { keepHistory } from './health-history.ts';
+import { flushedInTurn, sharedInTurn } from './in-turn.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
@@ -198,6 +199,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     },
     emulate: behindBulkhead(needs.emulate, bounds, world),
     storeRetries: bounds.budgets.store,
+    flush: flushedInTurn(world),
     syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
     claimedMarkers: sharedInTurn(world, () => Map.groupBy(world.files.list(world.home.spool.cur), runOfMarker)),
     adapterOf(agent) {
@@ -258,18 +260,6 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
 
 /** A claimed marker's name is `<run>.<uuid>`. */
 const runOfMarker = (name: string): string => name.slice(0, Math.max(0, name.indexOf('.')));
-
-/** Completions of one turn that need the same look or flush share it: it happens after the last of them has asked. */
-function sharedInTurn<T>({ clock }: Pick<EngineNeeds['world'], 'clock'>, work: () => T): () => Promise<T> {
-  let shared: Promise<T> | null = null;
-  return () => {
-    shared ??= clock.sleep(0).then(() => {
-      shared = null;
-      return work();
-    });
-    return shared;
-  };
-}
 
 async function recover(context: Context): Promise<void> {
   const { world } = context;
@@ -386,10 +376,13 @@ async function look(context: Context): Promise<number> {
   return lookAgainAtMs;
 }
 
-/** Before `collected`, while timers and quiet are still counted from these dates; later ones are only told. */
-async function redate({ ledger, world }: Context): Promise<void> {
+/**
+ * Before `collected`, while timers and quiet are still counted from these dates; later ones are only told. A completion under way has perhaps put them
+ * into a report that is no fact yet, and what it records must be what it has reported.
+ */
+async function redate({ ledger, tasks, world }: Context): Promise<void> {
   for (const { ref, fact } of ledger.all()) {
-    if (fact !== 'claimed' && fact !== 'running' && fact !== 'signalled') continue;
+    if ((fact !== 'claimed' && fact !== 'running' && fact !== 'signalled') || tasks.busy(`run:${ref.runId}`)) continue;
     const changes = redated(ledger.get(ref.runId), world.clock.nowMs());
     if (changes !== null) await ledger.update(ref.runId, (now) => ({ ...now, ...changes }), true);
   }

@@ -9,8 +9,11 @@ export class Html {
 export type HtmlValue = Html | string | number | null | false | undefined | readonly HtmlValue[];
 
 /** A template in which every value that is not `Html` is escaped: forgetting to escape is not possible. */
-export const html = (markup: TemplateStringsArray, ...values: readonly HtmlValue[]): Html =>
-  new Html(markup.map((part, i) => part + (i < values.length ? markupOf(values[i]) : '')).join(''));
+export function html(markup: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  let text = markup[0] ?? '';
+  for (const [i, value] of values.entries()) text += markupOf(value) + markup[i + 1];
+  return new Html(text);
+}
 
 function markupOf(value: HtmlValue): string {
   if (value instanceof Html) return value.markup;
@@ -21,7 +24,10 @@ function markupOf(value: HtmlValue): string {
 }
 
 /** Text for a text node or a quoted attribute, with what cannot be seen made visible. */
-export const escapeHtml = (text: string): string => escapeMarkup(showInvisible(text));
+export const escapeHtml = (text: string): string => (asItIs.test(text) ? text : escapeMarkup(showInvisible(text)));
+
+/** Most values of a page are printable ASCII that means nothing in HTML. */
+const asItIs = /^[\t\n !#-%(-;=?-~]*$/;
 
 /** The characters that mean something in HTML, quotes too: for attributes and text alike. */
 export const escapeMarkup = (text: string): string => escapeText(text).replaceAll('"', '&quot;').replaceAll("'", '&#39;');

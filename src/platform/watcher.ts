@@ -1,5 +1,5 @@
 import { existsSync, type FSWatcher as PlainWatcher, readdirSync, watch as watchPlainly } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 export type WatchPlan = {
   /** Any new name in one of these wakes: the spool. */
@@ -21,7 +21,9 @@ export async function watch({ folders, files, runs }: WatchPlan, wake: () => voi
   const whole = new Set(folders);
   const named = new Set(files);
   const roots = new Set([...folders, ...files.map((path) => dirname(path))]);
-  const isWanted = (path: string): boolean => roots.has(path) || named.has(path) || whole.has(dirname(path));
+  // That a folder was removed is told as if a name in it had changed that is its own.
+  const ends = new Set(folders.map((folder) => join(folder, basename(folder))));
+  const isWanted = (path: string): boolean => roots.has(path) || named.has(path) || ends.has(path);
 
   const watcher = new FSWatcher({
     // With 0 a folder that was removed is not found again when it is back.
@@ -37,16 +39,21 @@ export async function watch({ folders, files, runs }: WatchPlan, wake: () => voi
   watcher.on('add', wake);
   watcher.on('change', wake);
   watcher.on('error', wake);
+  // Markers come by the hundred: a name that is there now is all we want of them, where chokidar would look at and watch each file by itself.
+  watcher.on('raw', (_event, name, details) => {
+    const { watchedPath } = details as { readonly watchedPath: string };
+    if (whole.has(watchedPath) && name !== null && existsSync(join(watchedPath, name))) wake();
+  });
   watcher.on('addDir', wakeByRoot);
   watcher.on('unlinkDir', wakeByRoot);
   await new Promise<void>((resolve) => {
     watcher.once('ready', () => resolve());
     watcher.add([...roots]);
   });
-  const ends = runs === null ? null : watchEnds(runs, wake);
+  const exits = runs === null ? null : watchEnds(runs, wake);
   return {
     async close() {
-      ends?.close();
+      exits?.close();
       await watcher.close();
     },
   };

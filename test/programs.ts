@@ -23,7 +23,10 @@ type Program =
   // With `node test/setup.ts --bench`.
   | 'redis-server'
   | 'postgres'
-  | 'initdb';
+  | 'initdb'
+  | 'monit'
+  | 'supervisord'
+  | 'supervisorctl';
 
 /** Absolute paths: `programs().chromium`. */
 export function programs(): Readonly<Record<Program, string>> {

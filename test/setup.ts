@@ -36,18 +36,23 @@ const programs = [
   { program: 'xfs_io', debian: 'xfsprogs' },
 ] as const;
 
-/** The servers of the queues that the bench runs beside us. Debian puts PostgreSQL's programs where no PATH looks. */
+/** The servers of the queues, and the supervisors, that the bench runs beside us. Debian puts PostgreSQL's programs where no PATH looks. */
 const benchPrograms = [
   { program: 'redis-server', debian: 'redis-server' },
   { program: 'postgres', debian: 'postgresql' },
   { program: 'initdb', debian: 'postgresql' },
+  { program: 'monit', debian: 'monit' },
+  { program: 'supervisord', debian: 'supervisor' },
+  { program: 'supervisorctl', debian: 'supervisor' },
 ] as const;
 
-/** Those queues. Not devDependencies: 28 MB and 83 packages that no test needs. */
+/** Those queues, and another supervisor. Not devDependencies: packages by the hundred that no test needs. */
 const benchPackages = [
   { npm: 'bullmq', version: '6.7.0' },
   { npm: 'ioredis', version: '6.0.0' },
   { npm: 'graphile-worker', version: '0.18.0' },
+  // A program that is run beside ours, as monit and supervisord are.
+  { npm: 'pm2', version: '7.0.4' },
 ] as const;
 
 /** Real agents that tests talk to, at the version their adapters were written against. */

@@ -71,7 +71,7 @@ async function lookOnce(context: Context): Promise<Health> {
 
 function notYet(nowMs: number): Health {
   const reason = 'not looked at yet';
-  return { status: 'unknown', components: [{ name: 'daemon', status: 'unknown', reason, sinceMs: nowMs }], findings: [] };
+  return { status: 'unknown', components: [{ name: 'store', status: 'unknown', reason, sinceMs: nowMs }], findings: [] };
 }
 
 /** What is known here without asking anybody says over what was seen before. */

@@ -1,26 +1,10 @@
 import { facts } from '../core/entry.ts';
-import type { HealthStatus } from '../core/words.ts';
+import { buildInfo, healthFamilies } from '../observe/health-families.ts';
 import { counter, type Family, gauge, type HistogramSeries } from '../observe/metric.ts';
 import type { ShownHealth } from '../observe/shown.ts';
 import { shownBounds } from './bounds.ts';
 import { shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
-
-/** As P-46 numbers them, worse is more; unknown is apart. */
-const numberOf: Readonly<Record<HealthStatus, number>> = { healthy: 0, degraded: 1, unhealthy: 2, unknown: 3 };
-const checks = [
-  'hanging',
-  'orphaned-session',
-  'stale-marker',
-  'store-consistency',
-  'log-size',
-  'queue',
-  'completion-waiting',
-  'dead-letter',
-  'daemon',
-  'configuration',
-  'disk',
-]; // prettier-ignore
 
 /** What is counted as it happens, and what is so now. Nothing is asked of anybody for it. */
 export function families(context: Context, health: ShownHealth, version: string): readonly Family[] {
@@ -35,12 +19,7 @@ export function families(context: Context, health: ShownHealth, version: string)
       'Increases of series beyond the most that are kept; anything but 0 is a defect.',
       context.tally.dropped(),
     ),
-    {
-      name: 'todo_build_info',
-      help: 'Version of the daemon; the value is always 1.',
-      type: 'gauge',
-      series: [{ labels: { version }, value: 1 }],
-    },
+    buildInfo(version),
   ];
 }
 
@@ -84,24 +63,6 @@ function loopFamilies({ state, ledger, startedAtMs, deliveries, world }: Context
       'Age of the oldest notification that waits.',
       Number.isFinite(oldestMs) ? Math.max(0, world.clock.nowMs() - oldestMs) / 1000 : 0,
     ),
-  ];
-}
-
-function healthFamilies({ components, findings, lookedAtMs }: ShownHealth): Family[] {
-  return [
-    {
-      name: 'todo_health_status',
-      help: '0 healthy, 1 degraded, 2 unhealthy, 3 unknown.',
-      type: 'gauge',
-      series: components.map(({ name, status }) => ({ labels: { component: name }, value: numberOf[status] })),
-    },
-    {
-      name: 'todo_findings',
-      help: 'What the last look over everything found, by kind.',
-      type: 'gauge',
-      series: checks.map((check) => ({ labels: { check }, value: findings.filter((it) => it.check === check).length })),
-    },
-    gauge('todo_health_look_timestamp_seconds', 'When everything was last looked at, in seconds since 1970.', lookedAtMs / 1000),
   ];
 }
 

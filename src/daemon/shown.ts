@@ -91,7 +91,7 @@ const advice: Readonly<Record<string, string>> = {
   server: 'end who has the port, or set server.port to another one and restart',
 };
 
-const withAdvice = (health: ShownHealth): ShownHealth => ({
+export const withAdvice = (health: ShownHealth): ShownHealth => ({
   ...health,
   components: health.components.map((it) => ({
     ...it,

@@ -1,5 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { get as httpGet } from 'node:http';
-import type { Json } from './harness.ts';
+import { join } from 'node:path';
+import type { Json, TestHome } from './harness.ts';
 
 export type Got = {
   readonly status: number;
@@ -26,4 +28,17 @@ export function get(url: string, headers: Readonly<Record<string, string>> = {})
       });
     }).on('error', reject);
   });
+}
+
+/** A question to the server of a home, with its token. */
+export type Served = { readonly url: string; readonly token: string; ask(path: string): Promise<Got> };
+
+/** Once the daemon of that home serves. */
+export async function served(home: TestHome, file = 'http.json'): Promise<Served> {
+  const { url } = await home.until('it serves', () => {
+    const path = join(home.folder, file);
+    return existsSync(path) && (JSON.parse(readFileSync(path, 'utf8')) as { url: string });
+  });
+  const token = readFileSync(join(home.folder, 'http.token'), 'utf8').trim();
+  return { url, token, ask: (path) => get(`${url}${path}`, { authorization: `Bearer ${token}` }) };
 }

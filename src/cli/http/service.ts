@@ -15,6 +15,8 @@ type Needs = {
   readonly world: Pick<World, 'clock' | 'random' | 'digest' | 'files' | 'home' | 'log' | 'processes'>;
   readonly server: Config['server'];
   readonly port: number;
+  /** The file that says where it is; the daemon's unless given. */
+  readonly address?: string;
   readonly shown: Shown;
   readonly served: Door['served'];
   readonly onDefect: (error: unknown) => void;
@@ -26,6 +28,8 @@ type Needs = {
 export const httpPaths = ({ database }: Pick<Home, 'database'>) => ({
   /** Where the server of this home is: `{"v":1,"url":…,"pid":…}`. There only while it listens. */
   address: join(dirname(database), 'http.json'),
+  /** The same of who only looks. */
+  observer: join(dirname(database), 'dashboard.json'),
   /** The secret that `/status` and the todos ask for. */
   token: join(dirname(database), 'http.token'),
 });
@@ -35,18 +39,18 @@ export async function keepServing(needs: Needs, stop: AbortSignal): Promise<void
   const { world, onStatus } = needs;
   const { log, clock, files, home } = world;
   const tokenSha256 = world.digest.sha256(tokenOf(world));
-  const paths = httpPaths(home);
+  const address = needs.address ?? httpPaths(home).address;
   let told: string | null = null;
   while (!stop.aborted) {
     const problem = await listening(needs, tokenSha256, async (server, url) => {
       log.info('monitor', 'serving HTTP', { url });
       told = null;
       onStatus({ url, problem: null, sinceMs: clock.nowMs() });
-      const draft = `${paths.address}.${process.pid}`;
+      const draft = `${address}.${process.pid}`;
       files.write(draft, `${JSON.stringify({ v: 1, url, pid: process.pid, startedAtMs: clock.nowMs() })}\n`);
-      files.rename(draft, paths.address);
+      files.rename(draft, address);
       await aborted(stop);
-      files.unlink(paths.address);
+      files.unlink(address);
       await server.close();
     });
     if (problem === null) return;

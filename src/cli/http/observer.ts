@@ -1,0 +1,121 @@
+import type { constants } from 'node:os';
+import type { DaemonStatus, Health } from '../../core/control.ts';
+import { isOperational } from '../../core/errors.ts';
+import { withAdvice } from '../../daemon/shown.ts';
+import { buildInfo, healthFamilies } from '../../observe/health-families.ts';
+import type { Shown, ShownHealth } from '../../observe/shown.ts';
+import type { Log, World } from '../../world.ts';
+import type { Call, Opened } from '../command.ts';
+import { daemonStatus, liveInJournal } from '../commands/status.ts';
+import { version } from '../configured-home.ts';
+import { exit } from '../exit-codes.ts';
+import { lookFrom, looking } from '../health-look.ts';
+import { processFamilies } from './process-families.ts';
+import { httpPaths, keepServing } from './service.ts';
+import { todosOf } from './todos.ts';
+
+const lookEveryMs = 15_000;
+
+type Seen = {
+  readonly health: Health;
+  readonly atMs: number;
+  /** Null: none runs here, or it says nothing. */
+  readonly daemon: DaemonStatus | null;
+  readonly live: DaemonStatus['live'];
+};
+
+/**
+ * Shows a home without being its daemon, from store and journal alone: reads, and changes nothing but its own secret and address. Serves at server.port,
+ * else at any free one, until TERM or INT. Each look opens the home anew, because it may be made, moved to another store or changed meanwhile.
+ */
+export async function serveHome(call: Call): Promise<number> {
+  await using opened = await call.open();
+  const { world, config } = opened;
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  for (const name of osSignals) process.on(name, end);
+  let seen: Seen = await look(call, world);
+  const defect = Promise.withResolvers<never>();
+  const loop = (async () => {
+    while (!stop.signal.aborted) {
+      await world.clock.sleep(lookEveryMs, stop.signal);
+      if (!stop.signal.aborted) seen = await look(call, world);
+    }
+  })();
+  const serving = keepServing(
+    {
+      world: { ...world, log: toPerson(call) },
+      server: config.server,
+      port: config.server.port ?? 0,
+      address: httpPaths(world.home).observer,
+      shown: shownOf(call, world, () => seen),
+      served() {},
+      onDefect: defect.reject,
+      onStatus: ({ url }) =>
+        url !== null && call.json && call.out.json('server', { url, pid: process.pid, token: httpPaths(world.home).token }),
+    },
+    stop.signal,
+  );
+  try {
+    await Promise.race([Promise.all([serving, loop]), defect.promise]);
+  } finally {
+    end();
+    for (const name of osSignals) process.off(name, end);
+    await serving;
+  }
+  return exit.yes;
+}
+
+const osSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const satisfies readonly (keyof typeof constants.signals)[];
+
+const look = (call: Call, { clock }: Pick<World, 'clock'>): Promise<Seen> =>
+  looking(call.open, async (opened) => {
+    const [health, daemon] = await Promise.all([lookFrom(opened), daemonStatus(opened)]);
+    return { health, daemon, live: daemon?.live ?? liveOrNone(opened), atMs: clock.nowMs() };
+  });
+
+function liveOrNone(opened: Opened): DaemonStatus['live'] {
+  try {
+    return liveInJournal(opened);
+  } catch (error) {
+    // Health says what is wrong with the journal.
+    if (!isOperational(error)) throw error;
+    return [];
+  }
+}
+
+function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen): Shown {
+  const health = (): ShownHealth => ({ ...now().health, lookedAtMs: now().atMs });
+  return {
+    version,
+    pid: process.pid,
+    stuck: () => null,
+    starting: () => null,
+    notReady: () =>
+      now().daemon === null
+        ? [{ dependency: 'daemon', reason: 'no daemon of this home answers; nothing takes todos', sinceMs: null }]
+        : health()
+            .components.filter(({ status }) => status === 'unhealthy')
+            .map(({ name, reason, sinceMs }) => ({ dependency: name, reason, sinceMs })),
+    health: () => withAdvice(health()),
+    status: () => ({ daemon: now().daemon, live: now().live, health: withAdvice(health()) }),
+    todos: (asked) =>
+      looking(call.open, ({ world, config, ask }) => {
+        const store = now().health.components.find(({ name }) => name === 'store');
+        return todosOf({ world, config, ask, away: () => (store?.status === 'unknown' ? store.reason : null) })(asked);
+      }),
+    families: () => [...healthFamilies(health()), buildInfo(version), ...processFamilies()],
+    changed: async (stop) => {
+      const before = now();
+      const untilMs = clock.monotonicMs() + lookEveryMs;
+      while (now() === before && clock.monotonicMs() < untilMs && !stop.aborted) await clock.sleep(1000, stop);
+    },
+  };
+}
+
+/** It keeps no log of its own: what matters is said on stderr. */
+function toPerson({ out }: Call): Log {
+  const say = (_room: unknown, event: string, fields: Readonly<Record<string, unknown>> = {}): void =>
+    out.note([event, ...Object.entries(fields).map(([name, value]) => `${name}=${value}`)].join(' '));
+  return { debug() {}, info: say, warn: say, error: say, critical: say, rotate() {} };
+}

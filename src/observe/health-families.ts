@@ -1,0 +1,44 @@
+import type { HealthStatus } from '../core/words.ts';
+import { type Family, gauge } from './metric.ts';
+import type { ShownHealth } from './shown.ts';
+
+/** Worse is more; unknown is apart. */
+const numberOf: Readonly<Record<HealthStatus, number>> = { healthy: 0, degraded: 1, unhealthy: 2, unknown: 3 };
+const checks = [
+  'hanging',
+  'orphaned-session',
+  'stale-marker',
+  'store-consistency',
+  'log-size',
+  'queue',
+  'completion-waiting',
+  'dead-letter',
+  'daemon',
+  'configuration',
+  'disk',
+]; // prettier-ignore
+
+export function healthFamilies({ components, findings, lookedAtMs }: ShownHealth): Family[] {
+  return [
+    {
+      name: 'todo_health_status',
+      help: '0 healthy, 1 degraded, 2 unhealthy, 3 unknown.',
+      type: 'gauge',
+      series: components.map(({ name, status }) => ({ labels: { component: name }, value: numberOf[status] })),
+    },
+    {
+      name: 'todo_findings',
+      help: 'What the last look over everything found, by kind.',
+      type: 'gauge',
+      series: checks.map((check) => ({ labels: { check }, value: findings.filter((it) => it.check === check).length })),
+    },
+    gauge('todo_health_look_timestamp_seconds', 'When everything was last looked at, in seconds since 1970.', lookedAtMs / 1000),
+  ];
+}
+
+export const buildInfo = (version: string): Family => ({
+  name: 'todo_build_info',
+  help: 'Version of the program; the value is always 1.',
+  type: 'gauge',
+  series: [{ labels: { version }, value: 1 }],
+});

@@ -212,6 +212,18 @@ export const commands: readonly CommandEntry[] = [
     about: 'heal a component or a todo now; --history: what was healed so far',
     load: () => import('./commands/heal.ts'),
   },
+  {
+    name: 'backup',
+    operands: '<TARGET>',
+    about: 'the whole home into a folder or a .tar.gz, verified, while its daemon works',
+    load: () => import('./commands/backup.ts'),
+  },
+  {
+    name: 'restore',
+    operands: '<FROM>',
+    about: 'a backup into an empty home',
+    load: () => import('./commands/restore.ts'),
+  },
   { name: 'recover', about: 'what could be mended; --apply mends it', load: () => import('./commands/recover.ts') },
   {
     name: 'retry',

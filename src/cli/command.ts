@@ -41,6 +41,8 @@ export type OpenOptions = {
   readonly readOnly?: boolean;
   /** Who moves runs writes to the logs of the home; all others log nothing. */
   readonly log?: boolean;
+  /** Logs everything, whatever logging.level says. */
+  readonly debug?: boolean;
   /** While the store is away, answer from what this home last saw of it, and say so (`Opened.stale`). */
   readonly snapshot?: boolean;
   /** Gets each log line for a person, too. */
@@ -180,6 +182,11 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'attach', operands: '[ID] [FILE...]', about: 'keep files with it', load: () => import('./commands/attach.ts') },
   { name: 'export', operands: '[ID]', about: 'all that is known of a todo, in one file', load: () => import('./commands/export.ts') },
+  {
+    name: 'start',
+    about: 'watchdog and daemon in the foreground, looked after until Ctrl-C',
+    load: () => import('./commands/start.ts'),
+  },
   {
     name: 'daemon',
     operands: '[ACTION]',

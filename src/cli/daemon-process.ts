@@ -21,16 +21,16 @@ import { write } from './out.ts';
 const cutWithinMs = 4000;
 
 /** The daemon of a home, in the foreground. After a restart another image of it goes on in this process. */
-export async function runDaemon(call: Call, { once }: { readonly once: boolean }): Promise<number> {
-  const lived = await daemonLife(call, once);
+export async function runDaemon(call: Call, how: { readonly once: boolean; readonly debug: boolean }): Promise<number> {
+  const lived = await daemonLife(call, how);
   if (lived === 'restarts') becomeAnew();
   return exit.yes;
 }
 
 /** Lock, engine, socket, watcher; released in reverse order, also after half a start. */
-async function daemonLife(call: Call, once: boolean): Promise<Lived> {
+async function daemonLife(call: Call, { once, debug }: { readonly once: boolean; readonly debug: boolean }): Promise<Lived> {
   const mirror = call.json ? undefined : (line: string) => write(2, line);
-  await using opened = await call.open({ log: true, ...(mirror ? { mirror } : {}) });
+  await using opened = await call.open({ log: true, debug, ...(mirror ? { mirror } : {}) });
   const { world, config, warnings } = opened;
   const { home, log, clock } = world;
   await using releases = new AsyncDisposableStack();
@@ -129,6 +129,7 @@ async function told<T>(log: Opened['world']['log'], work: () => Promise<T>): Pro
 type Serving = { readonly engine: Engine; readonly http: Http; readonly end: (force: boolean) => void };
 
 async function serve({ engine, http, end }: Serving, request: ControlRequest, gone: AbortSignal): Promise<ControlReply> {
+  engine.context.world.log.debug('monitor', 'asked', { op: request.op });
   if (request.op === 'metrics') return http.metrics(request.format);
   if (request.op !== 'stop') return engine.request(request, gone);
   // Answered before it begins: the asker then watches the process.

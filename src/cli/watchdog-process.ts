@@ -1,7 +1,9 @@
 import { basename, join, resolve } from 'node:path';
-import { OperationalError } from '../core/errors.ts';
+import { inMs } from '../core/config.ts';
+import { isOperational, OperationalError } from '../core/errors.ts';
 import type { ProbeAnswer } from '../core/probe.ts';
 import { untoldEnding } from '../core/untold.ts';
+import { pastRestarts } from '../daemon/restart.ts';
 import { createWakeup } from '../daemon/wakeup.ts';
 import { watchdogFolder } from '../platform/home.ts';
 import { httpProbe } from '../platform/http-probe.ts';
@@ -10,6 +12,7 @@ import { dateTimeLine } from '../platform/log-human.ts';
 import { makeFolder } from '../platform/make-folder.ts';
 import { nodeReport } from '../platform/node-report.ts';
 import type { Needs } from '../watchdog/context.ts';
+import type { Restart } from '../watchdog/limits.ts';
 import type { ProbeKind, Settings } from '../watchdog/settings.ts';
 import { supervise } from '../watchdog/supervise.ts';
 import type { ProcessEnd } from '../world.ts';
@@ -39,6 +42,9 @@ type Options = {
   readonly logPath?: string;
   readonly debug?: boolean;
 };
+
+/** After the drain of a daemon: what is cut short is ended. */
+const endWithinMs = 5000;
 
 /** Watches in the foreground until the command has ended by itself, or TERM, INT or the terminal's end: then the command is ended first. */
 export async function watchCommand(call: Call): Promise<number> {
@@ -86,6 +92,7 @@ export async function watchCommand(call: Call): Promise<number> {
     http: httpProbe,
     daemon: (timeoutMs) => daemonProbe(opened, timeoutMs),
     nodeReport,
+    itsOwn: () => (settings.ends === 'own' ? ownRestarts(opened) : []),
     takeEnd(pid) {
       const end = ends.get(pid) ?? null;
       ends.delete(pid);
@@ -120,7 +127,7 @@ function settingsOf(call: Call, options: Options, opened: Opened): Settings {
   const { rest } = call;
   if (rest !== null && rest.length === 0) throw usage('watchdog', 'no command after --');
   const ours = rest === null;
-  const argv = rest ?? [...todoCommand, 'daemon', 'run', '--home', opened.world.home.root];
+  const argv = rest ?? [...todoCommand, 'daemon', 'run', '--home', opened.world.home.root, ...(options.debug ? ['--debug'] : [])];
   const probe = probeOf(options, call, ours);
   const timeoutMs = options.timeout ?? 45_000;
   return {
@@ -135,6 +142,8 @@ function settingsOf(call: Call, options: Options, opened: Opened): Settings {
     againMs: options.probeWait ?? 2000,
     startupMs: options.startupGrace ?? null,
     graceMs: options.grace ?? 10_000,
+    leaveMs: options.grace ?? (ours ? inMs(opened.config.behavior.drain_timeout) + endWithinMs : 10_000),
+    startedAs: startedAs(opened),
     restartsMax: options.maxRestarts ?? 5,
     restartsADayMax: options.maxRestartsDay ?? 20,
     steadyMs: options.steady ?? 3000,
@@ -166,6 +175,27 @@ function nameOf(said: string): string {
   const name = said.replaceAll(/[^\w.-]/g, '_').slice(0, 60);
   if (!/^\w/.test(name)) throw usage('watchdog', `--name ${said} is no name`, 'Letters, digits, dot, dash; a letter or digit first.');
   return name;
+}
+
+/** Without --json, which is for whoever started this one. */
+const startedAs = ({ world }: Opened): readonly string[] => {
+  const words = process.argv
+    .slice(2)
+    .filter((word, at, all) => word !== '--json' && word !== '--home' && all[at - 1] !== '--home' && !word.startsWith('--home='));
+  const at = words.indexOf('--');
+  const [own, rest] = at < 0 ? [words, []] : [words.slice(0, at), words.slice(at)];
+  return [...own, '--home', world.home.root, ...rest];
+};
+
+/** A daemon counts its restarts in its journal; where that cannot be read the limits are ours alone. */
+function ownRestarts({ world: { journal, log } }: Opened): readonly Restart[] {
+  try {
+    return pastRestarts({ journal }).map(({ atMs, why }) => ({ atMs, cause: 'itself', why }));
+  } catch (error) {
+    if (!isOperational(error)) throw error;
+    log.warn('monitor', 'watchdog: what the daemon did by itself is not known', { reason: error.message });
+    return [];
+  }
 }
 
 function placesOf(name: string, { logPath }: Options, call: Call, { world: { home } }: Opened) {

@@ -26,7 +26,7 @@ type Question = Pick<Call, 'home' | 'env' | 'cwd'>;
 /** The real world of a home. Journal, store, terminals and logs come to life when they are first asked for. */
 export async function openWorld(
   { home: flag, env, cwd }: Question,
-  { readOnly = false, log: logWanted = false, snapshot = false, mirror }: OpenOptions = {},
+  { readOnly = false, log: logWanted = false, debug = false, snapshot = false, mirror }: OpenOptions = {},
 ): Promise<Opened> {
   const root = homeRoot({ flag, env, cwd, programFolder });
   const settings = logWanted && !readOnly ? await settingsFor(root, env, (next) => secretsOf({ world, config: next })) : null;
@@ -34,7 +34,10 @@ export async function openWorld(
   const opened = new AsyncDisposableStack();
   const exitListeners = new Set<(end: ProcessEnd) => void>();
   if (!readOnly) makeHome(home);
-  const log = logWanted && !readOnly ? await fileLog(home, config, mirror, opened) : silentLog;
+  const log =
+    logWanted && !readOnly
+      ? await fileLog(home, debug ? { ...config, logging: { ...config.logging, level: 'debug' } } : config, mirror, opened)
+      : silentLog;
   const processes = createProcesses({ onExit: (end) => exitListeners.forEach((listener) => void listener(end)) });
   const terminals = createTerminals({ homeId: homeId(root) });
 

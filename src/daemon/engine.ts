@@ -25,6 +25,7 @@ import { healNow } from './heal.ts';
 import { healthDueMs, watchHealth } from './health.ts';
 import { keepHistory } from './health-history.ts';
 import { flushedInTurn, sharedInTurn } from './in-turn.ts';
+import { keepWatchdog } from './keep-watchdog.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
@@ -544,6 +545,7 @@ function chores(context: Context): void {
   watchHealth(context);
   keepHistory(context);
   keepTemporarySwept(context);
+  keepWatchdog(context);
 }
 
 function wantsMore(context: Context, claimedOnce: boolean): boolean {

@@ -2,6 +2,7 @@ import type { ProcessId } from '../core/entry.ts';
 import { isOperational } from '../core/errors.ts';
 import type { HttpProbe, ProbeAnswer } from '../core/probe.ts';
 import type { Digest, World } from '../world.ts';
+import type { Restart } from './limits.ts';
 import type { Settings } from './settings.ts';
 import { type Phase, type State, writeState } from './state.ts';
 
@@ -16,6 +17,8 @@ export type Needs = Pick<World, 'clock' | 'random' | 'digest' | 'files' | 'proce
   readonly takeEnd: (pid: number) => { readonly exitCode: number | null; readonly osSignal: string | null } | null;
   /** What a Node process tells of itself when it is asked by an OS signal and listens to it; null: none of them does, or not in time. */
   readonly nodeReport: (processes: readonly ProcessId[], timeoutMs: number) => Promise<Readonly<Record<string, unknown>> | null>;
+  /** Restarts that the command did by itself: they count as ours do. */
+  readonly itsOwn: () => readonly Restart[];
   /** Rung when a command ends, and by whoever asks for something. */
   readonly bell: { ring(): void; sleepUntil(atMs: number, stop: AbortSignal): Promise<void> };
   /** Kept and told to the store when it can be; never fails. */

@@ -55,6 +55,11 @@ export async function live(
   const learn = (tookMs: number): void => set(context, { startsMs: [...context.state.startsMs, Math.round(tookMs)].slice(-startsKept) });
 
   const hear = (verdict: Verdict, nowMs: number): void => {
+    needs.log.debug('monitor', 'watchdog: probe', {
+      name: context.state.name,
+      verdict: verdict.kind,
+      why: verdict.kind === 'good' ? verdict.degraded : verdict.why,
+    });
     // While it starts nothing bad counts.
     if (isStarting() && verdict.kind !== 'good') return;
     now.silence = answered(now.silence, verdict);

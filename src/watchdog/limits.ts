@@ -1,8 +1,8 @@
 import { backoffMs, spread } from '../core/backoff.ts';
 import { type Settings, windowMs } from './settings.ts';
 
-/** Why a command had to be started again. */
-export type Cause = 'crash' | 'hang' | 'unhealthy' | 'not-started';
+/** Why a command had to be started again; `itself`: it restarted in place, for its own reasons. */
+export type Cause = 'crash' | 'hang' | 'unhealthy' | 'not-started' | 'itself';
 
 /** One restart, by the wall clock: it is read by the next watchdog. */
 export type Restart = { readonly atMs: number; readonly cause: Cause; readonly why: string };

@@ -30,6 +30,10 @@ export type Settings = {
   readonly startupMs: number | null;
   /** Between TERM and KILL. */
   readonly graceMs: number;
+  /** The same where a person ends the watch: nobody waits for another start, and work may be brought to its end. */
+  readonly leaveMs: number;
+  /** What follows `todo` in the call of this watchdog: for who starts another one when it is dead. */
+  readonly startedAs: readonly string[];
   /** Restarts within `windowMs`, after which it is held. */
   readonly restartsMax: number;
   readonly restartsADayMax: number;

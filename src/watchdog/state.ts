@@ -25,6 +25,7 @@ export type State = {
   /** Of the command line and its folder: another command is not adopted. */
   readonly commandSha256: string;
   readonly watchdog: Owner;
+  readonly startedAs: readonly string[];
   readonly child: Child | null;
   readonly phase: Phase;
   readonly sinceMs: number;

@@ -58,6 +58,7 @@ function begin(before: State | null, { clock, digest, processes }: Needs, settin
     restarts: ofToday(before?.restarts ?? [], nowMs),
     forgottenMs: before?.forgottenMs ?? 0,
     isHeld: before?.isHeld ?? false,
+    startedAs: settings.startedAs,
     startsMs: before?.commandSha256 === commandDigest(settings, digest) ? before.startsMs : [],
   };
 }
@@ -179,7 +180,7 @@ async function pauseOrHold(context: Context, ending: Ended, { path, clean }: Ove
   if (ending.kind === 'exit' && ending.exitCode === permanent)
     return hold(context, 'it said that it must not be started again (125)', path);
   const nowMs = needs.clock.nowMs();
-  const may = allowed(context.state.restarts, context.state.forgottenMs, settings, nowMs, needs.random.next);
+  const may = allowed([...context.state.restarts, ...needs.itsOwn()], context.state.forgottenMs, settings, nowMs, needs.random.next);
   const restart: Restart = { atMs: nowMs, cause: causeOf(ending), why };
   if (may.kind === 'hold') return hold(context, `${may.why}; last: ${why}`, path);
   set(context, { restarts: ofToday([...context.state.restarts, restart], nowMs) });
@@ -234,8 +235,13 @@ async function leave(context: Context, child: Child | null): Promise<Watched> {
   return { why: 'stopped' };
 }
 
-const endTree = ({ needs, settings }: Context, { tag }: Child): Promise<boolean> =>
-  needs.processes.endTagged(tagName, tag, settings.graceMs, settings.ends === 'all' ? 'all' : 'tagged');
+const endTree = ({ needs, settings, wishes }: Context, { tag }: Child): Promise<boolean> =>
+  needs.processes.endTagged(
+    tagName,
+    tag,
+    wishes.stop.aborted ? settings.leaveMs : settings.graceMs,
+    settings.ends === 'all' ? 'all' : 'tagged',
+  );
 
 /** Its port is nobody's any more. True too where it has no address. */
 async function addressIsFree(context: Context): Promise<boolean> {

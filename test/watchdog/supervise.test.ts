@@ -26,6 +26,8 @@ const defaults: Settings = {
   againMs: 2 * second,
   startupMs: null,
   graceMs: 10 * second,
+  leaveMs: 10 * second,
+  startedAs: ['watchdog'],
   restartsMax: 5,
   restartsADayMax: 20,
   steadyMs: 3 * second,
@@ -133,6 +135,7 @@ function machine(settings: Partial<Settings> = {}, stranger: number | null = nul
     },
     daemon: async () => refused,
     nodeReport: async () => null,
+    itsOwn: () => [],
     takeEnd(pid) {
       const end = world.ended.get(pid) ?? null;
       world.ended.delete(pid);

@@ -19,6 +19,7 @@ export const command: CommandModule = {
   declare: (commander) =>
     void commander
       .option('--once', 'run: end after one todo')
+      .option('--debug', 'run: log everything')
       .option('--force', 'stop: end now; what is left is taken up at the next start. restart: whatever the limits say')
       .option('--reason <text>', 'restart: why; it stands in the log and in what is told to others')
       .addHelpText('after', help),
@@ -27,7 +28,10 @@ export const command: CommandModule = {
     const force = call.options['force'] === true;
     switch (action) {
       case 'run':
-        return (await import('../daemon-process.ts')).runDaemon(call, { once: call.options['once'] === true });
+        return (await import('../daemon-process.ts')).runDaemon(call, {
+          once: call.options['once'] === true,
+          debug: call.options['debug'] === true,
+        });
       case 'start':
         return (await import('../daemon-control.ts')).startCommand(call);
       case 'stop':

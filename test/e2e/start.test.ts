@@ -1,0 +1,166 @@
+// `todo start`: watchdog and daemon in the foreground; each of them is killed once, and the others bring it back.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type Json, type Started, type TestHome, testHome } from './harness.ts';
+
+const waits = 'echo begun; while ! test -e go; do sleep 0.05; done; echo ended';
+/** As quick as a test needs it; a watchdog's own times are its options, which a start does not set. */
+const quick = { slots: { total: 9, agent: 9, project: 9 }, behavior: { drain_timeout: 5 } };
+
+test('[W-18] [W-19] [W-32] a start waits until the daemon is ready, notes what it started, and Ctrl-C ends both [W-20]', async (t) => {
+  const home = await homeOf(t);
+  const starter = await started(home, []);
+  const { daemon, watchdog, starter: self } = noted(home);
+  assert.equal(self.pid, starter.process.pid);
+  assert.ok([daemon, watchdog].every(({ startTicks, bootId }) => startTicks > 0 && bootId !== ''));
+  assert.equal((await home.json(['daemon', 'status'])).pid, daemon.pid);
+  const second = await home.todo(['start']);
+  assert.equal(second.code, 75);
+  assert.match(second.stderr, /LOCKED while starting/);
+  const { number } = await home.add(waits, '--session', 'child');
+  await begun(home, number);
+  starter.process.kill('SIGINT');
+  const { code, stdout } = await starter.ended;
+  assert.deepEqual([code, [daemon, watchdog].filter(lives)], [0, []]);
+  assert.match(stdout, /Ready after [\d.]+ s: daemon pid \d+, watchdog pid \d+.*Ended\.\n$/s);
+  assert.equal(existsSync(join(home.folder, 'started.json')), false);
+
+  const again = await started(home, ['--daemon-only']);
+  writeFileSync(join(home.work, 'go'), '');
+  const todo = await home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
+  assert.equal(todo.runs.length, 1, 'its agent lived on');
+  // Stopped by a person from elsewhere: nothing is started again.
+  await home.todo(['daemon', 'stop']);
+  assert.equal((await again.ended).code, 0);
+  assert.match(again.stdout(), /The daemon was stopped\./);
+});
+
+test('[W-20] a second Ctrl-C ends at once what takes its time', async (t) => {
+  const home = await homeOf(t);
+  const starter = await started(home, []);
+  const { daemon, watchdog } = noted(home);
+  const { number } = await home.add('echo done', '--check', 'echo > checking; sleep 1000');
+  await home.until('its check runs', () => existsSync(join(home.work, 'checking')));
+  starter.process.kill('SIGINT');
+  await starter.says('Again ends it now');
+  starter.process.kill('SIGINT');
+  assert.deepEqual([(await starter.ended).code, [daemon, watchdog].filter(lives)], [130, []]);
+  assert.equal((await home.show(number)).status, 'finishing', 'goes on with the next start');
+});
+
+test('[P-37] [W-19] kill each once: daemon, watchdog, both in turn without a starter; another comes, and the agent works on', async (t) => {
+  const home = await homeOf(t);
+  const starter = await started(home, []);
+  const { number } = await home.add(waits, '--session', 'child');
+  await begun(home, number);
+  const first = noted(home);
+
+  process.kill(first.daemon.pid, 'SIGKILL');
+  const second = await home.until('the watchdog starts a daemon', async () => {
+    const now = await answering(home);
+    return now !== null && now !== first.daemon.pid && now;
+  });
+
+  process.kill(first.watchdog.pid, 'SIGKILL');
+  const watchdog = await home.until('the starter starts a watchdog', () => {
+    const now = noted(home).watchdog;
+    return now.pid !== first.watchdog.pid && watching(home, second) && now;
+  });
+  assert.equal(await answering(home), second, 'which adopts the daemon');
+
+  starter.process.kill('SIGKILL');
+  await starter.ended;
+  process.kill(watchdog.pid, 'SIGKILL');
+  await home.until('the daemon starts a watchdog', () => watching(home, second) && watchdogOf(home).pid !== watchdog.pid);
+  assert.equal(home.log('monitor').filter(({ event }) => event === 'the watchdog was dead; another one is started').length, 1);
+
+  process.kill(second, 'SIGKILL');
+  const third = await home.until('that one starts a daemon', async () => {
+    const now = await answering(home);
+    return now !== null && now !== second && now;
+  });
+
+  const adopting = await started(home, []);
+  assert.equal(noted(home).daemon.pid, third, 'a start finds both and starts none');
+  writeFileSync(join(home.work, 'go'), '');
+  const todo = await home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
+  assert.equal(todo.runs.length, 1, 'one run through three daemons');
+  adopting.process.kill('SIGINT');
+  assert.equal((await adopting.ended).code, 0);
+  assert.equal(lives({ pid: third }), false);
+});
+
+test('[W-29] [W-21] what would keep a daemon from working is told before anything is started; --debug logs everything', async (t) => {
+  const home = await homeOf(t);
+  const archive = join(home.folder, 'archive');
+  writeFileSync(archive, 'a file where a folder must be');
+  const refused = await home.todo(['start']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /it could not work:\n.*archive.*\n.*Nothing was started/s);
+  assert.equal(existsSync(join(home.folder, 'started.json')), false);
+  for (const args of [['--dashboard-only'], ['--all', '--daemon-only']])
+    assert.equal((await home.todo(['start', ...args])).code, 64, args.join(' '));
+
+  const fine = await homeOf(t);
+  const starter = await started(fine, ['--debug']);
+  await fine.add('echo done');
+  await fine.until(
+    'both log everything',
+    () => /DEBUG\] watchdog: probe.* verdict=good/.test(starter.stderr()) && /DEBUG +asked op=hello/.test(starter.stderr()),
+  );
+  starter.process.kill('SIGINT');
+  await starter.ended;
+  assert.match(starter.stderr(), /daemon ready/, 'what they log is shown');
+});
+
+async function started(home: TestHome, args: readonly string[]): Promise<Started> {
+  const starter = home.start(['start', ...args]);
+  await starter.says('Ready after');
+  return starter;
+}
+
+/** What a failed test leaves would bring itself back; so the watchdog ends first, and the daemon with it. */
+async function homeOf(t: TestContext): Promise<TestHome> {
+  let home: TestHome | null = null;
+  t.after(async () => {
+    if (home === null || !existsSync(join(home.folder, 'watchdogs', 'daemon.json'))) return;
+    if (existsSync(join(home.folder, 'started.json')) && lives(noted(home).starter)) process.kill(noted(home).starter.pid, 'SIGKILL');
+    const { watchdog, child } = stateOf(home);
+    for (const it of [watchdog, child?.process]) if (it && lives(it)) process.kill(it.pid, 'SIGKILL');
+  });
+  home = await testHome(t, quick);
+  return home;
+}
+
+type Noted = { readonly starter: Json; readonly watchdog: Json; readonly daemon: Json };
+function noted(home: TestHome): Noted {
+  const { starter, children } = JSON.parse(readFileSync(join(home.folder, 'started.json'), 'utf8'));
+  const of = (name: string) => children.find((it: Json) => it.name === name)?.process;
+  return { starter, watchdog: of('watchdog'), daemon: of('daemon') };
+}
+
+const stateOf = (home: TestHome): Json => JSON.parse(readFileSync(join(home.folder, 'watchdogs', 'daemon.json'), 'utf8'));
+const watchdogOf = (home: TestHome): Json => stateOf(home).watchdog;
+const watching = (home: TestHome, pid: number): boolean => {
+  const { watchdog, child, phase } = stateOf(home);
+  return lives(watchdog) && child?.process.pid === pid && phase === 'healthy';
+};
+
+async function answering(home: TestHome): Promise<number | null> {
+  const { stdout } = await home.todo(['--json', 'daemon', 'status']);
+  return JSON.parse(stdout).pid;
+}
+
+async function begun(home: TestHome, number: number): Promise<void> {
+  await home.until(`todo ${number} has begun`, async () => /begun/.test((await home.todo(['logs', String(number)])).stdout));
+}
+
+function lives({ pid }: { readonly pid: number }): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

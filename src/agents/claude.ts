@@ -1,5 +1,6 @@
 import type { Adapter, HookVerdict } from '../core/agent.ts';
 import { isObject } from '../core/shape.ts';
+import type { UsageLimit } from '../core/usage-limit.ts';
 import type { Says } from '../core/words.ts';
 import { type ClaudeEvent, eventsIn, type Result, secondsAsMs } from './claude-events.ts';
 import { claudeProgram, launchClaude } from './claude-launch.ts';
@@ -88,8 +89,7 @@ function stoppedByError(payload: Payload, session: 'child' | 'tmux'): HookVerdic
   return { kind: 'usage-limit', resetsAtMs: secondsAsMs(limits['resetsAt']), why };
 }
 
-/** A limit whose end nobody names is tried again after this; other trouble of the provider sooner. */
-const limitRetryMs = 30 * 60_000;
+/** Trouble of the provider that nobody says the end of. */
 const troubleRetryMs = 5 * 60_000;
 
 /** A dialog in the terminal waits for a person; all other notices are for a person's eyes only. */
@@ -98,7 +98,13 @@ const notificationOf = (type: string, message: string): HookVerdict =>
     ? { kind: 'waiting', why: `it asks for a permission: ${message}` }
     : { kind: 'ignored', why: `${type}: ${message}` };
 
-type Spoken = { readonly says: Says; readonly summary: string | null; readonly reason: string | null; readonly notBeforeMs: number | null };
+type Spoken = {
+  readonly says: Says;
+  readonly summary: string | null;
+  readonly reason: string | null;
+  readonly notBeforeMs: number | null;
+  readonly limit?: UsageLimit;
+};
 
 /** Exit 0 also follows an interrupt and exit 1 every API error, so the last result line speaks, not the code. */
 function spokenBy(code: number, events: readonly ClaudeEvent[], tail: string): Spoken {
@@ -137,7 +143,7 @@ function afterApiError(
   switch (error.error) {
     case 'rate_limit': {
       const resetsAtMs = error.resetsAtMs ?? events.findLast((event) => event.kind === 'limit')?.resetsAtMs ?? null;
-      return resetsAtMs === null ? later(limitRetryMs) : as('parked', reason, resetsAtMs);
+      return { ...as('parked', reason, resetsAtMs), limit: { resetsAtMs } };
     }
     case 'server_error':
     case 'overloaded':

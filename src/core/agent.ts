@@ -1,5 +1,6 @@
 import type { Structured, Usage } from './evidence.ts';
 import type { Todo } from './todo.ts';
+import type { UsageLimit } from './usage-limit.ts';
 import type { Says } from './words.ts';
 
 /**
@@ -44,6 +45,8 @@ export type ExitWord = {
   readonly reason: string | null;
   /** For parked: when the agent may be asked again. */
   readonly notBeforeMs?: number | null;
+  /** A usage limit ended it; then the daemon decides what becomes of that. */
+  readonly limit?: UsageLimit;
 };
 
 export type HookSeen = { readonly event: string; readonly atMs: number; readonly text: string | null };

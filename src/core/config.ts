@@ -218,6 +218,14 @@ export const configSchema = z.strictObject({
     .prefault({}),
   resource: z
     .strictObject({
+      /** park: a run that meets its provider's usage limit waits until that is over. block: it waits for a person. */
+      usage_limits: z.enum(['park', 'block']).default('park'),
+      /** How long, where the provider does not say until when. */
+      wait: seconds(30 * day).default(1800),
+      /** The longest that such a wait may be, whatever the provider says; then it is tried again. */
+      wait_max: seconds(365 * day).default(8 * day),
+      /** So many runs of a todo in a row, then it waits for a person. */
+      limits_max: z.number().int().min(1).max(1000).default(20),
       /** Between two looks at memory, CPU, disk, event loop, open files and the agents' processes. */
       interval: seconds(day).default(60),
       /** Between two looks at what the daemon needs: store, tmux, webhook, agents' programs. */

@@ -1,5 +1,6 @@
 import type { CheckResult, DiffStat, OutputMeta, SourceTried, Structured, SystemState, TimelineEntry, Usage } from './evidence.ts';
 import type { RunRef, Todo } from './todo.ts';
+import type { UsageLimit } from './usage-limit.ts';
 import type { Outcome, Proof, RunKind, SaidBy, Says, TodoStatus } from './words.ts';
 
 /**
@@ -66,6 +67,8 @@ export type Signal = {
     | { readonly kind: 'person'; readonly verb: string; readonly scheduled?: string };
   /** For park: when it comes back. */
   readonly notBeforeMs: number | null;
+  /** Where the provider's usage limit is why. */
+  readonly limit?: UsageLimit;
 };
 
 /** How the process of a round ended. lost: no exit file and no live process. */

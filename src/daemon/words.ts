@@ -1,16 +1,15 @@
 import { redactorFor } from '../completion/redactor-for.ts';
-import type { HookVerdict } from '../core/agent.ts';
+import type { ExitWord, HookVerdict } from '../core/agent.ts';
 import type { Entry, Signal } from '../core/entry.ts';
 import { hasEnded, isCompletion } from '../core/entry.ts';
 import { applySignal, stamp } from '../core/signal.ts';
 import { lossOf } from '../core/verdict.ts';
 import type { Standing, Taken } from '../signals/spool.ts';
 import type { Context } from './context.ts';
+import { limitWord } from './usage-limits.ts';
 
 /** Hook events kept for the report. */
 const hooksMax = 200;
-/** A usage limit whose end nobody names is asked again after this. */
-const usageLimitRetryMs = 30 * 60_000;
 
 /** Who a marker of this run belongs to. Positive knowledge only: the journal has every run of this home. */
 export function standingOf(context: Context, runId: string): Standing {
@@ -139,7 +138,10 @@ async function hearHook(context: Context, entry: Entry, verdict: HookVerdict, ta
       return;
     case 'usage-limit':
       await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why), turn: 'ended' }));
-      await say(context, entry, word('parked', null, verdict.why, verdict.resetsAtMs ?? world.clock.nowMs() + usageLimitRetryMs));
+      await say(context, entry, {
+        ...word('parked', null, null, null),
+        ...limitWord(context, entry, { resetsAtMs: verdict.resetsAtMs }, verdict.why),
+      });
       return;
     case 'waiting':
       await ledger.update(runId, (now) => ({ ...now, ...seen(verdict.why), turn: 'paused' }), true);
@@ -213,10 +215,11 @@ export async function hearExit(context: Context, entry: Entry, tail: string): Pr
     return;
   }
   const adapter = context.adapters.get(entry.todo.agent);
-  const spoken = adapter?.exitSays({ code: exit.code }, tail) ?? {
+  const spoken: ExitWord = adapter?.exitSays({ code: exit.code }, tail) ?? {
     says: 'failed' as const,
     summary: null,
     reason: `exit code ${exit.code}`,
   };
-  await say(context, entry, { ...base, ...spoken });
+  const limit = spoken.limit === undefined ? {} : limitWord(context, entry, spoken.limit, spoken.reason ?? 'the provider refuses work');
+  await say(context, entry, { ...base, ...spoken, ...limit });
 }

@@ -57,7 +57,8 @@ const notConfig = new Set(
   ),
 );
 /** A room of the config follows: `TODO_BEHAVIOR_…`. Others may have names that begin as ours. */
-const configName = /^TODO_(BEHAVIOR|EMERGENCY|PATHS|LOGGING|STORE|SLOTS|RUN|MONITORING|RESTART|SERVER|POLICIES|BREAKERS|AGENTS)(_|$)/;
+const configName =
+  /^TODO_(BEHAVIOR|EMERGENCY|PATHS|LOGGING|STORE|SLOTS|RUN|RESOURCE|MONITORING|RESTART|SERVER|POLICIES|BREAKERS|AGENTS)(_|$)/;
 
 /** Sorted, so that the digest does not hang on the order of an environment. An empty value says nothing. */
 export function saidBy(env: ConfigQuestion['env']): [name: string, value: string][] {

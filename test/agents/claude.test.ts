@@ -167,10 +167,15 @@ describe('exitSays', () => {
     );
   });
 
-  test('a usage limit parks until the time the provider names, else for half an hour', () => {
+  test('a usage limit names when it ends, where the provider says so; what becomes of it the daemon decides', () => {
     const limit = line({ type: 'rate_limit_event', rate_limit_info: { status: 'rejected', resetsAt: 1_795_318_676 } });
-    assert.partialDeepStrictEqual(says(1, limit + apiError('rate_limit')), { says: 'parked', notBeforeMs: 1_795_318_676_000 });
-    assert.partialDeepStrictEqual(says(1, apiError('rate_limit')), { says: 'parked', notBeforeMs: errorAtMs + 30 * 60_000 });
+    const resetsAtMs = 1_795_318_676_000;
+    assert.partialDeepStrictEqual(says(1, limit + apiError('rate_limit')), {
+      says: 'parked',
+      notBeforeMs: resetsAtMs,
+      limit: { resetsAtMs },
+    });
+    assert.partialDeepStrictEqual(says(1, apiError('rate_limit')), { says: 'parked', limit: { resetsAtMs: null } });
   });
 
   test('trouble of the provider parks, trouble with key or account asks for a person', () => {

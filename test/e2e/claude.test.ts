@@ -354,7 +354,10 @@ function kill(pid: number): void {
 
 test('[H-09] a usage limit parks the todo until the limit ends: no failure, and then the work is done', { concurrency: 2 }, async (t) => {
   // The limit of a subscription names its end; that of an API key does not.
-  const on = await stage(t, { agent: { env: { ANTHROPIC_API_KEY: '', CLAUDE_CODE_OAUTH_TOKEN: 'sk-ant-oat01-test' } } });
+  const on = await stage(t, {
+    agent: { env: { ANTHROPIC_API_KEY: '', CLAUDE_CODE_OAUTH_TOKEN: 'sk-ant-oat01-test' } },
+    resource: { limits_max: 2 },
+  });
   await on.daemon();
   const limited = (resetsAtS: number): Answer => ({
     error: {
@@ -388,6 +391,37 @@ test('[H-09] a usage limit parks the todo until the limit ends: no failure, and 
         };
       const todo = await on.ended(await on.add('wait for a limit', script, '--check', 'test -f hello.txt'), 2);
       assert.deepEqual(endOf(todo), ['completed', 'verified', 'parked,done']);
+    }),
+    part('a limit that never ends is waited for so often, then a person must look; it is no attempt', async () => {
+      const before = Math.floor(Date.now() / 1000) - 10;
+      const added = await on.add('meet one limit after the other', () => () => limited(before), '--check', 'true');
+      const todo = await on.ended(added, 3);
+      assert.deepEqual([endOf(todo), todo.attempts], [['blocked', null, 'parked,parked,blocked'], 0]);
+      assert.match(todo.reason, /usage limit: rate_limit.*met 3 times in a row \(resource\.limits_max\)/);
+      const told = on.home.log('completion').filter((line) => line.event === 'usage limit' && line.todo === added.number);
+      assert.deepEqual(
+        told.map(({ says, until }) => [says, until === null]),
+        [
+          ['parked', false],
+          ['parked', false],
+          ['blocked', true],
+        ],
+      );
+    }),
+    part('words about limits in files and output are no limit', async () => {
+      const words = "You've hit your usage limit. rate_limit_error 429, resets at 5pm";
+      const script =
+        (work: string): Script =>
+        (request) => {
+          const turns = [
+            [bash(`printf '%s\\n' ${JSON.stringify(words).replaceAll("'", "'\\''")} | tee hello.txt`)],
+            [sayDone(request, words.replaceAll("'", ''))],
+          ];
+          assert.ok(work !== '');
+          return turns[request.turn] ?? [text(words)];
+        };
+      const todo = await on.ended(await on.add('talk about limits', script, '--check', 'grep -q rate_limit_error hello.txt'));
+      assert.deepEqual(endOf(todo), ['completed', 'verified', 'done']);
     }),
     part('tmux: the terminal stays idle at such a limit, so it is ended', async () => {
       const added = await on.add('meet a limit in tmux', () => () => limited(Math.ceil(Date.now() / 1000) + 3600), '--session', 'tmux');

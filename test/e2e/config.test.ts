@@ -80,6 +80,25 @@ async function orphanStays(home: TestHome): Promise<void> {
 const often = { health_check_interval: 0.2 };
 const otherFolder = (home: TestHome): string => join(home.folder, 'elsewhere');
 
+/** A claude whose provider refuses work, in the lines that the real one prints; for so long, or nobody says. */
+function limited(resource: Json, forS: number | null): Json {
+  const resetsAt = forS === null ? null : Math.ceil(Date.now() / 1000) + forS;
+  const words = { model: '<synthetic>', content: [{ type: 'text', text: 'API Error' }] };
+  const lines = [
+    ...(resetsAt === null ? [] : [{ type: 'rate_limit_event', rate_limit_info: { status: 'rejected', resetsAt } }]),
+    { type: 'assistant', error: 'rate_limit', timestamp: new Date().toISOString(), message: words },
+    { type: 'result', subtype: 'success', is_error: true, terminal_reason: 'api_error', result: 'API Error' },
+  ];
+  const script = `cat <<'END'\n${lines.map((line) => JSON.stringify({ session_id: 's', ...line })).join('\n')}\nEND\nexit 1`;
+  return { resource, behavior: { quiet_after: 0.1 }, agents: { claude: { command: '/bin/sh', args: ['-c', script] } } };
+}
+
+async function meetsLimit(home: TestHome, status: string): Promise<Json> {
+  await home.daemon();
+  const { todo } = await home.json(['add', 'meet a limit', '--agent', 'claude', '--cwd', home.work, '--prompt', 'work']);
+  return home.untilTodo(todo.number, status, (it) => it.status === status);
+}
+
 const cases: readonly Case[] = [
   {
     key: 'behavior.completion_timeout',
@@ -200,6 +219,30 @@ const cases: readonly Case[] = [
       await home.until('the daemon had its chances', () => sweeps(home) >= 3);
       assert.equal((await home.show(number)).status, 'open');
       assert.equal((await home.todo(['run', String(number)])).code, 0);
+    },
+  },
+  {
+    key: 'resource.usage_limits',
+    config: limited({ usage_limits: 'block' }, 3600),
+    see: async (home) => assert.match((await meetsLimit(home, 'blocked')).reason, /resource.usage_limits is block/),
+  },
+  {
+    key: 'resource.wait',
+    config: limited({ wait: 7200 }, null),
+    see: async (home) => assert.ok(Math.abs((await meetsLimit(home, 'parked')).notBeforeMs - Date.now() - 7_200_000) < 600_000),
+  },
+  {
+    key: 'resource.wait_max',
+    config: limited({ wait_max: 7200 }, 86_400),
+    see: async (home) => assert.ok(Math.abs((await meetsLimit(home, 'parked')).notBeforeMs - Date.now() - 7_200_000) < 600_000),
+  },
+  {
+    key: 'resource.limits_max',
+    config: limited({ limits_max: 2, wait: 0.05 }, null),
+    async see(home) {
+      const todo = await meetsLimit(home, 'blocked');
+      assert.match(todo.reason, /met 3 times in a row \(resource.limits_max\)/);
+      assert.deepEqual([todo.runs.map(({ outcome }: Json) => outcome).join(), todo.attempts], ['parked,parked,blocked', 0]);
     },
   },
   {

@@ -14,6 +14,7 @@ export function families(context: Context, health: ShownHealth, version: string)
     ...healthFamilies(health),
     ...breakerFamilies(context),
     ...storeFamilies(context),
+    ...machineFamilies(context),
     counter(
       'todo_metrics_dropped',
       'Increases of series beyond the most that are kept; anything but 0 is a defect.',
@@ -135,3 +136,38 @@ function storeFamilies({ state, world }: Context): Family[] {
         ]),
   ];
 }
+
+/** As the last look of the daemon measured them; absent before it. */
+function machineFamilies({ watch, restarting }: Context): Family[] {
+  const last = watch.last;
+  const trees = [...(last?.trees?.values() ?? [])];
+  const sum = (of: (tree: (typeof trees)[number]) => number): number | null =>
+    last === null || last.trees === null ? null : trees.reduce((total, tree) => total + of(tree), 0);
+  const disk = last?.machine.disk ?? null;
+  return [
+    gauge(
+      'todo_event_loop_delay_seconds',
+      'The longest standstill of the event loop in the last interval.',
+      inSeconds(last?.self.loopDelayMs),
+    ),
+    gauge('todo_event_loop_busy_ratio', 'Share of the last interval in which the event loop had work.', last?.self.loopBusy ?? null),
+    gauge('todo_disk_free_bytes', 'Free space where the home is.', disk?.freeBytes ?? null),
+    gauge('todo_disk_size_bytes', 'Size of the file system where the home is.', disk?.totalBytes ?? null),
+    gauge('todo_machine_memory_used_bytes', 'Memory in use, of the machine or of the container.', last?.machine.memoryUsedBytes ?? null),
+    gauge('todo_machine_memory_size_bytes', 'Memory of the machine or of the container.', last?.machine.memoryTotalBytes ?? null),
+    gauge(
+      'todo_agents_resident_memory_bytes',
+      'Memory of all processes of all runs.',
+      sum(({ rssBytes }) => rssBytes),
+    ),
+    gauge(
+      'todo_agents_processes',
+      'Processes of all runs.',
+      sum(({ processes }) => processes),
+    ),
+    gauge('todo_resources_look_timestamp_seconds', 'When this was measured, in seconds since 1970.', inSeconds(last?.wallMs)),
+    gauge('todo_daemon_generation', 'How often the daemon of this home has restarted in place.', restarting.generation),
+  ];
+}
+
+const inSeconds = (ms: number | null | undefined): number | null => (ms === null || ms === undefined ? null : ms / 1000);

@@ -1,36 +1,32 @@
 import type { ShownIntake } from '../core/control.ts';
 import { missedPass } from '../healing/health.ts';
 import type { Family } from '../observe/metric.ts';
-import type { Reason, Shown, ShownHealth } from '../observe/shown.ts';
+import type { Reason, Shown } from '../observe/shown.ts';
 import { shownBounds } from './bounds.ts';
 import { shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
-import type { HealthWatch } from './health-watch.ts';
+import { healthNow } from './health-now.ts';
 import { families } from './metrics.ts';
 import { statusOf } from './requests.ts';
 
 /** What a daemon shows of itself. Todos and what the process uses are seen by who stands outside it. */
-export function shownBy(
-  context: Context,
-  health: HealthWatch,
-  more: { readonly todos: Shown['todos']; readonly families: () => readonly Family[] },
-): Shown {
+export function shownBy(context: Context, more: { readonly todos: Shown['todos']; readonly families: () => readonly Family[] }): Shown {
   const { owner, version, world, config } = context;
   return {
     version,
     pid: owner.pid,
     stuck: () => missedPass(statusOf(context), config, world.clock.nowMs())?.reason ?? null,
     starting: () => starting(context),
-    notReady: () => notReady(context, health.now()),
-    health: () => withAdvice(health.now()),
+    notReady: () => notReady(context),
+    health: () => healthNow(context),
     status: () => ({
       daemon: statusOf(context),
       breakers: shownBreakers(context),
       bounds: shownBounds(context.bounds),
-      health: withAdvice(health.now()),
+      health: healthNow(context),
     }),
     todos: more.todos,
-    families: () => [...families(context, health.now(), version), ...more.families()],
+    families: () => [...families(context, healthNow(context), version), ...more.families()],
     async changed(stop) {
       await world.clock.sleep(gatherMs, stop);
       await context.changes.until(once(), world.clock.nowMs() + quietMs, stop);
@@ -52,7 +48,7 @@ function once(): () => boolean {
 const starting = ({ state, startedAtMs }: Context): string | null =>
   state.lastPassAtMs > startedAtMs ? null : 'it takes up what an earlier daemon left';
 
-function notReady(context: Context, { components }: ShownHealth): Reason[] {
+function notReady(context: Context): Reason[] {
   const { state, startedAtMs, restarting } = context;
   const { intake } = restarting;
   const start = starting(context);
@@ -66,8 +62,8 @@ function notReady(context: Context, { components }: ShownHealth): Reason[] {
     ...(state.store.reachable === 'no' ? [away] : []),
     ...(state.store.reachable === 'unknown' ? [{ ...away, reason: 'the store was not asked yet' }] : []),
     ...runners.map(({ state: of, why, sinceMs }) => ({ dependency: 'runner', reason: `its breaker is ${of}: ${why}`, sinceMs })),
-    ...components
-      .filter(({ name, status }) => status === 'unhealthy' && name !== 'store')
+    ...healthNow(context)
+      .components.filter(({ name, status }) => status === 'unhealthy' && name !== 'store')
       .map(({ name, reason, sinceMs }) => ({ dependency: name, reason, sinceMs })),
   ];
 }
@@ -76,25 +72,3 @@ const intakeReason = (intake: ShownIntake): Reason =>
   intake.kind === 'held'
     ? { dependency: 'daemon', reason: `it takes nothing new: ${intake.why}`, sinceMs: intake.sinceMs }
     : { dependency: 'daemon', reason: 'it looks whether all is there after a restart', sinceMs: null };
-
-const advice: Readonly<Record<string, string>> = {
-  daemon: 'todo daemon status',
-  store: 'todo store check',
-  journal: 'todo doctor',
-  disk: 'free some disk space; what waits goes on by itself',
-  spool: 'todo recover',
-  queue: 'todo list --status open',
-  runs: 'todo recover',
-  timers: 'todo daemon status',
-  logs: 'todo recover',
-  configuration: 'todo config show',
-  server: 'end who has the port, or set server.port to another one and restart',
-};
-
-export const withAdvice = (health: ShownHealth): ShownHealth => ({
-  ...health,
-  components: health.components.map((it) => ({
-    ...it,
-    whatToDo: it.status === 'healthy' ? null : (it.whatToDo ?? advice[it.name] ?? null),
-  })),
-});

@@ -23,6 +23,7 @@ export function noteStore(context: Context, answered: { readonly error: unknown 
   const nowMs = world.clock.nowMs();
   const why = isOperational(error) ? error.message : breaker === 'closed' ? null : `its breaker is ${breaker}`;
   state.store = { reachable, sinceMs: nowMs, error: reachable === 'no' ? why : null };
+  context.health.dueMs = 0;
   if (reachable === 'no') wentAway(context, 'store', state.store.error ?? 'it does not answer');
   if (reachable === 'yes') cameBack(context, 'store');
   if (reachable === 'no')

@@ -21,7 +21,7 @@ export function healthDocument({ status, components, lookedAtMs }: ShownHealth, 
     output: worrying.map(({ name, reason }) => `${name}: ${reason}`).join('; '),
     time: isoOf(lookedAtMs),
     checks: Object.fromEntries(
-      components.map(({ name, status: of, reason, sinceMs, whatToDo = null }) => [
+      components.map(({ name, status: of, reason, sinceMs, evidence = {}, whatToDo = null }) => [
         name,
         [
           {
@@ -30,6 +30,7 @@ export function healthDocument({ status, components, lookedAtMs }: ShownHealth, 
             health: of,
             output: reason,
             since: isoOf(sinceMs),
+            ...(Object.keys(evidence).length === 0 ? {} : { evidence }),
             ...(whatToDo === null ? {} : { whatToDo }),
           },
         ],

@@ -1,4 +1,4 @@
-import type { Component, Health } from '../core/control.ts';
+import type { Health } from '../core/control.ts';
 import type { Family } from './metric.ts';
 
 /**
@@ -25,12 +25,10 @@ export type Shown = {
 
 export type Reason = { readonly dependency: string; readonly reason: string; readonly sinceMs: number | null };
 
-export type ShownHealth = Omit<Health, 'components'> & {
-  readonly components: readonly ShownComponent[];
+export type ShownHealth = Health & {
   /** When the look was made that all but the immediate parts come from. */
   readonly lookedAtMs: number;
 };
-export type ShownComponent = Component & { readonly whatToDo?: string | null };
 
 export type TodosAsked = { readonly limit: number; readonly statuses: readonly string[] | null };
 export type ShownTodos = {

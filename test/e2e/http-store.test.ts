@@ -75,7 +75,7 @@ test('a store that hangs holds up no page: health, readiness and metrics answer 
       return health.json.checks.store[0].health === 'healthy' ? null : health;
     });
     assert.deepEqual([seen.status, seen.json.status], [200, 'warn']);
-    assert.equal(seen.json.checks.store[0].whatToDo, 'todo store check');
+    assert.match(seen.json.checks.store[0].whatToDo, /todo store check/);
     for (const path of ['/health', '/readyz', '/metrics', '/livez', '/status']) {
       const took = [];
       for (let turn = 0; turn < 15; turn++) took.push((await ask(path)).tookMs);

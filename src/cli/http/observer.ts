@@ -1,7 +1,6 @@
 import type { constants } from 'node:os';
 import type { DaemonStatus, Health } from '../../core/control.ts';
 import { isOperational } from '../../core/errors.ts';
-import { withAdvice } from '../../daemon/shown.ts';
 import { buildInfo, healthFamilies } from '../../observe/health-families.ts';
 import type { Shown, ShownHealth } from '../../observe/shown.ts';
 import type { Log, World } from '../../world.ts';
@@ -97,8 +96,8 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen): 
         : health()
             .components.filter(({ status }) => status === 'unhealthy')
             .map(({ name, reason, sinceMs }) => ({ dependency: name, reason, sinceMs })),
-    health: () => withAdvice(health()),
-    status: () => ({ daemon: now().daemon, live: now().live, health: withAdvice(health()) }),
+    health,
+    status: () => ({ daemon: now().daemon, live: now().live, health: health() }),
     todos: (asked) =>
       looking(call.open, ({ world, config, ask }) => {
         const store = now().health.components.find(({ name }) => name === 'store');

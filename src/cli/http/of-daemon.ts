@@ -2,8 +2,8 @@ import type { Config } from '../../core/config.ts';
 import type { ControlReply, ServerStatus } from '../../core/control.ts';
 import type { Engine } from '../../daemon/engine.ts';
 import type { Format } from '../../observe/exposition.ts';
+import type { Shown } from '../../observe/shown.ts';
 import type { World } from '../../world.ts';
-import type { Showing } from './showing.ts';
 
 export type Http = {
   metrics(format: Format): Promise<ControlReply>;
@@ -11,24 +11,21 @@ export type Http = {
   start(port: number): Promise<() => Promise<void>>;
 };
 
-/** A look at a store that hangs goes on for some seconds; whoever stops does not wait for it. */
-const goodbyeMs = 200;
-
 /** What is shown of a daemon is loaded when somebody asks for it: who has no server pays nothing. */
 export function httpOf(engine: Engine, server: Config['server'], world: World, onDefect: (error: unknown) => void): Http {
-  let made: Promise<Showing> | null = null;
-  const showing = (): Promise<Showing> => {
+  let made: Promise<Shown> | null = null;
+  const showing = (): Promise<Shown> => {
     made ??= import('./showing.ts').then(({ showingOf }) => showingOf(engine));
     return made;
   };
   return {
     async metrics(format) {
-      const { metricsReply } = await import('./showing.ts');
-      return metricsReply(await showing(), format, server.port !== null);
+      const { exposition } = await import('../../observe/exposition.ts');
+      return { ok: true, kind: 'metrics', text: exposition((await showing()).families(), format) };
     },
     async start(port) {
       const over = new AbortController();
-      const [{ keepServing }, { shown, health }] = await Promise.all([import('./service.ts'), showing()]);
+      const [{ keepServing }, shown] = await Promise.all([import('./service.ts'), showing()]);
       const { state, tally } = engine.context;
       const served = (page: string, status: number, tookMs: number): void => {
         tally.count('todo_http_requests', { page, code: String(status) });
@@ -38,11 +35,9 @@ export function httpOf(engine: Engine, server: Config['server'], world: World, o
         state.server = status;
       };
       const serving = keepServing({ world, server, port, shown, served, onDefect, onStatus }, over.signal).catch(onDefect);
-      const looking = health.watch(over.signal).catch(onDefect);
       return async () => {
         over.abort();
         await serving;
-        await Promise.race([looking, world.clock.sleep(goodbyeMs)]);
       };
     },
   };

@@ -47,6 +47,8 @@ export type OpenOptions = {
   readonly snapshot?: boolean;
   /** Gets each log line for a person, too. */
   readonly mirror?: (line: string) => void;
+  /** `--max-memory`; says over the configuration, also when that changes. */
+  readonly maxMemoryBytes?: number;
 };
 
 /** What was answered is of an earlier moment. */

@@ -22,15 +22,24 @@ const cutWithinMs = 4000;
 
 /** The daemon of a home, in the foreground. After a restart another image of it goes on in this process. */
 export async function runDaemon(call: Call, how: { readonly once: boolean; readonly debug: boolean }): Promise<number> {
-  const lived = await daemonLife(call, how);
-  if (lived === 'restarts') becomeAnew();
+  const late = Promise.withResolvers<Lived>();
+  const handedOver = (): void => void setTimeout(() => late.resolve('restarts'), releaseWithinMs);
+  if ((await Promise.race([daemonLife(call, { ...how, handedOver }), late.promise])) === 'restarts') becomeAnew();
   return exit.yes;
 }
 
+/** What was handed over is durable. Where no thread for file work comes free, files and sockets are never closed: then the kernel does it. */
+const releaseWithinMs = 5000;
+
+const maxMemory = ({ options }: Call): { maxMemoryBytes?: number } =>
+  typeof options['maxMemory'] === 'number' ? { maxMemoryBytes: options['maxMemory'] } : {};
+
+type How = { readonly once: boolean; readonly debug: boolean; readonly handedOver: () => void };
+
 /** Lock, engine, socket, watcher; released in reverse order, also after half a start. */
-async function daemonLife(call: Call, { once, debug }: { readonly once: boolean; readonly debug: boolean }): Promise<Lived> {
+async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise<Lived> {
   const mirror = call.json ? undefined : (line: string) => write(2, line);
-  await using opened = await call.open({ log: true, debug, ...(mirror ? { mirror } : {}) });
+  await using opened = await call.open({ log: true, debug, ...(mirror ? { mirror } : {}), ...maxMemory(call) });
   const { world, config, warnings } = opened;
   const { home, log, clock } = world;
   await using releases = new AsyncDisposableStack();
@@ -102,6 +111,7 @@ async function daemonLife(call: Call, { once, debug }: { readonly once: boolean;
     live: engine.live().length,
     forced,
   });
+  if (lived === 'restarts') handedOver();
   if (lived === 'ended') call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
   return lived;
 }
@@ -113,6 +123,8 @@ async function daemonLife(call: Call, { once, debug }: { readonly once: boolean;
 function becomeAnew(): never {
   const { execve, execPath, execArgv, argv, env } = process;
   const asText = Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  // The end of this image: a log that could not be closed is written out.
+  process.emit('exit', 0);
   return execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], asText);
 }
 

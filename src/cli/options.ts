@@ -30,6 +30,16 @@ export function duration(text: string): number {
   return Math.round(ms);
 }
 
+const unitBytes: Readonly<Record<string, number>> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
+
+/** `200M`, `1.5G`, `200MiB` → bytes. */
+export function size(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMGT])(?:i?B)?$/i.exec(text.trim());
+  const bytes = match ? Number(match[1]) * (unitBytes[(match[2] ?? '').toUpperCase()] ?? 0) : Number.NaN;
+  if (!(bytes >= 1024 ** 2)) throw new InvalidArgumentError('A size like 200M or 1.5G is needed, at least 1M.');
+  return bytes;
+}
+
 /** A moment as milliseconds: `2026-05-01T08:00`, or a time back or ahead as a duration. */
 export const moment =
   (direction: 'back' | 'ahead') =>

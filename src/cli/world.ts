@@ -26,11 +26,12 @@ type Question = Pick<Call, 'home' | 'env' | 'cwd'>;
 /** The real world of a home. Journal, store, terminals and logs come to life when they are first asked for. */
 export async function openWorld(
   { home: flag, env, cwd }: Question,
-  { readOnly = false, log: logWanted = false, debug = false, snapshot = false, mirror }: OpenOptions = {},
+  { readOnly = false, log: logWanted = false, debug = false, snapshot = false, mirror, maxMemoryBytes }: OpenOptions = {},
 ): Promise<Opened> {
+  const given = maxMemoryBytes === undefined ? env : { ...env, TODO_RESOURCE_MAX_MEMORY_MB: String(maxMemoryBytes / 1024 ** 2) };
   const root = homeRoot({ flag, env, cwd, programFolder });
-  const settings = logWanted && !readOnly ? await settingsFor(root, env, (next) => secretsOf({ world, config: next })) : null;
-  const { config, warnings, home } = await configuredHome(root, env, { readOnly });
+  const settings = logWanted && !readOnly ? await settingsFor(root, given, (next) => secretsOf({ world, config: next })) : null;
+  const { config, warnings, home } = await configuredHome(root, given, { readOnly });
   const opened = new AsyncDisposableStack();
   const exitListeners = new Set<(end: ProcessEnd) => void>();
   if (!readOnly) makeHome(home);

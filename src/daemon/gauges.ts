@@ -27,7 +27,13 @@ export function measure({ watch, world, config }: Context, key: string, reading:
 }
 
 function tellLevel(log: Context['world']['log'], key: string, was: Level, { level, value }: Gauge): void {
-  const fields = { resource: gaugeOf(key), run: runOf(key), was, level, value: value === null ? null : Math.round(value * 1000) / 1000 };
+  const fields = {
+    resource: gaugeOf(key),
+    run: runOf(key),
+    was,
+    now: level,
+    value: value === null ? null : Math.round(value * 1000) / 1000,
+  };
   if (level === 'ok') log.info('monitor', 'resource is well again', fields);
   else if (level === 'critical') log.error('monitor', 'resource is critical', fields);
   else log.warn('monitor', level === 'unknown' ? 'resource could not be measured' : 'resource warning', fields);

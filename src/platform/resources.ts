@@ -18,6 +18,7 @@ const givenWay = 10;
 export function createResources(): Resources {
   let loop: ReturnType<typeof monitorEventLoopDelay> | null = null;
   let busy = performance.eventLoopUtilization();
+  let loopDelayMs: number | null = null;
   return {
     self() {
       const first = loop === null;
@@ -27,9 +28,10 @@ export function createResources(): Resources {
       }
       const now = performance.eventLoopUtilization();
       const loopBusy = first ? null : performance.eventLoopUtilization(now, busy).utilization;
-      const loopDelayMs = first || loop.count === 0 ? null : Math.max(0, loop.max / 1e6 - loopLookMs);
       busy = now;
-      loop.reset();
+      // Two looks in a row may be closer than two looks at the loop: then it is as it was.
+      if (!first && loop.count > 0) loopDelayMs = Math.max(0, loop.max / 1e6 - loopLookMs);
+      if (loop.count > 0) loop.reset();
       return { ...processFigures(), loopDelayMs, loopBusy };
     },
     machine: machineFigures,

@@ -1,4 +1,5 @@
 import type { CommandModule } from '../command.ts';
+import { size } from '../options.ts';
 import { usage } from '../todos.ts';
 
 const help = `
@@ -22,6 +23,7 @@ export const command: CommandModule = {
       .option('--debug', 'run: log everything')
       .option('--force', 'stop: end now; what is left is taken up at the next start. restart: whatever the limits say')
       .option('--reason <text>', 'restart: why; it stands in the log and in what is told to others')
+      .option('--max-memory <size>', 'run, start: what the daemon may have (200M, 2G); says over resource.max_memory_mb', size)
       .addHelpText('after', help),
   async run(call) {
     const action = call.args[0] ?? 'run';

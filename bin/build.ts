@@ -37,9 +37,11 @@ mkdirSync(dist, { recursive: true });
 for (const name of lazy) put(cjs(name), await asFile(name));
 put('start.cjs', await joined());
 for (const [name, text] of apiFiles()) put(name, text);
+const built = ['start.cjs', ...lazy.map(cjs)];
+put('sizes.json', JSON.stringify(Object.fromEntries(built.map((name) => [name, statSync(join(dist, name)).size]))));
 // Last: bin/todo takes it as the sign that the build is whole.
 put('todo.cjs', stub());
-sweep(new Set(['start.cjs', 'todo.cjs', ...lazy.map(cjs), ...apiFiles().keys()]));
+sweep(new Set(['todo.cjs', 'sizes.json', ...built, ...apiFiles().keys()]));
 
 const sizeKb = (names: string[]) => Math.round(names.reduce((sum, name) => sum + (pieces.get(name)?.text.length ?? 0), 0) / 1024);
 process.stderr.write(`built dist: ${sizeKb(eager)} KB at start, ${sizeKb(lazy)} KB in ${lazy.length} lazy pieces\n`);
@@ -151,13 +153,25 @@ export declare const isOperationalError: IsOperationalError;
 /**
  * What runs first. It must parse on any Node, since it is the one who says that a Node is too old.
  * The cache folder may be unwritable, full or missing: then we start slower and say nothing.
+ *
+ * A build that cannot be loaded, or (looked at where something is started that is to live on) is not whole, gives way to the sources, and these to the
+ * copy that a daemon of the home has kept (src/cli/last-good.ts).
  */
 function stub(): string {
   const [major, minor] = nodeNeeded.split('.');
   return `"use strict";var v=process.versions.node.split(".");
 if(v[0]<${major}||(v[0]==${major}&&v[1]<${minor})){process.stderr.write("todo: cannot start: "+process.execPath+" is Node.js "+process.versions.node+", ${nodeNeeded} or newer is needed\\nInstall it (https://nodejs.org) or set TODO_NODE to one. In a checkout, \\"npm ci\\" brings its own.\\n");process.exit(69)}
 try{var e=process.env,c=e.XDG_CACHE_HOME||(e.HOME&&e.HOME+"/.cache");if(c)require("node:module").enableCompileCache(c+"/signoff")}catch(_){}
-require("./start.cjs")("${main}");
+var f=require("node:fs"),p=require("node:path"),a=process.argv,t;
+try{if(/^(daemon|watchdog|start)$/.test(a[2])){var z=JSON.parse(f.readFileSync(__dirname+"/sizes.json","utf8"));for(var n in z)if(f.statSync(__dirname+"/"+n).size!==z[n])throw new Error(n+" is not as it was built")}
+t=require("./start.cjs");if(typeof t!=="function")throw new Error("start.cjs is cut off")}catch(x){t=null;other(x)}
+if(t)t("${main}");
+function other(x){
+var r=p.dirname(__dirname),s=p.join(r,"src/cli/main.ts"),say=function(w){process.stderr.write("todo: the build in "+__dirname+" is broken ("+String(x.message).split("\\n")[0]+"); running "+w+"\\n")};
+if(f.existsSync(s)){say("from the sources");import(require("node:url").pathToFileURL(s).href).catch(function(y){console.error(y);process.exit(69)});return}
+var i=a.indexOf("--home"),h=i>0?a[i+1]:process.env.TODO_HOME,g=[h,h&&h+"/.todo",(process.env.XDG_STATE_HOME||process.env.HOME+"/.local/state")+"/todo"].map(function(q){return q&&q+"/last-good/dist/todo.cjs"}).find(function(q){return q&&q!==__filename&&f.existsSync(q)});
+if(!g){process.stderr.write("todo: cannot start: the build in "+__dirname+" is broken: "+x.message+"\\nInstall it again: npm install --global signoff\\n");process.exit(69)}
+say("the last good copy, "+p.dirname(g));a[1]=g;require(g)}
 `;
 }
 

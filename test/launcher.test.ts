@@ -71,7 +71,7 @@ function install(t: TestContext) {
   t.after(() => rmSync(root, { recursive: true }));
   for (const folder of ['bin', 'dist', 'tools']) mkdirSync(join(root, folder));
   copyFileSync(launcher, join(root, 'bin', 'todo'));
-  writeFileSync(join(root, 'dist', 'todo.cjs'), '');
+  writeFileSync(join(root, 'dist', 'todo.cjs'), '// built');
   executable(join(root, 'node_modules', 'node', 'bin', 'node'), 'echo "pid $$"; printf "%s\\n" "$@"');
   symlinkSync('/usr/bin/readlink', join(root, 'tools', 'readlink'));
   const run = (args: string[], { path = join(root, 'bin', 'todo'), env = {} }: { path?: string; env?: NodeJS.ProcessEnv } = {}) =>

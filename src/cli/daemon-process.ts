@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import type { Engine } from '../daemon/engine.ts';
-import { type Lived, live } from '../daemon/live.ts';
+import { live } from '../daemon/live.ts';
 import { serveControl } from '../platform/control-socket.ts';
 import { configPath, testHome } from '../platform/home.ts';
 import { takeLock } from '../platform/lock.ts';
@@ -15,16 +15,33 @@ import { version } from './configured-home.ts';
 import { engineFor } from './engine.ts';
 import { exit } from './exit-codes.ts';
 import { type Http, httpOf } from './http/of-daemon.ts';
+import { imageThatWorks, keepLastGood } from './last-good.ts';
 import { write } from './out.ts';
 
 /** TERM to what is cut short, then KILL; a drain and this are less than half a minute. */
 const cutWithinMs = 4000;
 
 /** The daemon of a home, in the foreground. After a restart another image of it goes on in this process. */
-export async function runDaemon(call: Call, how: { readonly once: boolean; readonly debug: boolean }): Promise<number> {
+export async function runDaemon(call: Call, how: Asked): Promise<number> {
+  if (how.check) return await startsAtAll(call);
   const late = Promise.withResolvers<Lived>();
-  const handedOver = (): void => void setTimeout(() => late.resolve('restarts'), releaseWithinMs);
-  if ((await Promise.race([daemonLife(call, { ...how, handedOver }), late.promise])) === 'restarts') becomeAnew();
+  const handedOver = (next: Lived): void => void setTimeout(() => late.resolve(next), releaseWithinMs);
+  const lived = await Promise.race([daemonLife(call, { ...how, handedOver }), late.promise]);
+  if (lived.kind === 'restarts') becomeAnew(lived.image);
+  return exit.yes;
+}
+
+/** For who is about to start this build: it is loaded whole, and nothing is touched. */
+async function startsAtAll(call: Call): Promise<number> {
+  await using opened = await call.open({ readOnly: true });
+  const loaded = await Promise.all([
+    import('./http/showing.ts'),
+    import('./http/service.ts'),
+    import('../platform/log.ts'),
+    import('../store/sqlite.ts'),
+    import('../store/mysql.ts'),
+  ]);
+  call.out.json('daemon', { starts: true, version, pieces: loaded.length, home: opened.world.home.root });
   return exit.yes;
 }
 
@@ -34,7 +51,10 @@ const releaseWithinMs = 5000;
 const maxMemory = ({ options }: Call): { maxMemoryBytes?: number } =>
   typeof options['maxMemory'] === 'number' ? { maxMemoryBytes: options['maxMemory'] } : {};
 
-type How = { readonly once: boolean; readonly debug: boolean; readonly handedOver: () => void };
+/** restarts: that argv goes on in this process. */
+type Lived = { readonly kind: 'ended' } | { readonly kind: 'restarts'; readonly image: readonly string[] };
+type Asked = { readonly once: boolean; readonly debug: boolean; readonly check: boolean };
+type How = Omit<Asked, 'check'> & { readonly handedOver: (next: Lived) => void };
 
 /** Lock, engine, socket, watcher; released in reverse order, also after half a start. */
 async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise<Lived> {
@@ -92,6 +112,8 @@ async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise
     const sentinel = startSentinel({ limitMs: inMs(config.monitoring.blocked_limit), folder: home.logs });
     releases.defer(() => sentinel.close());
   }
+  const kept = setTimeout(() => void keepLastGood(home.root, log), inMs(config.restart.good_after));
+  releases.defer(() => clearTimeout(kept));
   const lived = await told(log, async () => {
     try {
       const how = await live(engine, world, drain.signal, stop.signal);
@@ -111,21 +133,26 @@ async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise
     live: engine.live().length,
     forced,
   });
-  if (lived === 'restarts') handedOver();
-  if (lived === 'ended') call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
-  return lived;
+  if (lived === 'restarts') {
+    const next: Lived = { kind: 'restarts', image: await imageThatWorks(world) };
+    handedOver(next);
+    return next;
+  }
+  call.out.json('daemon', { running: false, pid: process.pid, startedAtMs, home: home.root });
+  return { kind: 'ended' };
 }
 
 /**
  * The same command by the same Node, in place: pid, parent, output, tmux and systemd's MainPID stay. Children stay, too, but Node does not know them any
  * more: agents are found again by pid and start time as after a crash, and one that has ended stays a zombie, which counts as ended, until we end.
  */
-function becomeAnew(): never {
-  const { execve, execPath, execArgv, argv, env } = process;
+function becomeAnew(image: readonly string[]): never {
+  const { execve, argv, env } = process;
   const asText = Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
   // The end of this image: a log that could not be closed is written out.
   process.emit('exit', 0);
-  return execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], asText);
+  const [node = '', ...words] = image;
+  return execve!(node, [node, ...words, ...argv.slice(2)], asText);
 }
 
 /** An error here ends the process, and the journal makes that safe; whoever looks at the logs later must find why. */

@@ -196,6 +196,8 @@ export const configSchema = z.strictObject({
       cooldown: z.number().min(0).max(day).default(300),
       per_hour: z.number().int().min(0).max(1000).default(4),
       per_day: z.number().int().min(0).max(10_000).default(12),
+      /** A build under which a daemon has lived so long is kept as the last good one. */
+      good_after: seconds(day).default(60),
     })
     .prefault({}),
   server: z

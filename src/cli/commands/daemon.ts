@@ -21,6 +21,7 @@ export const command: CommandModule = {
     void commander
       .option('--once', 'run: end after one todo')
       .option('--debug', 'run: log everything')
+      .option('--check', 'run: only look whether this program starts')
       .option('--force', 'stop: end now; what is left is taken up at the next start. restart: whatever the limits say')
       .option('--reason <text>', 'restart: why; it stands in the log and in what is told to others')
       .option('--max-memory <size>', 'run, start: what the daemon may have (200M, 2G); says over resource.max_memory_mb', size)
@@ -32,6 +33,7 @@ export const command: CommandModule = {
       case 'run':
         return (await import('../daemon-process.ts')).runDaemon(call, {
           once: call.options['once'] === true,
+          check: call.options['check'] === true,
           debug: call.options['debug'] === true,
         });
       case 'start':

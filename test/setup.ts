@@ -30,6 +30,10 @@ const programs = [
   { program: 'promtool', debian: 'prometheus' },
   { program: 'git', debian: 'git' },
   { program: 'ps', debian: 'procps' },
+  { program: 'systemd-analyze', debian: 'systemd' },
+  { program: 'systemd-notify', debian: 'systemd' },
+  // Node has no datagram sockets of Unix: what a service manager hears is heard by it.
+  { program: 'python3', debian: 'python3' },
   { program: 'dash', debian: 'dash' },
   { program: 'mkfs.ext4', debian: 'e2fsprogs' },
   { program: 'mkfs.xfs', debian: 'xfsprogs' },

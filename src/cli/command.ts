@@ -259,6 +259,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/host.ts'),
   },
   {
+    name: 'service',
+    operands: '<ACTION>',
+    about: 'install, uninstall, status: the daemon as a service of systemd',
+    load: () => import('./commands/service.ts'),
+  },
+  {
     name: 'watchdog',
     operands: '[ACTION]',
     about: 'keep a command running: -- CMD, or alone the daemon of this home; status',

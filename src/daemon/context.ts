@@ -15,6 +15,7 @@ import type { Sessions } from './recovery-session.ts';
 import type { Reloading } from './reload.ts';
 import type { Watch } from './resources.ts';
 import type { Restarting } from './restart.ts';
+import type { Service } from './service.ts';
 import type { DaemonTally } from './tally.ts';
 import type { Tasks } from './tasks.ts';
 import type { createChanges, createWakeup } from './wakeup.ts';
@@ -64,6 +65,8 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   readonly sessions: Sessions;
   /** One hand on a todo at a time, of all that heal. */
   readonly turns: Turns;
+  /** Who started us, where that is a service manager. */
+  readonly service: Service;
   readonly tally: DaemonTally;
   readonly watch: Watch;
   readonly health: HealthMemory;

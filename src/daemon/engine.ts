@@ -37,6 +37,7 @@ import { answer, statusOf } from './requests.ts';
 import { newWatch, resourcesDueMs, watchResources } from './resources.ts';
 import { newRestarting } from './restart.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
+import { beatDueMs, beatService, newService, tellStopping } from './service.ts';
 import { bringToEnd, dueInLineAtMs } from './settle.ts';
 import { keepSnapshot } from './snapshot.ts';
 import type { Claimed } from './starts.ts';
@@ -89,6 +90,8 @@ export type Engine = {
   /** A new start was asked for and may be made: announced, after a drain handed over. */
   restarts(): boolean;
   announceRestart(): void;
+  /** It drains, and nobody goes on in its place. */
+  announceEnd(): void;
   handOver(pausedAtMs: number): Promise<void>;
   /** A defect has ended the life of this daemon: true when all is handed over to another one, within the limits of restarts. */
   restartAfter(error: unknown): Promise<boolean>;
@@ -168,6 +171,7 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
     },
     restarts: () => context.restarting.planned !== null,
     announceRestart: () => announceRestart(context),
+    announceEnd: () => tellStopping(context),
     handOver: (pausedAtMs) => handOver(context, pausedAtMs),
     restartAfter: (error) => restartAfter(context, error),
     async settled(untilMs) {
@@ -235,6 +239,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     notebook: newNotebook(),
     deliveries: newDeliveries(),
     sessions: newSessions(),
+    service: newService(world),
     turns: createTurns(),
     tally: newDaemonTally(needs.adapters.keys()),
     watch: newWatch(),
@@ -546,6 +551,7 @@ function chores(context: Context): void {
   keepHistory(context);
   keepTemporarySwept(context);
   keepWatchdog(context);
+  beatService(context);
 }
 
 function wantsMore(context: Context, claimedOnce: boolean): boolean {
@@ -621,7 +627,8 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   if (context.scope.kind === 'daemon' && context.state.store.reachable !== 'no' && !context.tasks.busy('store:rescue'))
     next = Math.min(next, nowMs + leftUntil(rescueDueMs(context)));
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
-  if (context.scope.kind === 'daemon') next = Math.min(next, nowMs + leftUntil(Math.min(resourcesDueMs(context), healthDueMs(context))));
+  if (context.scope.kind === 'daemon')
+    next = Math.min(next, nowMs + leftUntil(Math.min(resourcesDueMs(context), healthDueMs(context), beatDueMs(context))));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   if (context.notebook.rows.length > 0) next = Math.min(next, nowMs + tellRowsEveryMs);
   next = Math.min(next, nowMs + leftUntil(configDueMs(context)));

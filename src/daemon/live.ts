@@ -21,6 +21,7 @@ export async function live(
   const pausedAtMs = clock.nowMs();
   const restarts = !drain.aborted && engine.restarts();
   if (restarts) engine.announceRestart();
+  else engine.announceEnd();
   log.info('completion', 'draining', { live: engine.live().length });
   await engine.drain(pausedAtMs + inMs(engine.context.config.behavior.drain_timeout));
   if (!restarts || drain.aborted || stop.aborted) return 'ended';

@@ -16,7 +16,7 @@ import { lookAtDisks, lookAtFolders } from './folders.ts';
 import { lookAtLeftovers } from './leftovers.ts';
 import { type Look, type Looked, lookAtEach } from './look.ts';
 import { lookAtPorts } from './ports.ts';
-import { preflight } from './preflight.ts';
+import { preflight, wantedPorts } from './preflight.ts';
 import { lookAtAgents, lookAtNode, lookAtTmux } from './programs.ts';
 import { lookAtStoreAnswer, lookAtStoreConditions } from './store.ts';
 
@@ -63,12 +63,12 @@ async function wholeLook(
 }
 
 /** Needs no configuration. */
-const machineLooks = ({ env }: Call, { home }: Configured, ports: readonly number[]): Look[] => [
+const machineLooks = ({ env }: Call, { home, config }: Configured, ports: readonly number[]): Look[] => [
   { name: 'packages', look: lookAtPackages },
   { name: 'build', look: lookAtBuild },
   { name: 'folders', look: () => lookAtFolders(home, env) },
   { name: 'disk', look: () => lookAtDisks(home) },
-  { name: 'ports', look: () => lookAtPorts(ports, home) },
+  { name: 'ports', look: () => lookAtPorts(wantedPorts(config, ports), home) },
 ];
 
 const homeLooks = (call: Call, opened: Opened, step: (text: string) => void): Look[] => [

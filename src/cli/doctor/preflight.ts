@@ -1,3 +1,4 @@
+import type { Config } from '../../core/config.ts';
 import { clock } from '../../platform/clock.ts';
 import type { Call } from '../command.ts';
 import { lookAtConfiguration } from './configured.ts';
@@ -17,10 +18,15 @@ export async function preflight(call: Call, ports: readonly number[] = []): Prom
   const looks: Look[] = [
     { name: 'folders', look: () => lookAtFolders(home, call.env) },
     { name: 'disk', look: () => lookAtDisks(home) },
-    { name: 'ports', look: () => lookAtPorts(ports, home) },
+    { name: 'ports', look: () => lookAtPorts(wantedPorts(config, ports), home) },
     // Without a configuration nobody knows which store.
     ...(config === null ? [] : [{ name: 'store', look: () => lookAtStoreAnswer(call) }]),
   ];
   const looked = await lookAtEach(looks, clock);
   return [...configured.findings, ...looked.flatMap(({ findings }) => findings)];
 }
+
+/** Those of the configuration, too; 0 takes any that is free. */
+export const wantedPorts = (config: Config | null, ports: readonly number[]): readonly number[] => [
+  ...new Set([...(config?.server.port ? [config.server.port] : []), ...ports]),
+];

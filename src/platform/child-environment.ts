@@ -10,6 +10,7 @@ export function childEnvironment(added: Readonly<Record<string, string | null>>)
   return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, string] => typeof pair[1] === 'string'));
 }
 
-const isOurs = (name: string): boolean => name.startsWith('TODO_') || name === 'NOTIFY_SOCKET' || name.startsWith('LISTEN_') || name.startsWith('WATCHDOG_');
+const isOurs = (name: string): boolean =>
+  name.startsWith('TODO_') || name === 'NOTIFY_SOCKET' || name.startsWith('LISTEN_') || name.startsWith('WATCHDOG_');
 /** Which Node runs `todo`. */
 const allowed: Readonly<Record<string, true>> = { TODO_NODE: true };

@@ -538,6 +538,8 @@ export type Host = {
   readonly gid: number;
   /** HOME and the like, for adapters that look for transcripts. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What the environment says over hooks/config.json. Our own processes get it; those of agents do not, for it may hold a password. */
+  readonly configEnv: Readonly<Record<string, string>>;
   readonly utcOffsetMinutes: number;
   /** Argv prefix that calls this very `todo`. */
   readonly todoCommand: readonly string[];

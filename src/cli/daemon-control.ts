@@ -186,11 +186,7 @@ const maxMemory = ({ maxMemory: bytes }: Call['options']): readonly string[] =>
   typeof bytes === 'number' ? ['--max-memory', `${bytes / 1024 ** 2}M`] : [];
 
 /** Starts one in the background and waits until it answers. What it said before it failed is in the error. */
-export async function startDaemon(
-  { env, options }: Pick<Call, 'env' | 'options'>,
-  opened: Opened,
-  step: (text: string) => void,
-): Promise<Hello> {
+export async function startDaemon({ options }: Pick<Call, 'options'>, opened: Opened, step: (text: string) => void): Promise<Hello> {
   const { world } = opened;
   const { home, clock, processes, files } = world;
   const outputPath = join(home.logs, 'daemon.out');
@@ -198,7 +194,7 @@ export async function startDaemon(
   const started = processes.start({
     argv: [...todoCommand, 'daemon', 'run', '--home', home.root, ...maxMemory(options)],
     cwd: home.root,
-    env: { ...noRun, TODO_ALLOW_NETWORK_DISK: env['TODO_ALLOW_NETWORK_DISK'] ?? null },
+    env: { ...noRun, ...world.host.configEnv },
     outputPath,
   });
   const deadlineMs = clock.monotonicMs() + readyWithinMs;

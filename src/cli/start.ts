@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { inMs } from '../core/config.ts';
+import { type Config, inMs } from '../core/config.ts';
+import { environmentName } from '../core/config-keys.ts';
 import type { ControlReply } from '../core/control.ts';
 import type { ProcessId } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
@@ -19,9 +20,8 @@ import { onInterrupt } from './interrupt.ts';
 import { write } from './out.ts';
 import { todoCommand } from './program.ts';
 import { plain } from './text/plain.ts';
-import { usage } from './todos.ts';
 
-type Mode = 'all' | 'daemonOnly' | 'dashboardOnly';
+type Mode = 'configured' | 'all' | 'daemonOnly' | 'dashboardOnly';
 type Asked = { readonly mode: Mode; readonly debug: boolean };
 
 /** H-45: from its start until it may be given work. */
@@ -55,12 +55,7 @@ type Context = {
 
 /** In the foreground until Ctrl-C, or until the daemon was stopped. */
 export async function startAll(call: Call, asked: Asked): Promise<number> {
-  if (asked.mode === 'dashboardOnly')
-    throw usage(
-      'start',
-      'there is no dashboard yet that stands alone',
-      'The daemon itself shows how it goes: todo start, with server.port set.',
-    );
+  if (asked.mode === 'dashboardOnly') return (await import('./http/observer.ts')).serveHome(call);
   await ready(call);
   await using opened = await call.open();
   await using releases = new AsyncDisposableStack();
@@ -148,12 +143,19 @@ function start(context: Context): ProcessId {
   const watchdog = world.processes.start({
     argv: [...todoCommand, ...words],
     cwd: world.home.root,
-    env: {},
+    env: { ...world.host.configEnv, ...serverEnvironment(asked.mode, opened.config) },
     outputPath: outputPath(context),
   });
   note(context, watchdog);
   return watchdog;
 }
+
+/** What the mode says over server.port; the watchdog hands it on to the daemon. */
+function serverEnvironment(mode: Mode, { server }: Config): Readonly<Record<string, string>> {
+  if (mode === 'daemonOnly') return { [portName]: 'null' };
+  return mode === 'all' && server.port === null ? { [portName]: '0' } : {};
+}
+const portName = environmentName('server.port');
 
 /** Whole or not at all. */
 function note(context: Context, watchdog: ProcessId): void {

@@ -134,6 +134,7 @@ function settingsOf(call: Call, options: Options, opened: Opened): Settings {
     name: nameOf(options.name ?? (ours ? 'daemon' : basename(argv[0] ?? ''))),
     argv,
     cwd: ours ? opened.world.home.root : call.cwd,
+    env: ours ? opened.world.host.configEnv : {},
     probe,
     intervalMs: options.checkInterval ?? 15_000,
     timeoutMs,

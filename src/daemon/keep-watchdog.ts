@@ -63,7 +63,7 @@ function startAnother(context: Context, { process, startedAs }: Missed, kept: Ke
       // Nobody's child: it must be able to end us, and nobody ends what they come from.
       argv: ['/bin/sh', '-c', '"$@" &', 'sh', ...world.host.todoCommand, ...startedAs],
       cwd: world.home.root,
-      env: {},
+      env: world.host.configEnv,
       outputPath: join(world.home.logs, 'watchdog.out'),
     });
     const fields = { dead: process.pid };

@@ -70,6 +70,14 @@ export function saidBy(env: ConfigQuestion['env']): [name: string, value: string
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
+/** The same for a process of ours that shall be configured as we are; and what else it must be told to work here. */
+export const configEnv = (env: ConfigQuestion['env']): Record<string, string> =>
+  Object.fromEntries([
+    ...saidBy(env),
+    ...Object.entries(env).filter((pair): pair is [string, string] => pair[0] === networkDiskName && pair[1] !== undefined),
+  ]);
+const networkDiskName = 'TODO_ALLOW_NETWORK_DISK';
+
 /** Compared as it stands, since loading node:crypto takes longer than all the rest; where a secret is in it, by its digest. */
 const keyOf = (asked: string, env: ConfigQuestion['env']): string => (env[secretName] ? hash('sha256', asked, 'hex') : asked);
 

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { Host } from '../world.ts';
+import { configEnv } from './config-file.ts';
 import { homeId } from './home.ts';
 
 /** This machine and user, as one home sees them. */
@@ -17,6 +18,7 @@ export function hostOf({
     gid: process.getgid?.() ?? -1,
     // Reading process.env asks the system for each name.
     env: { ...env },
+    configEnv: configEnv(env),
     /** Asked anew each time: summer time comes while a daemon lives. */
     get utcOffsetMinutes() {
       return 0 - new Date().getTimezoneOffset();

@@ -15,6 +15,8 @@ export type Settings = {
   readonly name: string;
   readonly argv: readonly string[];
   readonly cwd: string;
+  /** Beside our own, which a child gets without what is Signoff's. */
+  readonly env: Readonly<Record<string, string>>;
   readonly probe: ProbeKind;
   /** Between the starts of two probes. */
   readonly intervalMs: number;

@@ -99,7 +99,7 @@ async function start(context: Context): Promise<Child | null> {
     const process = needs.processes.start({
       argv: settings.argv,
       cwd: settings.cwd,
-      env: { [tagName]: tag },
+      env: { ...settings.env, [tagName]: tag },
       outputPath: needs.paths.output,
     });
     const child = { process, tag, startedAtMs };

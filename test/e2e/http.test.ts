@@ -1,11 +1,10 @@
 // What a daemon shows over HTTP, to people, probes and a real Prometheus.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { freePort } from '../fixtures/free-port.ts';
 import { promtoolSays, startPrometheus } from '../fixtures/prometheus.ts';
 import { type Json, testHome, todoProgram } from './harness.ts';
@@ -109,36 +108,81 @@ test('a watchdog keeps a daemon by its HTTP pages: one that is stopped (SIGSTOP)
   assert.equal((await get(`${url}/livez`)).status, 200, 'at the same address');
 });
 
-test('who looks on gets each change as an event, and how it is at first', async (t) => {
-  const home = await testHome(t, { server: { port: 0 } });
-  await home.daemon();
-  const { url, token } = await served(home);
-  const over = new AbortController();
-  t.after(() => over.abort());
-  const stream = await fetch(`${url}/events`, { headers: { authorization: `Bearer ${token}` }, signal: over.signal });
-  assert.equal(stream.headers.get('content-type'), 'text/event-stream; charset=utf-8');
-  let text = '';
-  const pieces = stream.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
-  const until = async (what: RegExp): Promise<void> => {
-    while (!what.test(text)) {
-      const { value, done } = await pieces.next();
-      if (done) throw new Error(`the stream ended without ${what}:\n${text}`);
-      text += value;
-    }
-  };
-  await until(/^id: 1\nevent: status\ndata: \{"daemon":\{"pid":\d+.*"live":\[\]/m);
+test('[W-28] the four links: watchdog to daemon by HTTP, a page to the daemon by HTTP and events, the starter to its watchdog as a process, the watchdog to its log', async (t) => {
+  const port = await freePort();
+  const home = await testHome(t, { server: { port } });
+  const options = ['--name', 'by-http', '--check-interval', '300ms', '--timeout', '30s', '--debug'];
+  const watchdog = home.start([
+    'watchdog',
+    ...options,
+    '--health',
+    `http://127.0.0.1:${port}/livez`,
+    '--',
+    todoProgram,
+    'daemon',
+    'run',
+    '--home',
+    home.folder,
+  ]);
+  const { url, token, ask } = await served(home);
+  // Watchdog to daemon, and to its log: each probe is written down there, and the daemon has answered it.
+  const probes = () =>
+    readLog(join(home.folder, 'logs', 'watchdog_logs', 'monitor.log')).filter(({ event }) => event === 'watchdog: probe');
+  await home.until('three good probes', () => probes().filter(({ verdict }) => verdict === 'good').length >= 3);
+  const answered = /^todo_http_requests_total\{page="\/livez",code="200"\} (\d+)$/m.exec((await ask('/metrics')).text)?.[1];
+  assert.ok(Number(answered) >= 3, `the daemon answered ${answered} of them`);
+  // A page to the daemon: what is asked, and what comes by itself.
+  assert.equal((await ask('/status')).json.daemon.live.length, 0);
+  const seen = await follow(t, url, token);
+  await seen(/^id: 1\nevent: status\ndata: \{"daemon":\{"pid":\d+.*"live":\[\]/m);
   const { number } = await home.add('read word < go; true');
-  await until(new RegExp(`"number":${number},"title":"read word < go; true"`));
+  const text = await seen(new RegExp(`"number":${number},"title":"read word < go; true"`));
   assert.doesNotMatch(text, new RegExp(token), 'the secret is in no answer');
+  watchdog.process.kill('SIGTERM');
+  await watchdog.ended;
+
+  // The starter to its watchdog: a process that it has started and that ends with it.
+  const other = await testHome(t, { behavior: { drain_timeout: 5 } });
+  const starter = other.start(['start', '--all']);
+  await starter.says('Ready after');
+  const { children } = JSON.parse(readFileSync(join(other.folder, 'started.json'), 'utf8'));
+  const pid = children.find(({ name }: Json) => name === 'watchdog').process.pid;
+  assert.equal(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('watchdog'), true);
+  assert.equal((await get(`${(await served(other)).url}/livez`)).status, 200, '--all: what it shows is there, at any free port');
+  starter.process.kill('SIGINT');
+  assert.equal((await starter.ended).code, 0);
+  assert.equal(existsSync(`/proc/${pid}`), false);
+});
+
+test('[W-35] in production the daemon listens on 127.0.0.1 alone, and watches its home and nothing of its own program: a changed source starts nothing anew', async (t) => {
+  const home = await testHome(t, { server: { port: 0 } });
+  const { process: daemon } = await home.daemon();
+  const { url } = await served(home);
+  const ports = listeners(daemon.pid!);
+  assert.deepEqual(ports, [`0100007F:${Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0')}`]);
+  const inodes = watchedInodes(daemon.pid!);
+  assert.ok(inodes.length > 0, 'the home is watched');
+  const program = join(import.meta.dirname, '..', '..');
+  const own = [
+    'src',
+    'dist',
+    'bin',
+    'package.json',
+    ...['src', 'dist', 'bin'].flatMap((folder) => readdirSync(join(program, folder)).map((name) => join(folder, name))),
+  ];
+  const watched = own.filter((path) => inodes.includes(statSync(join(program, path)).ino.toString(16)));
+  assert.deepEqual(watched, []);
+  const still = await testHome(t, { server: { port: 0 }, monitoring: { watcher: false } });
+  const { process: unwatching } = await still.daemon();
+  assert.deepEqual(watchedInodes(unwatching.pid!), [], 'without a watcher nothing is watched');
+  const { id } = await still.add('true');
+  await still.untilTodo(id, 'completed all the same', ({ status }) => status === 'completed');
 });
 
 test('a home is shown without its daemon, from store and journal alone, and nothing in it changes', async (t) => {
   const home = await testHome(t);
   const { number } = await home.add('true');
-  const fixture = join(import.meta.dirname, '..', 'fixtures', 'serve-home.ts');
-  const env = { ...process.env, TODO_HOME: home.folder };
-  const observer = spawn(process.execPath, [fixture], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => observer.kill('SIGKILL'));
+  const observer = home.start(['start', '--dashboard-only']);
   const { url, ask } = await served(home, 'dashboard.json');
   assert.equal((await ask('/livez')).status, 200);
   const ready = await ask('/readyz');
@@ -152,10 +196,65 @@ test('a home is shown without its daemon, from store and journal alone, and noth
   assert.equal(promtoolSays((await ask('/metrics')).text), '');
   assert.equal((await get(`${url}/status`)).status, 401);
   assert.equal((await home.show(number)).status, 'open');
-  observer.kill('SIGTERM');
-  assert.deepEqual(await once(observer, 'exit'), [0, null]);
+  assert.match(observer.stderr(), new RegExp(`serving HTTP url=${url}`));
+  observer.process.kill('SIGTERM');
+  assert.equal((await observer.ended).code, 0);
   assert.equal(existsSync(join(home.folder, 'dashboard.json')), false);
 });
+
+/** What comes by `/events`, until it has what is looked for. */
+async function follow(t: TestContext, url: string, token: string): Promise<(what: RegExp) => Promise<string>> {
+  const over = new AbortController();
+  t.after(() => over.abort());
+  const stream = await fetch(`${url}/events`, { headers: { authorization: `Bearer ${token}` }, signal: over.signal });
+  assert.equal(stream.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+  const pieces = stream.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  let text = '';
+  return async (what) => {
+    while (!what.test(text)) {
+      const { value, done } = await pieces.next();
+      if (done) throw new Error(`the stream ended without ${what}:\n${text}`);
+      text += value;
+    }
+    return text;
+  };
+}
+
+/** Local addresses (hex) of the TCP sockets at which that process listens. */
+function listeners(pid: number): string[] {
+  const sockets = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1] ?? []);
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[3] === '0A' && sockets.includes(fields[9] ?? ''))
+      .map((fields) => fields[1] ?? ''),
+  );
+}
+
+/** Inodes (hex) that its inotify watches name. */
+function watchedInodes(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fdinfo`).flatMap((fd) =>
+    [...(tryRead(`/proc/${pid}/fdinfo/${fd}`) ?? '').matchAll(/^inotify wd:\S+ ino:(\S+)/gm)].map(([, inode]) => inode!),
+  );
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // Closed meanwhile.
+    return '';
+  }
+}
+
+function tryRead(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
 
 function readLog(path: string): Json[] {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '';

@@ -100,8 +100,7 @@ test('[W-29] [W-21] what would keep a daemon from working is told before anythin
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /it could not work:\n.*archive.*\n.*Nothing was started/s);
   assert.equal(existsSync(join(home.folder, 'started.json')), false);
-  for (const args of [['--dashboard-only'], ['--all', '--daemon-only']])
-    assert.equal((await home.todo(['start', ...args])).code, 64, args.join(' '));
+  assert.equal((await home.todo(['start', '--all', '--daemon-only'])).code, 64);
 
   const fine = await homeOf(t);
   const starter = await started(fine, ['--debug']);
@@ -113,6 +112,30 @@ test('[W-29] [W-21] what would keep a daemon from working is told before anythin
   starter.process.kill('SIGINT');
   await starter.ended;
   assert.match(starter.stderr(), /daemon ready/, 'what they log is shown');
+});
+
+test('what the environment says of the configuration holds for a daemon in the background and for one under a start; agents are told nothing of it', async (t) => {
+  const env = { TODO_SLOTS_TOTAL: '7', TODO_STORE_TABLE_PREFIX: 'said_' };
+  const inUse = async (home: TestHome): Promise<Json[]> =>
+    (await home.json(['config', 'show'])).values
+      .filter(({ key }: Json) => key === 'slots.total' || key === 'store.table_prefix')
+      .map((it: Json) => it.inUse);
+  const home = await homeOf(t);
+  assert.equal((await home.todo(['daemon', 'start'], { env })).code, 0);
+  assert.deepEqual(await inUse(home), [7, 'said_']);
+  await home.todo(['add', 'looks around', '--agent', 'shell', '--prompt', 'env > seen', '--cwd', home.work], { env });
+  await home.until(
+    'the agent has looked',
+    () => existsSync(join(home.work, 'seen')) && /^TODO_ID=/m.test(readFileSync(join(home.work, 'seen'), 'utf8')),
+  );
+  assert.doesNotMatch(readFileSync(join(home.work, 'seen'), 'utf8'), /TODO_SLOTS|TODO_STORE/);
+  await home.todo(['daemon', 'stop']);
+
+  const starter = home.start(['start', '--daemon-only'], { env });
+  await starter.says('Ready after');
+  assert.deepEqual(await inUse(home), [7, 'said_']);
+  starter.process.kill('SIGINT');
+  assert.equal((await starter.ended).code, 0);
 });
 
 async function started(home: TestHome, args: readonly string[]): Promise<Started> {

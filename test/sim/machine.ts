@@ -97,6 +97,7 @@ export class Machine {
       uid: 1000,
       gid: 1000,
       env: {},
+      configEnv: {},
       utcOffsetMinutes: 60,
       todoCommand: ['todo'],
       hooksFolder: '/opt/signoff/hooks',

@@ -18,6 +18,7 @@ const defaults: Settings = {
   name: 'it',
   argv: ['it'],
   cwd: '/',
+  env: {},
   probe: { kind: 'http', url: 'http://127.0.0.1:1/' },
   intervalMs: 15 * second,
   timeoutMs: 45 * second,

@@ -52,7 +52,7 @@ export const command: CommandModule = {
     const listening = onInterrupt(() => interrupted.abort());
     let seen: readonly Seen[];
     try {
-      const daemon = await startDaemon({ ...there, options: {} }, opened, () => {});
+      const daemon = await startDaemon({ options: {} }, opened, () => {});
       spinner.end();
       out.line(`${out.paint('bold', 'Six agents, six ways to behave.')} A real daemon (pid ${daemon.pid}) takes each to an honest end.`);
       out.line();

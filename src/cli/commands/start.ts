@@ -6,9 +6,9 @@ const modes = ['all', 'daemonOnly', 'dashboardOnly'] as const;
 export const command: CommandModule = {
   declare: (commander) =>
     void commander
-      .option('--all', 'the daemon with what it shows over HTTP (server.port); the default')
+      .option('--all', 'the daemon, and what it shows over HTTP: at server.port, else at any free one')
       .option('--daemon-only', 'the daemon alone, whatever server.port says')
-      .option('--dashboard-only', 'what is shown, without a daemon')
+      .option('--dashboard-only', 'what is shown over HTTP, from store and journal alone, without a daemon')
       .option('--debug', 'log everything')
       .addHelpText(
         'after',
@@ -22,6 +22,6 @@ Ctrl-C ends both, after what completes has ended (at most half a minute); a seco
     const given = modes.filter((mode) => call.options[mode] === true);
     if (given.length > 1) throw usage('start', 'one of --all, --daemon-only and --dashboard-only, not several');
     const { startAll } = await import('../start.ts');
-    return startAll(call, { mode: given[0] ?? 'all', debug: call.options['debug'] === true });
+    return startAll(call, { mode: given[0] ?? 'configured', debug: call.options['debug'] === true });
   },
 };

@@ -6,6 +6,7 @@ import type { SystemState } from './core/evidence.ts';
 import type { FailedTry } from './core/failed-try.ts';
 import type { HealingEvent } from './core/healing-event.ts';
 import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
+import type { PastRun } from './core/prediction.ts';
 import type { MachineFigures, PoolFigures, SelfFigures, TreeFigures } from './core/resources.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
 import type { Answer, HealthStatus, TodoStatus } from './core/words.ts';
@@ -391,6 +392,8 @@ export type Store = {
   rollMetrics(host: string, rollup: Rollup): Promise<number>;
   /** Todos that ended in that time, counted. */
   ended(range: MetricsRange): Promise<EndedFigures>;
+  /** The newest runs that agents ended on that host, newest first. */
+  pastRuns(host: string, limit: number): Promise<readonly PastRun[]>;
   /** Connections and how long operations took, for health, status and metrics. */
   figures(): StoreFigures;
   /** Where a store can be looked into and helped while it is slow. None of these waits for a schema, or for what others hold. */

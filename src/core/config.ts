@@ -74,6 +74,8 @@ export const configSchema = z.strictObject({
       /** false: no timers end anything; health says so. */
       enable_emergency_handlers: z.boolean().default(true),
       auto_recovery: z.boolean().default(true),
+      /** true: a person is told, once a run, that it is likely to hang or fail. false: it is only shown where somebody asks. */
+      act_on_prediction: z.boolean().default(false),
       /** Heals by hand in a minute (`todo heal`); more is refused with the time to wait. */
       heals_per_minute: z.number().int().min(1).max(1000).default(6),
       /** false: ended runs stay in runs/ instead of moving to the archive. */

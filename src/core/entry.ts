@@ -155,6 +155,8 @@ export type Entry = {
   readonly shown: 'claimed' | 'running' | 'stalled';
   /** Last sign of progress: output byte, hook event, `progress`, 1 s of CPU. */
   readonly lastSignAtMs: number;
+  /** The longest time without one, so far. Absent before the first sign, and in older journals. */
+  readonly silentMaxMs?: number;
   readonly seen: { readonly outputBytes: number; readonly cpuMs: number; readonly progressMs: number };
   /** What the agent's hooks reported about its main turn. */
   readonly turn: 'unreported' | 'busy' | 'ended' | 'paused';

@@ -29,6 +29,7 @@ import { keepWatchdog } from './keep-watchdog.ts';
 import { createLedger } from './ledger.ts';
 import { newNotebook, readNotebook, tellRest, tellRows, tellRowsEveryMs } from './notebook.ts';
 import { behindBreakers, breakerNames, type Outside } from './outside.ts';
+import { keepPrediction } from './prediction.ts';
 import { keepReceipts } from './receipts.ts';
 import { heals, recoverNow, sweepDueMs, sweepWhenDue } from './recovery.ts';
 import { newSessions, readSessions, watchSessions } from './recovery-session.ts';
@@ -545,6 +546,7 @@ function chores(context: Context): void {
   keepReceipts(context);
   watchDependents(context);
   keepSnapshot(context);
+  keepPrediction(context);
   watchSessions(context);
   watchResources(context);
   watchHealth(context);

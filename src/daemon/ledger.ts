@@ -65,7 +65,7 @@ export function createLedger(world: Pick<World, 'journal' | 'clock' | 'log'>, ch
     get,
     settled: (runId) => !saving.has(runId),
     async update(runId, change, lazy = false) {
-      const next = change(get(runId));
+      const next = withSilence(get(runId), change(get(runId)));
       entries.set(runId, next);
       if (!lazy) await whileSaving(runId);
       changed();
@@ -87,4 +87,11 @@ export function createLedger(world: Pick<World, 'journal' | 'clock' | 'log'>, ch
       changed();
     },
   };
+}
+
+/** A sign after a silence, or the end: how long that was is kept if it was the longest. */
+function withSilence(before: Entry, next: Entry): Entry {
+  const untilMs = before.signal === null && next.signal !== null ? next.signal.atMs : next.lastSignAtMs;
+  const silentMs = untilMs - before.lastSignAtMs;
+  return before.fact === 'running' && silentMs > (before.silentMaxMs ?? 0) ? { ...next, silentMaxMs: silentMs } : next;
 }

@@ -13,6 +13,7 @@ import { mappingReport } from './mapping-report.ts';
 import { checked, type Names, quotedNames } from './names.ts';
 import { healingEvents, note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
+import { pastRuns } from './past-runs.ts';
 import { missing, parcelOf, readBack, reassert, record, settle } from './records.ts';
 import { deadLetter, expired, giveBack, leaseEndsInMs, mark, renew, requeue, rescue } from './runs.ts';
 import { tableNames } from './schema.ts';
@@ -174,6 +175,7 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
         rollMetrics(names, host, rollup, random.uuidv7),
       ),
     ended: (range) => read('counting', 'ended todos', () => endedFigures(names, range)),
+    pastRuns: (host, limit) => read('reading', 'the runs that have ended', () => pastRuns(names, host, limit)),
 
     mapping: async () =>
       map === null

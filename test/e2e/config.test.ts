@@ -193,6 +193,16 @@ const cases: readonly Case[] = [
   },
   { key: 'behavior.auto_recovery', config: { behavior: { auto_recovery: false, ...often } }, see: orphanStays },
   {
+    key: 'behavior.act_on_prediction',
+    config: { behavior: { act_on_prediction: true } },
+    // What it does is in prediction.test.ts; without a history it does nothing.
+    async see(home) {
+      await home.daemon();
+      await home.until('it has learned', async () => (await home.json(['status'])).learned.kind === 'too-little');
+      assert.equal((await home.json(['config', 'show'])).values?.['behavior.act_on_prediction'] ?? true, true);
+    },
+  },
+  {
     key: 'behavior.heals_per_minute',
     config: { behavior: { heals_per_minute: 1 } },
     async see(home) {

@@ -381,6 +381,20 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async ended(range) {
       return endedIn(rows, range);
     },
+    async pastRuns(host, limit) {
+      return [...rows.runs.values()]
+        .filter(
+          (run) => run.host === host && (run.kind === 'child' || run.kind === 'tmux') && run.endedAtMs !== null && run.outcome !== null,
+        )
+        .toSorted((a, b) => (a.id < b.id ? 1 : -1))
+        .slice(0, limit)
+        .flatMap(({ todoId, agent, outcome, round, startedAtMs, endedAtMs }) => {
+          const todo = rows.todos.get(todoId);
+          return todo === undefined || outcome === null || endedAtMs === null
+            ? []
+            : [{ todoId, agent, project: todo.project, outcome, round, startedAtMs, endedAtMs }];
+        });
+    },
 
     figures() {
       return { active: 0, idle: 1, limit: 1 };

@@ -376,6 +376,7 @@ export class ProcessWorld {
       metrics: guard('metrics', false),
       rollMetrics: guard('rollMetrics', true),
       ended: guard('ended', false),
+      pastRuns: guard('pastRuns', false),
       figures: () => port.figures(),
     };
   }

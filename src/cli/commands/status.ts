@@ -7,6 +7,7 @@ import { silentHolder } from '../daemon-control.ts';
 import { drainedLine, type ShownHost, shownHost } from '../drained.ts';
 import { exit } from '../exit-codes.ts';
 import { moment } from '../options.ts';
+import { riskLines, risksIn } from '../risks.ts';
 import { staleJson, staleLine } from '../stale.ts';
 import { facts } from '../text/facts.ts';
 import { plain } from '../text/plain.ts';
@@ -30,6 +31,7 @@ export const command: CommandModule = {
     const daemon = await daemonStatus(opened);
     const silent = daemon === null ? silentHolder(opened) : null;
     const live = daemon?.live ?? liveInJournal(opened);
+    const risks = risksIn(opened);
     const [waiting, host] = await Promise.all([waitingOrWhyNot(opened), shownHost(opened)]);
     out.json('status', {
       daemon: {
@@ -41,7 +43,8 @@ export const command: CommandModule = {
         home: world.home.root,
       },
       host,
-      live,
+      live: live.map((run) => ({ ...run, prediction: risks.of(run.runId) })),
+      learned: risks.model,
       waiting: typeof waiting === 'number' ? waiting : null,
       store: daemon?.store ?? null,
       lastPassAtMs: daemon?.lastPassAtMs ?? null,
@@ -52,6 +55,7 @@ export const command: CommandModule = {
     const stale = opened.stale();
     if (stale !== null) out.line(staleLine(stale));
     for (const line of describe({ daemon, silentPid: silent?.pid ?? null, live, waiting, host }, opened, out)) out.line(line);
+    for (const line of riskLines(risks, live, out)) out.line(line);
     return exit.yes;
   },
 };

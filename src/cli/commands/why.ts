@@ -5,6 +5,7 @@ import { isTerminal } from '../../core/words.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { changeOfTodo, type HistoryNote } from '../history.ts';
+import { riskOf, riskText } from '../risks.ts';
 import { scheduledJson, scheduledOf, scheduledText } from '../schedule.ts';
 import { inSnapshot, staleJson, staleLine } from '../stale.ts';
 import { plain } from '../text/plain.ts';
@@ -33,11 +34,13 @@ export const command: CommandModule = {
     const status = shownStatus(todo, opened.world.journal);
     const events = await storyOf(todo, opened);
     const scheduled = isTerminal(status) ? null : scheduledOf(todo.id, opened.world.journal);
+    const risk = isTerminal(status) ? null : riskOf(opened, todo.id);
     const fields = { todo: todo.id, number: todo.number, status, proof: todo.proof, reason: todo.reason };
-    call.out.json('why', { ...fields, scheduled: scheduledJson(scheduled, status), events, ...staleJson(opened) });
+    call.out.json('why', { ...fields, scheduled: scheduledJson(scheduled, status), prediction: risk, events, ...staleJson(opened) });
     const stale = opened.stale();
     if (stale !== null) call.out.line(staleLine(stale));
     tell(todo, status, events, call);
+    if (risk !== null) for (const line of riskText(risk)) call.out.line(plain(line));
     if (scheduled !== null) call.out.line(`\nIt ${scheduledText(scheduled, Date.now())} (${momentText(scheduled.atMs)}).`);
     return exit.yes;
   },

@@ -20,7 +20,7 @@ import { tellBreaker } from './breaker-events.ts';
 import type { Context, EngineNeeds } from './context.ts';
 import { deliverWaiting, newDeliveries, readDeliveries } from './deliveries.ts';
 import { actOnDeadlines } from './emergency.ts';
-import { announceRestart, arrive, handOver, restartAfter } from './handover.ts';
+import { announceRestart, arrive, flushOutbox, handOver, restartAfter } from './handover.ts';
 import { healNow } from './heal.ts';
 import { healthDueMs, watchHealth } from './health.ts';
 import { keepHistory } from './health-history.ts';
@@ -166,6 +166,7 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
       const isQuiet = () => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0 && !heals(context);
       await context.changes.until(isQuiet, untilMs, stop);
       if (needs.scope.kind === 'run') await tellRest(context);
+      else await flushOutbox(context);
     },
     async arrive() {
       if (needs.scope.kind === 'daemon') await arrive(context);

@@ -4,7 +4,7 @@ import type { PastRestart } from '../core/restart.ts';
 import { parsedJson } from '../core/shape.ts';
 import { tellBlocked } from './blocked.ts';
 import type { Context } from './context.ts';
-import { deliver } from './deliveries.ts';
+import { deliver, deliverWaiting } from './deliveries.ts';
 import { noteEvent, tellRest } from './notebook.ts';
 import { breakerNames } from './outside.ts';
 import { keepRestart } from './restart.ts';
@@ -28,8 +28,8 @@ const handoverNote = 'restart:handover';
 const generationNote = 'generation';
 /** Prefixes of notes that nobody but a daemon takes away. */
 const untoldPrefixes = ['tell:', 'delivery:'];
-/** What is on its way to a receiver may arrive. */
-const deliverWithinMs = 1000;
+/** Who goes waits no longer for a store and a receiver that are slow: all of it is in the journal. */
+const flushWithinMs = 2000;
 /** A look at the store; a daemon that came back is held no longer for one that is slow than this and another look. */
 const pingWithinMs = 5000;
 /** What is held is looked at again: the store may be back. */
@@ -52,15 +52,25 @@ export function announceRestart(context: Context): void {
   });
 }
 
+/** Whoever goes tells what there is to tell; what is not told now the next one tells. */
+export async function flushOutbox(context: Context): Promise<void> {
+  const { world, tasks, changes } = context;
+  const over = new AbortController();
+  const untilMs = world.clock.nowMs() + flushWithinMs;
+  await Promise.race([tellRest(context), world.clock.sleep(flushWithinMs, over.signal)]);
+  over.abort();
+  deliverWaiting(context);
+  await changes.until(() => !tasks.busy('deliver'), untilMs, context.stop);
+}
+
 /** After the drain: all that the next one must know is durable when this resolves. */
 export async function handOver(context: Context, pausedAtMs: number): Promise<void> {
-  const { restarting, world, tasks, changes, outside, state } = context;
+  const { restarting, world, tasks, outside, state } = context;
   const { planned } = restarting;
   if (planned === null) throw new Error('a handover without a plan');
   // By itself and not beside the loop, which may have ended by a defect: one that is not counted could be made for ever.
   await keepRestart(context, planned);
-  await tellRest(context);
-  await changes.until(() => !tasks.busy('deliver'), world.clock.nowMs() + deliverWithinMs, context.stop);
+  await flushOutbox(context);
   await tasks.settled('keep:');
   const handover: Handover = {
     ...planned,

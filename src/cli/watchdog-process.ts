@@ -21,6 +21,7 @@ import { exit } from './exit-codes.ts';
 import { write } from './out.ts';
 import { todoCommand } from './program.ts';
 import { usage } from './todos.ts';
+import { createBeat } from './watchdog-beat.ts';
 import { pager, teller } from './watchdog-words.ts';
 
 type Options = {
@@ -79,6 +80,8 @@ export async function watchCommand(call: Call): Promise<number> {
       bell.ring();
     }),
   );
+  const beat = createBeat(opened, log);
+  releases.defer(() => beat.stopping());
   const rows = teller(opened, log, join(places.state, `${settings.name}${untoldEnding}`));
   releases.defer(() => rows.close());
   const needs: Needs = {
@@ -88,7 +91,10 @@ export async function watchCommand(call: Call): Promise<number> {
     files: world.files,
     processes: world.processes,
     log,
-    bell,
+    bell: {
+      ring: bell.ring,
+      sleepUntil: (atMs, until) => bell.sleepUntil(Math.min(atMs, world.clock.nowMs() + beat.round()), until),
+    },
     http: httpProbe,
     daemon: (timeoutMs) => daemonProbe(opened, timeoutMs),
     nodeReport,
@@ -112,6 +118,9 @@ export async function watchCommand(call: Call): Promise<number> {
     probe: settings.probe.kind,
     command: settings.argv[0],
   });
+  // Node waits for its own children only; what the first process of a container inherits stays a zombie.
+  if (process.pid === 1)
+    log.warn('monitor', 'watchdog: it is process 1', { name: settings.name, hint: 'docker run --init, or tini before it' });
   const takeRestart = (): string | null => {
     const asked = wish;
     wish = null;
@@ -233,10 +242,11 @@ async function daemonProbe({ ask, world: { clock } }: Opened, timeoutMs: number)
   }
 }
 
-/** HUP asks for another start, all others for the end. */
+/** HUP asks for another start, unless it says that the terminal is gone; all others ask for the end. */
 function onOsSignals(stop: AbortController, restart: (why: string) => void): () => void {
   const end = (): void => stop.abort();
-  const again = (): void => restart('a person asked for it (SIGHUP)');
+  const inTerminal = process.stdin.isTTY === true || process.stderr.isTTY === true;
+  const again = (): void => (inTerminal ? end() : restart('a person asked for it (SIGHUP)'));
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, end);
   process.on('SIGHUP', again);
   return () => {

@@ -45,7 +45,7 @@ export function beatService(context: Context): void {
     'service:beat',
     async () => {
       await journalAnswers(context);
-      await tell(context, service.isReady ? ['WATCHDOG=1'] : ['READY=1', 'STATUS=takes todos to their end']);
+      await tellService(context, service.isReady ? ['WATCHDOG=1'] : ['READY=1', 'STATUS=takes todos to their end']);
       service.isReady = true;
     },
     (error) => world.log.warn('monitor', 'no heartbeat to the service manager', { reason: error.message }),
@@ -60,7 +60,7 @@ export function tellStopping(context: Context): void {
   if (context.service.socket === null) return;
   context.tasks.start(
     'service:stopping',
-    () => tell(context, ['STOPPING=1', 'STATUS=finishes what completes']),
+    () => tellService(context, ['STOPPING=1', 'STATUS=finishes what completes']),
     () => {},
   );
 }
@@ -74,7 +74,10 @@ async function journalAnswers({ world }: Context): Promise<void> {
 }
 
 /** Node has no datagram sockets of Unix (nodejs/node#61933), so the word is carried by the program that comes with systemd. */
-async function tell({ service, world }: Context, words: readonly string[]): Promise<void> {
+export async function tellService(
+  { service, world }: { readonly service: Service; readonly world: Pick<World, 'processes' | 'log'> },
+  words: readonly string[],
+): Promise<void> {
   const plan = {
     argv: ['systemd-notify', ...words],
     cwd: '/',

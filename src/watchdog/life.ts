@@ -129,8 +129,9 @@ export async function live(
       heard.forgive();
     }
     if (asking.mayAsk() && nowMs >= now.dueMs) ask(nowMs);
-    const nextMs = Math.min(asking.mayAsk() ? now.dueMs : Number.POSITIVE_INFINITY, nowMs + Math.min(lookMs, settings.intervalMs / 4));
-    now.plannedMs = Math.max(nextMs, nowMs + 1);
+    const enoughMs = now.silence.sinceMs === null ? Number.POSITIVE_INFINITY : now.silence.sinceMs + settings.timeoutMs;
+    const looks = [nowMs + Math.min(lookMs, settings.intervalMs / 4), now.dueMs, enoughMs];
+    now.plannedMs = Math.min(...looks.filter((atMs) => atMs > nowMs));
     await needs.bell.sleepUntil(clock.nowMs() + (now.plannedMs - nowMs), wishes.stop);
   }
 }

@@ -24,7 +24,9 @@ export function figure(what: string, measured: string, aim = 'reported', met: bo
   process.stderr.write(`${met === false ? '✖' : '✔'} ${what}: ${measured} (${aim})\n`);
 }
 
+/** Empty where nothing was measured. */
 export function table(): string {
+  if (figures.length === 0) return '';
   const rows = figures.map(({ what, measured, aim, met }) => `| ${what} | ${measured} | ${aim}${met === false ? ', **missed**' : ''} |`);
   return ['| what | measured | aim |', '|---|---|---|', ...rows].join('\n');
 }

@@ -14,6 +14,7 @@ import { endAll, root } from './home.ts';
 import { back, mariadb } from './mariadb.ts';
 import { peers } from './peers.ts';
 import { live, rest } from './rest.ts';
+import { watchdogs, watchdogTable } from './watchdogs.ts';
 
 const parts: Readonly<Record<string, () => Promise<unknown>>> = {
   start,
@@ -28,6 +29,7 @@ const parts: Readonly<Record<string, () => Promise<unknown>>> = {
   live,
   archive,
   rest,
+  watchdogs,
 };
 try {
   execFileSync(process.execPath, ['bin/build.ts'], { cwd: root, stdio: 'ignore' });
@@ -38,16 +40,27 @@ try {
     await part();
     process.stderr.write(`  ${name}: ${((performance.now() - fromMs) / 1000).toFixed(0)} s\n`);
   }
-  process.stdout.write(`${table()}\n`);
+  for (const text of [table(), watchdogTable()]) if (text !== '') process.stdout.write(`${text}\n`);
   mkdirSync(join(root, '.todo-test'), { recursive: true });
   writeFileSync(join(root, '.todo-test', 'figures.json'), `${JSON.stringify(figures, null, 2)}\n`);
   if (asked.write) {
-    const path = join(root, 'README.md');
-    const block = /<!-- figures -->[\s\S]*<!-- \/figures -->/;
-    const text = readFileSync(path, 'utf8');
-    if (!block.test(text)) throw new Error('README.md has no `<!-- figures -->` … `<!-- /figures -->`');
-    writeFileSync(path, text.replace(block, `<!-- figures -->\n${table()}\n<!-- /figures -->`));
+    put('figures', table());
+    put('watchdogs', watchdogTable());
   }
 } finally {
   endAll();
+}
+
+/** Between the marks of that name; what was not measured this time stays as it is. */
+function put(name: string, text: string): void {
+  if (text === '') return;
+  const path = join(root, 'README.md');
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const block = new RegExp(`${begin}[\\s\\S]*${end}`);
+  const page = readFileSync(path, 'utf8');
+  if (!block.test(page)) throw new Error(`README.md has no \`${begin}\` … \`${end}\``);
+  writeFileSync(
+    path,
+    page.replace(block, () => `${begin}\n${text}\n${end}`),
+  );
 }

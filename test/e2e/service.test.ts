@@ -1,16 +1,14 @@
 // `todo service`: a unit that systemd itself accepts, and a daemon that tells a service manager the truth. The manager is a datagram socket of the test.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 import { unitText } from '../../src/core/systemd-unit.ts';
 import { programs } from '../programs.ts';
-import { type TestHome, testHome, until } from './harness.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { testHome } from './harness.ts';
+import { serviceManager } from './service-manager.ts';
 
 /** Of 10; with it systemd says OK. What is missing to less would take from agents what they need (core/systemd-unit.ts). */
 const exposureMax = 4.9;
@@ -159,25 +157,4 @@ function accepts(path: string, scope: '--system' | '--user' = '--system'): void 
   });
   assert.equal(status, 0, stderr);
   assert.equal(stdout + stderr, '');
-}
-
-/** Hears what systemd would (fixtures/notify-socket.py), into a file. */
-async function serviceManager(t: TestContext, home: TestHome) {
-  const socket = join(home.work, 'notify.sock');
-  const heard = join(home.work, 'heard');
-  const child: ChildProcess = spawn(programs().python3, [join(root, 'test', 'fixtures', 'notify-socket.py'), socket, heard], {
-    stdio: 'ignore',
-  });
-  const gone = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
-  t.after(async () => {
-    child.kill('SIGKILL');
-    await gone;
-  });
-  await until('the service manager listens', [home.work], () => existsSync(socket));
-  const count = (word: string): number => (existsSync(heard) ? readFileSync(heard, 'utf8') : '').split(word).length - 1;
-  return {
-    socket,
-    count,
-    heard: (of: TestHome, word: string, times: number) => of.until(`${times} × ${word}`, () => count(word) >= times),
-  };
 }

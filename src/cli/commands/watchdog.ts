@@ -43,7 +43,8 @@ Actions:
   status   what the watchdogs of this home watch, and how it goes
 
 What counts: it refuses or says that it is unhealthy; it gives no good answer for --timeout; it ends. Degraded and slow answers never restart it.
-A command that ends with 0 has ended for good (see --always), 75 asks for another start, 125 for none. kill -HUP starts it again now.
+A command that ends with 0 has ended for good (see --always), 75 asks for another start, 125 for none. kill -HUP starts it again now,
+or ends the watch where it runs in a terminal.
 
   todo watchdog                                       the daemon of this home
   todo watchdog --health http://127.0.0.1:8080/health -- node server.js

@@ -7,7 +7,7 @@ import { storeMapSchema } from './store-map-schema.ts';
 /** Seconds, as the keys of the earlier system are. Fractions are allowed so that tests need not wait. */
 const seconds = (max: number) => z.number().min(0.01).max(max);
 const day = 86_400;
-const percent = z.number().min(0.1).max(1000);
+const percent = z.number().min(0.001).max(1000);
 
 /** One policy's numbers; absent ones are those of its row (`resilience/policy.ts`). */
 const policySettings = z

@@ -24,7 +24,9 @@ const risingPairsMin = 0.8;
  */
 export function leakIn(points: readonly UseAt[], windowMs: number): LeakVerdict {
   const last = points.at(-1);
-  const inWindow = last === undefined ? [] : points.filter(({ atMs }) => last.atMs - atMs <= windowMs * 2);
+  // Where looks are rare the last few say what there is to say, however old they are.
+  const isRecent = ({ atMs }: UseAt, at: number): boolean => last!.atMs - atMs <= windowMs * 2 || points.length - at <= pointsMin * 2;
+  const inWindow = points.filter(isRecent);
   const first = inWindow[0];
   if (first === undefined || last === undefined || inWindow.length < pointsMin || last.atMs - first.atMs < windowMs)
     return { kind: 'too-early' };

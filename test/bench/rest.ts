@@ -4,8 +4,8 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../e2e/harness.ts';
 import { cpuMs, memoryOf, taggedBy } from '../fixtures/process-figures.ts';
-import { asked, figure } from './figures.ts';
-import { atMs, daemon, logged, newHome, prepare } from './home.ts';
+import { asked, figure, median, pairs } from './figures.ts';
+import { atMs, daemon, environment, logged, newHome, prepare, timed, todo } from './home.ts';
 
 export async function rest(): Promise<void> {
   const home = newHome('rest');
@@ -26,6 +26,39 @@ export async function rest(): Promise<void> {
   figure('daemon at rest: memory', `${anonymous.toFixed(0)} MB anonymous, ${rss.toFixed(0)} MB RSS`, '≤ 50 and ≤ 100 MB', isSmall);
   figure('daemon at rest: CPU', `${share.toFixed(2)} % of a core`, '≤ 0.5 %', share <= 0.5);
   await it.stop();
+  await monitoring();
+}
+
+/** Looks at resources and at everything come every second here and cost what they cost; from their usual distance follows their share of a core. */
+async function monitoring(): Promise<void> {
+  const seconds = asked.quick ? 15 : 45;
+  const often = { resource: { interval: 1, probe_interval: 1 } };
+  // At once and then never again.
+  const never = { resource: { interval: 86_400, probe_interval: 86_400 } };
+  const [looking, still] = [await cpuAtRest('rest-looking', often, seconds), await cpuAtRest('rest-still', never, seconds)];
+  const eachMs = Math.max(0, looking - still) / seconds;
+  // The two together once in a second; usually one of them comes every 60 s and the other every 30 s.
+  const share = (eachMs / 30_000) * 100;
+  const home = newHome('rest-health');
+  const it = await daemon(home);
+  await until('a sweep', [join(home, 'logs')], () => logged(home, 'monitor').some(({ event }) => event === 'swept'));
+  const healthMs = median(Array.from({ length: pairs }, () => timed(todo, ['health', '--json'], environment(home))));
+  const nodeMs = median(Array.from({ length: pairs }, () => timed(process.execPath, ['-e', '0'], environment(home))));
+  await it.stop();
+  figure('monitoring: CPU of its looks', `${share.toFixed(3)} % of a core (${eachMs.toFixed(1)} ms each)`, '≤ 0.3 %', share <= 0.3);
+  figure('todo health, with a daemon', `${healthMs.toFixed(0)} ms (node -e 0: ${nodeMs.toFixed(0)} ms)`, '≤ 300 ms', healthMs <= 300);
+}
+
+/** Milliseconds of CPU that an idle daemon takes in so many seconds. */
+async function cpuAtRest(name: string, config: object, seconds: number): Promise<number> {
+  const home = newHome(name, config);
+  const it = await daemon(home);
+  await until('a sweep', [join(home, 'logs')], () => logged(home, 'monitor').some(({ event }) => event === 'swept'));
+  const fromCpuMs = cpuMs(it.pid);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const usedMs = cpuMs(it.pid) - fromCpuMs;
+  await it.stop();
+  return usedMs;
 }
 
 /** Runs whose agents wait for a pipe that this process holds open, and end when it is closed: what is measured is ours and not theirs. */

@@ -1,10 +1,12 @@
 // Every key of hooks/config.json, seen in what the running program does (C-39). A key without a case here fails the first test.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { defaultConfig, knownKeys } from '../../src/core/config.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
 import { type Sshd, startSshd } from '../fixtures/sshd.ts';
@@ -28,7 +30,7 @@ after(async () => {
 
 type See = (home: TestHome, t: TestContext) => Promise<void>;
 /** Values for the file, and what must be seen with them. The key's own value is the one that makes the difference. */
-type Case = { readonly key: string; readonly config: Json | (() => Json | Promise<Json>); readonly see: See };
+type Case = { readonly key: string | readonly string[]; readonly config: Json | (() => Json | Promise<Json>); readonly see: See };
 
 const silent = 'mkfifo go 2>/dev/null; read word < go';
 const talking = 'while :; do echo working; sleep 0.1; done';
@@ -76,6 +78,10 @@ async function orphanStays(home: TestHome): Promise<void> {
   await home.until('three sweeps', () => sweeps(home) >= 3);
   assert.ok(existsSync(folder));
 }
+
+/** Looks at resources come at once. */
+const watchful = { interval: 0.2, probe_interval: 0.2 };
+const healthOf = async (home: TestHome): Promise<Json[]> => JSON.parse((await home.todo(['--json', 'health'])).stdout).components;
 
 const often = { health_check_interval: 0.2 };
 const otherFolder = (home: TestHome): string => join(home.folder, 'elsewhere');
@@ -650,6 +656,106 @@ const cases: readonly Case[] = [
     },
   },
   {
+    key: [
+      'resource.interval',
+      'resource.probe_interval',
+      'resource.memory_warning',
+      'resource.max_memory_mb',
+      'resource.cpu_warning',
+      'resource.cpu_warning_after',
+      'resource.files_warning',
+      'resource.machine_cpu_warning',
+      'resource.machine_memory_warning',
+      'resource.machine_disk_warning',
+      'resource.actions',
+    ],
+    config: {
+      agents: { claude: { command: '/nowhere/claude' } },
+      resource: {
+        ...watchful,
+        memory_warning: 0.5,
+        memory_critical: 0.6,
+        max_memory_mb: 70,
+        cpu_warning: 0.1,
+        cpu_warning_after: 0.3,
+        files_warning: 0.001,
+        machine_cpu_warning: 0.1,
+        machine_memory_warning: 0.1,
+        machine_disk_warning: 0.1,
+        actions: false,
+      },
+    },
+    async see(home) {
+      await home.daemon();
+      const shown = await home.until('all of it', async () => {
+        const all = (await healthOf(home)).map(({ reason }) => reason).join('\n');
+        return /% of a core \(warning/.test(all) && /CPU is .*memory is .*disk is/.test(all) && /nowhere/.test(all) && all;
+      });
+      assert.match(shown, /used up \d+(\.\d)? % of its memory \(critical from 0\.6\)/);
+      assert.match(shown, /\d % of a core \(warning from 0\.1 for 0\.3 s\)/);
+      assert.match(shown, /% of the files are open that may be \(warning from 0\)/);
+      assert.equal(shown.match(/\(warning from 0\.1/g)?.length, 4, 'the CPU of the daemon, and the three of the machine');
+      assert.equal((await healthOf(home)).find(({ name }) => name === 'memory')?.evidence.limitMb, 70);
+      assert.ok(rowsOf(home, "SELECT count(*) AS n FROM health_metrics WHERE component = 'daemon'")[0].n >= 2, 'else one in 60 s');
+      assert.ok(!home.log('monitor').some(({ event }) => event === 'resource action'));
+    },
+  },
+  {
+    key: ['resource.memory_critical', 'resource.cpu_critical', 'resource.cpu_critical_after', 'resource.cooldown', 'resource.profile_time'],
+    config: {
+      restart: { per_hour: 0 },
+      resource: {
+        ...watchful,
+        memory_warning: 0.01,
+        memory_critical: 0.02,
+        cpu_warning: 0.1,
+        cpu_critical: 0.1,
+        cpu_critical_after: 0.3,
+        cooldown: 0.3,
+        profile_time: 0.1,
+      },
+    },
+    async see(home) {
+      await home.daemon();
+      const actions = (cause: string): string[] =>
+        home
+          .log('monitor')
+          .filter((line) => line.event === 'resource action' && line.cause === cause)
+          .map(({ action }) => action);
+      await home.until(
+        'the second step, else after 300 s',
+        () => actions('memory').includes('pause') && actions('cpu').includes('throttle'),
+      );
+      const [first = ''] = readdirSync(join(home.folder, 'logs', 'profiles'));
+      const { startTime, endTime } = JSON.parse(readFileSync(join(home.folder, 'logs', 'profiles', first), 'utf8'));
+      assert.ok(endTime - startTime < 8_000_000, `else ten seconds: ${endTime - startTime} µs`);
+    },
+  },
+  {
+    key: ['resource.pool_within', 'resource.loop_warning', 'resource.leak_window'],
+    config: { resource: { ...watchful, pool_within: 0.15, loop_warning: 0.3, leak_window: 2, actions: false } },
+    async see(home) {
+      const once = join(home.folder, 'was-ill');
+      const ill = fileURLToPath(new URL('../fixtures/ill.ts', import.meta.url));
+      const { process: daemon } = await home.daemon({ NODE_OPTIONS: `--import ${ill}`, ILL: 'leak,block', ILL_ONCE: once, ILL_MB: '2000' });
+      const leak = await home.until(
+        'a leak, else after half an hour',
+        () => rowsOf(home, "SELECT detail FROM self_healing_events WHERE type = 'memory_leak'")[0],
+      );
+      assert.equal(JSON.parse(leak.detail).overMs, 2000);
+      const told = (words: string): boolean =>
+        rowsOf(home, "SELECT reason FROM health_metrics WHERE component = 'daemon'").some(({ reason }) => reason.includes(words));
+      daemon.kill('SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      daemon.kill('SIGCONT');
+      await home.until('the loop stood still', () => told('(warning from 300)'));
+      execFileSync('mkfifo', [`${once}.pipe`]);
+      await home.until('no thread came free', () => told('no thread for file work came free within 150 ms'));
+      // It could not close its files.
+      daemon.kill('SIGKILL');
+    },
+  },
+  {
     key: 'policies.record',
     config: { policies: { record: { max_retries: 4, initial_delay: 0.05, backoff_factor: 1 } } },
     async see(home) {
@@ -779,7 +885,7 @@ async function factsOf(home: TestHome, todo: Json): Promise<Record<string, numbe
 }
 
 test('[C-39] every known key has a case here', () => {
-  assert.deepEqual(cases.map(({ key }) => key).sort(), knownKeys().sort());
+  assert.deepEqual(cases.flatMap(({ key }) => key).sort(), knownKeys().sort());
 });
 
 test('[C-39] the keys of the earlier system keep their names and defaults', () => {

@@ -131,6 +131,8 @@ export function giveUp(
     readonly atMs: number;
   },
 ): Entry {
+  // Its burial failed: that waits as any step does, and is no second death.
+  if (entry.givenUp !== null) return entry;
   const { reason, code, errorClass, causes = [], atMs } = why;
   const fingerprint = fingerprintOf(errorClass, entry.fact, reason);
   const death: Death = { atMs, errorClass, code, message: reason, causes, at: entry.fact, fingerprint, attempts: attemptsOf(entry) };

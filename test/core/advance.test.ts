@@ -53,6 +53,19 @@ test('the first whole round that failed is one alarm', () => {
   );
 });
 
+test('a burial that fails waits longer each time, whatever failed, and is no second death', () => {
+  const failed = { kind: 'failed', code: 'STORE_SCHEMA', reason: 'made by a newer program' } as const;
+  let now = advance(entry({ fact: 'reported' }), failed, config, at);
+  assert.deepEqual([now.givenUp, now.nextAttemptAtMs], ['made by a newer program', 0]);
+  const delays: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    now = advance(now, failed, config, at);
+    delays.push(now.nextAttemptAtMs - at.nowMs);
+  }
+  assert.deepEqual(delays, [2000, 4000, 8000, 60_000]);
+  assert.equal(now.deaths?.length, 1);
+});
+
 test('bounded errors are given up after their tries, permanent ones at once', () => {
   const third = advance(
     entry({ fact: 'collected', attempt: 3 }),

@@ -73,7 +73,7 @@ function spellingsOf(value: string): readonly string[] {
   const json = JSON.stringify(value).slice(1, -1);
   const url = encodeURIComponent(value.toWellFormed());
   const strictUrl = url.replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const hex = textOf(bytes, hexOfByte);
   const base64 = [0, 1, 2].map((shift) => base64At(bytes, shift));
   return [
     ...[value, json, JSON.stringify(json).slice(1, -1)].flatMap((text) => [text, asLatin1(text)]),
@@ -95,13 +95,22 @@ const htmlEntities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt
 const lowerEscapes = (text: string): string => text.replace(/%[0-9A-F]{2}/g, (escaped) => escaped.toLowerCase());
 
 /** The text's UTF-8 bytes as characters, for output that is looked at byte by byte. */
-const asLatin1 = (text: string): string => Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
+const asLatin1 = (text: string): string => (/^[\0-\x7f]*$/.test(text) ? text : textOf(new TextEncoder().encode(text), charOfByte));
+
+/** Each run has a token of its own, whose spellings are made for it: nothing dearer than this. */
+function textOf(bytes: Uint8Array, ofByte: readonly string[]): string {
+  let text = '';
+  for (const byte of bytes) text += ofByte[byte];
+  return text;
+}
+const charOfByte = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** Base64 of the value where it begins at byte `shift` of a group of three; characters that also hold neighbours' bits are left off. */
 function base64At(bytes: Uint8Array, shift: number): string {
   const padded = new Uint8Array(shift + bytes.length);
   padded.set(bytes, shift);
-  const encoded = btoa(Array.from(padded, (byte) => String.fromCharCode(byte)).join(''));
+  const encoded = btoa(textOf(padded, charOfByte));
   const from = Math.ceil((shift * 8) / 6);
   return encoded.slice(from, Math.floor(((shift + bytes.length) * 8) / 6));
 }

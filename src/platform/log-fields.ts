@@ -11,9 +11,9 @@ const takenNames = new Set(['level', 'time', 'room', 'event']);
 
 /** Fields as they may be written: without secrets, bounded, errors with their story, no name twice. */
 export function cleanFields(fields: LogFields): LogFields {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [takenNames.has(name) ? `${name}_` : name, clean(name, value, 0)]),
-  );
+  const cleaned: Record<string, unknown> = {};
+  for (const name in fields) cleaned[takenNames.has(name) ? `${name}_` : name] = clean(name, fields[name], 0);
+  return cleaned;
 }
 
 function clean(name: string, value: unknown, depth: number): unknown {

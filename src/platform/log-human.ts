@@ -13,10 +13,12 @@ export function humanLine({ atMs, level, event, fields }: HumanLine): string {
 }
 
 function wordsOf(event: string, fields: LogFields): string {
-  const words = Object.entries(fields)
-    .filter(([, value]) => value !== null && value !== undefined)
-    .map(([name, value]) => `${name}=${textOf(value)}`);
-  return [event, ...words].map(harmless).join(' ');
+  let words = event;
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== null && value !== undefined) words += ` ${name}=${textOf(value)}`;
+  }
+  return harmless(words);
 }
 
 function textOf(value: unknown): string {

@@ -35,10 +35,11 @@ export function openLog({ folder, settings, mirror, line = humanLine }: LogOptio
   const writers = Object.fromEntries(rooms.map((room) => [room, writerTo(files[room], settings.level)])) as Record<LogRoom, Writer>;
 
   const say = (level: LogLevel, room: LogRoom, event: string, fields: LogFields = {}): void => {
+    if (levels[level] < levels[settings.level]) return;
     const cleaned = cleanFields(fields);
     writers[room][level]({ room, ...cleaned }, event);
     if (level === 'critical' && room !== 'emergency') writers.emergency.critical({ room, ...cleaned }, event);
-    if (mirror && levels[level] >= levels[settings.level]) mirror(line({ atMs: Date.now(), level, event, fields: cleaned }));
+    if (mirror) mirror(line({ atMs: Date.now(), level, event, fields: cleaned }));
   };
   return {
     debug: (room, event, fields) => say('debug', room, event, fields),

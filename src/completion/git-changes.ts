@@ -24,7 +24,8 @@ export async function rememberGit(entry: Pick<Entry, 'ref' | 'todo'>, needs: Nee
 
 /** The run's changes as lines added and removed per file; null outside git or when git cannot tell. */
 export async function gitChanges(entry: Pick<Entry, 'ref' | 'todo'>, needs: Needs, stop: AbortSignal): Promise<DiffStat | null> {
-  const before = parseBefore(needs.files.readText(runFiles(needs.home.runs, entry.ref.runId).gitBefore));
+  const { gitBefore } = runFiles(needs.home.runs, entry.ref.runId);
+  const before = needs.files.stat(gitBefore) === null ? null : parseBefore(needs.files.readText(gitBefore));
   if (before === null || !insideGit(entry.todo.cwd, needs)) return null;
   const now = await present(entry.todo.cwd, before.head, needs, stop);
   const changed = Object.entries(now).filter(([path, line]) => before.lines[path] !== line);

@@ -53,10 +53,19 @@ export const digestOfMeasured = (
 
 /** Length and digest of a text's UTF-8 bytes; the encoder makes lone surrogates well-formed, as `storable` does. */
 export const measure = (text: string, sha256: Sha256): Measured => {
-  const bytes = encoder.encode(text);
+  const bytes = encoded(text);
   return { bytes: bytes.length, sha256: sha256(bytes) };
 };
 const encoder = new TextEncoder();
+
+/** Good until the next call: where hundreds of records are measured, a buffer for each is work for the garbage collector. */
+function encoded(text: string): Uint8Array {
+  if (text.length > scratchChars) return encoder.encode(text);
+  scratch ??= new Uint8Array(scratchChars * 3);
+  return scratch.subarray(0, encoder.encodeInto(text, scratch).written);
+}
+const scratchChars = 64 * 1024;
+let scratch: Uint8Array | null = null;
 
 /**
  * What every store does to text before it keeps it: lone surrogates, which no UTF-8 can hold, become U+FFFD.

@@ -6,6 +6,8 @@ import { dirname } from 'node:path';
  * folder takes no folders and the kernel calls that ENOENT (/proc).
  */
 export function makeFolder(path: string): string | null {
+  // Mostly it is there, and an error with its stack is dear.
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return null;
   let made: string | null = null;
   try {
     mkdirSync(path, { mode: 0o700 });

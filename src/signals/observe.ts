@@ -19,9 +19,10 @@ export function observe(entry: Entry, lookAtCpu: boolean, needs: Needs): Observe
   const at = runFiles(needs.home.runs, entry.ref.runId);
   // Aliveness first: launch.sh writes `exit` and then dies, so a dead one without it is lost for certain.
   const alive = entry.session === null ? 'unknown' : needs.processes.alive(entry.session.process);
-  const text = needs.files.readText(at.exit);
-  const written =
-    text === null ? null : parseExit(text, entry.round, Math.round(needs.files.stat(at.exit)?.mtimeMs ?? needs.clock.nowMs()));
+  // Looked for before it is read: of a run that lives there is none, look after look, and an error with its stack is dear.
+  const end = needs.files.stat(at.exit);
+  const text = end === null ? null : needs.files.readText(at.exit);
+  const written = end === null || text === null ? null : parseExit(text, entry.round, Math.round(end.mtimeMs));
   const exit: Exit | null = written ?? (alive === 'no' ? { kind: 'lost', atMs: needs.clock.nowMs() } : null);
   const outputBytes = needs.files.stat(at.output)?.sizeBytes ?? 0;
   const progressMs = needs.files.stat(at.progress)?.mtimeMs ?? 0;

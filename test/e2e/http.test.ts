@@ -1,7 +1,7 @@
 // What a daemon shows over HTTP, to people, probes and a real Prometheus.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -60,6 +60,44 @@ test('[P-27] a real Prometheus scrapes the daemon, and its counters say what was
     assert.equal(promtoolSays(text), '');
   }
   assert.notEqual(promtoolSays('# TYPE x_total gauge\nx_total 1\n'), '', 'the linter has teeth');
+});
+
+test('[P-47] SystemDegraded fires in a real Prometheus while a daemon is degraded, and ends with it; every alert asks for what a daemon exports', async (t) => {
+  const home = await testHome(t, {
+    server: { port: 0 },
+    behavior: { enable_emergency_handlers: false },
+    resource: { probe_interval: 0.5, interval: 0.5 },
+  });
+  await home.daemon();
+  const { url, ask } = await served(home);
+  const { stdout: shipped } = await home.todo(['metrics', '--rules']);
+  assert.match(shipped, /- alert: SystemDegraded\n +expr: "todo_health_status == 1"\n +for: 5m\n/);
+  // That five minutes are five minutes is proved beside (test/observe/alerts.test.ts).
+  const rules = join(home.folder, 'alerts.yml');
+  writeFileSync(rules, shipped.replaceAll(/for: \d+[mhd]$/gm, 'for: 2s'));
+  const prometheus = await startPrometheus(new URL(url).host, { rules: [rules] });
+  t.after(() => prometheus.stop());
+  const firing = async (): Promise<string[]> =>
+    (await prometheus.query('ALERTS{alertname="SystemDegraded",alertstate="firing"}')).map(({ metric }) => metric['component'] ?? '');
+  await seen('it fires', async () => (await firing()).includes('timers'));
+  await home.json(['config', 'set', 'behavior.enable_emergency_handlers', 'true']);
+  await seen('it is over', async () => (await firing()).length === 0 && (await ask('/health')).json.checks.timers[0].health === 'healthy');
+  assert.equal((await prometheus.query('ALERTS{alertname="TodoHeartbeat",alertstate="firing"}')).length, 1);
+
+  const exported = (await ask('/metrics')).text;
+  const asked = [
+    ...new Set(
+      shipped
+        .match(/^ +expr: .*$/gm)
+        ?.join('\n')
+        .match(/todo_\w+/g),
+    ),
+  ];
+  assert.ok(asked.length > 10);
+  assert.deepEqual(
+    asked.filter((name) => !new RegExp(`^# TYPE ${name} `, 'm').test(exported)),
+    [],
+  );
 });
 
 test('a port that somebody has: the daemon lives, says who has it, and serves when it is free', async (t) => {

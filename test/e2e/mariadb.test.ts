@@ -57,7 +57,7 @@ test('[C-71] the whole card: marker, four layers, and the row in MariaDB read ba
   assert.equal(row.report_html, readFileSync(todo.report, 'utf8'));
 });
 
-test('[C-71, C-43] the same with mariadbd killed before the record: tries after 2 s and 4 s, then it is there, once', async (t) => {
+test('[C-71, C-43, P-37] the same with mariadbd killed before the record: tries after 2 s and 4 s, then it is there, once', async (t) => {
   const home = await homeOn(t, behind.server.port);
   await home.daemon();
   const { number } = await home.add('echo hello; while [ ! -e go ]; do sleep 0.05; done; "$TODO_MARKER" done');

@@ -112,7 +112,7 @@ test('[H-46] every 30 s the daemon looks whether store, webhook and the programs
   assert.equal(told.status, 'degraded');
 });
 
-test('[H-03] [H-22] [H-23] a daemon that leaks trims, takes nothing new, restarts itself before the limit, and is well again', async (t) => {
+test('[H-02] [H-03] [H-22] [H-23] a daemon that leaks trims, takes nothing new, restarts itself before the limit, and is well again', async (t) => {
   const home = await testHome(t, { ...quick, resource: { ...resource, leak_window: 3600 } });
   const daemon = await bounded(home, '190M', illWith(home, 'leak', 100));
   const restarted = await event(home, 'resource_restart');

@@ -1,6 +1,6 @@
 // `todo start`: watchdog and daemon in the foreground; each of them is killed once, and the others bring it back.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Json, type Started, type TestHome, testHome } from './harness.ts';
@@ -92,6 +92,24 @@ test('[P-37] [W-19] kill each once: daemon, watchdog, both in turn without a sta
   assert.equal(lives({ pid: third }), false);
 });
 
+test('[P-37] kill what holds an agent: the todo is a new attempt, and the agents beside it hear nothing of it', async (t) => {
+  const home = await homeOf(t);
+  const starter = await started(home, []);
+  const hit = await home.add(waits, '--session', 'child');
+  const beside = await home.add(waits, '--session', 'child');
+  for (const { number } of [hit, beside]) await begun(home, number);
+  for (const pid of carrying(`TODO_ID=${hit.id}`)) process.kill(pid, 'SIGKILL');
+  await home.untilTodo(hit.number, 'a second attempt', ({ runs, status }) => runs.length === 2 && status === 'running');
+  writeFileSync(join(home.work, 'go'), '');
+  for (const [todo, runs] of [
+    [hit, 2],
+    [beside, 1],
+  ] as const)
+    assert.equal((await home.untilTodo(todo.number, 'completed', ({ status }) => status === 'completed')).runs.length, runs); // prettier-ignore
+  starter.process.kill('SIGINT');
+  assert.equal((await starter.ended).code, 0);
+});
+
 test('[W-29] [W-21] what would keep a daemon from working is told before anything is started; --debug logs everything', async (t) => {
   const home = await homeOf(t);
   const archive = join(home.folder, 'archive');
@@ -156,6 +174,20 @@ async function homeOf(t: TestContext): Promise<TestHome> {
   home = await testHome(t, quick);
   return home;
 }
+
+/** Processes whose environment has that. */
+const carrying = (pair: string): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(pair);
+      } catch {
+        // It has ended, or is somebody else's.
+        return false;
+      }
+    });
 
 type Noted = { readonly starter: Json; readonly watchdog: Json; readonly daemon: Json };
 function noted(home: TestHome): Noted {

@@ -1,10 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { OperationalError } from '../core/errors.ts';
 import { isObject } from '../core/shape.ts';
 import type { Call, Colour } from './command.ts';
 import type { LogOptions } from './commands/logs.ts';
 import { exit } from './exit-codes.ts';
 import { followFile, readFrom } from './follow.ts';
+import { write } from './out.ts';
 import { plain } from './text/plain.ts';
 import { clockText } from './text/times.ts';
 
@@ -27,34 +30,28 @@ export async function showLog(options: LogOptions, call: Call): Promise<number> 
   const { home } = opened.world;
   const named = options.todo === undefined ? null : await opened.world.store.find(options.todo);
   // Lines name a todo by its number; alarms by its id too.
-  const refs: readonly unknown[] = [options.todo, named?.number, named?.id];
-  const isOfTodo = ({ fields }: Line) => options.todo === undefined || refs.includes(fields['todo']) || refs.includes(fields['id']);
+  const refs = [options.todo, named?.number, named?.id].filter((it) => it !== undefined).map(String);
+  const isOfTodo = ({ fields }: Line) =>
+    options.todo === undefined || refs.includes(String(fields['todo'])) || refs.includes(String(fields['id']));
   const wanted = (line: Line) =>
     levels.indexOf(line.level) >= levels.indexOf(options.level) && line.atMs >= (options.since ?? 0) && isOfTodo(line);
   const ends = new Map<Room, number>();
   const lines = rooms.flatMap((room) => {
-    const reader = lineReader(room);
-    const path = join(home.logs, `${room}.log`);
-    const found: Line[] = [];
-    ends.set(
-      room,
-      readFrom(path, 0, (bytes) => found.push(...reader(bytes))),
-    );
+    const { end, found } = linesOf(room, home.logs, wanted, options);
+    ends.set(room, end);
     return found;
   });
-  const shown = lines.filter(wanted).sort((a, b) => a.atMs - b.atMs);
+  const shown = lines.sort((a, b) => a.atMs - b.atMs);
   const last = options.lines === 0 ? [] : shown.slice(-options.lines);
-  call.out.json('logs', {
-    folder: home.logs,
-    lines: last.map(({ atMs, level, room, event, fields }) => ({ atMs, level, room, event, ...fields })),
-  });
+  if (!options.follow) call.out.json('logs', { folder: home.logs, lines: last.map(document) });
   const seen = new Set<string>();
   const print = (line: Line) => {
     // A critical line stands in its room's log and in emergency.log.
     const text = textOf(line, call);
-    if (line.level !== 'critical') return call.out.line(text);
-    if (!seen.has(text)) call.out.line(text);
-    seen.add(text);
+    if (line.level === 'critical' && seen.has(text)) return;
+    if (line.level === 'critical') seen.add(text);
+    if (options.follow && call.json) write(1, `${JSON.stringify({ schemaVersion: 1, kind: 'log', line: document(line) })}\n`);
+    else call.out.line(text);
   };
   for (const line of last) print(line);
   if (last.length === 0) call.out.note(existsSync(home.logs) ? 'No lines fit.' : `No daemon has run in ${home.root} yet.`);
@@ -72,6 +69,58 @@ export async function showLog(options: LogOptions, call: Call): Promise<number> 
     );
   }
   return exit.yes;
+}
+
+const document = ({ atMs, level, room, event, fields }: Line) => ({ atMs, level, room, event, ...fields });
+
+/** Of a log and those that were put aside, the newest first, as far back as is asked for. `end`: where the one that is written now ends. */
+function linesOf(
+  room: Room,
+  folder: string,
+  wanted: (line: Line) => boolean,
+  { since, lines }: LogOptions,
+): { readonly found: readonly Line[]; readonly end: number } {
+  const current = join(folder, `${room}.log`);
+  const reader = lineReader(room);
+  const found: Line[] = [];
+  const end = readFrom(current, 0, (bytes) => found.push(...reader(bytes).filter(wanted)));
+  for (const path of putAside(room, folder, since ?? 0)) {
+    if (found.length >= lines) break;
+    for (const line of lineReader(room)(Buffer.concat([contentOf(path), lineEnd]))) if (wanted(line)) found.push(line);
+  }
+  return { found, end };
+}
+
+const lineEnd = Buffer.from('\n');
+/** A log of the largest size that may be configured, packed by somebody's logrotate. */
+const unpackedBytesMax = 1024 * 1024 * 1024;
+
+/** `completion.log.1`, `completion.log.2.gz`, `completion.log-20300131.gz`: what was written last comes first. One that nobody has written since is left out. */
+function putAside(room: Room, folder: string, sinceMs: number): string[] {
+  return namesIn(folder)
+    .filter((name) => name.startsWith(`${room}.log.`) || name.startsWith(`${room}.log-`))
+    .map((name) => join(folder, name))
+    .flatMap((path) => {
+      const writtenAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+      return writtenAtMs === undefined || writtenAtMs < sinceMs ? [] : [{ path, writtenAtMs }];
+    })
+    .sort((a, b) => b.writtenAtMs - a.writtenAtMs)
+    .map(({ path }) => path);
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** One that is put aside further while it is read has another name; what it holds was or will be read under that one. */
+function contentOf(path: string): Buffer {
+  try {
+    const bytes = readFileSync(path);
+    return path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: unpackedBytesMax }) : bytes;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw new OperationalError('FILE_UNREADABLE', { operation: 'reading', subject: path, cause: error });
+  }
 }
 
 function lineReader(room: Room): (bytes: Buffer) => Line[] {

@@ -16,7 +16,7 @@ import { engineFor } from './engine.ts';
 import { exit } from './exit-codes.ts';
 import { type Http, httpOf } from './http/of-daemon.ts';
 import { imageThatWorks, keepLastGood } from './last-good.ts';
-import { write } from './out.ts';
+import { mirrorOnStderr } from './mirror.ts';
 
 /** TERM to what is cut short, then KILL; a drain and this are less than half a minute. */
 const cutWithinMs = 4000;
@@ -56,9 +56,12 @@ type Lived = { readonly kind: 'ended' } | { readonly kind: 'restarts'; readonly 
 type Asked = { readonly once: boolean; readonly debug: boolean; readonly check: boolean };
 type How = Omit<Asked, 'check'> & { readonly handedOver: (next: Lived) => void };
 
+/** Twice at which a watchdog puts it aside, who keeps the old ones. */
+const outputBytesMax = 20 * 1024 * 1024;
+
 /** Lock, engine, socket, watcher; released in reverse order, also after half a start. */
 async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise<Lived> {
-  const mirror = call.json ? undefined : (line: string) => write(2, line);
+  const mirror = call.json ? undefined : mirrorOnStderr(outputBytesMax);
   await using opened = await call.open({ log: true, debug, ...(mirror ? { mirror } : {}), ...maxMemory(call) });
   const { world, config, warnings } = opened;
   const { home, log, clock } = world;

@@ -20,6 +20,8 @@ export type LogFileOptions = {
   readonly sizeBytesMax: number;
   /** With the one that is written now; at least that and one more. */
   readonly filesMax: number;
+  /** Lines were lost, and the disk takes lines again: how many since it was last said. */
+  readonly onLost?: (lines: number) => void;
 };
 
 /** What waits while the disk takes nothing: minutes of a busy daemon. */
@@ -36,7 +38,7 @@ const joined = (lines: readonly Line[]): Buffer => Buffer.concat(lines.map(({ by
  * rotating-file-stream does the files; this side keeps each line until it is known to be on disk, gives the stream one chunk at a time, and
  * gives it a new start when its file was renamed or removed, when another process made it too large, or when the disk refused.
  */
-export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOptions): LogFile {
+export function openLogFile({ folder, name, sizeBytesMax, filesMax, onLost }: LogFileOptions): LogFile {
   const path = join(folder, name);
   const rotated = Math.max(1, filesMax - 1);
   const chunkMax = Math.min(chunkBytesMax, Math.max(1, Math.floor(sizeBytesMax / 4)));
@@ -44,6 +46,7 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
   let waitingBytes = 0;
   let inFlight: Line[] = [];
   let dropped = 0;
+  let droppedTold = 0;
   let stream: RotatingFileStream | null = null;
   let inode: number | null = null;
   /** Of the file before the write that is under way; null where that is not known. */
@@ -115,6 +118,7 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
       waitingBytes -= bytes;
       inFlight = [];
       putBackRest(chunk);
+      tellLost();
       pump();
     });
   };
@@ -128,6 +132,14 @@ export function openLogFile({ folder, name, sizeBytesMax, filesMax }: LogFileOpt
     waiting.unshift({ bytes: rest, torn: true });
     waitingBytes += rest.length;
     restAWhile();
+  };
+
+  /** Once it is over: while the disk refuses, another line would only be the next one lost. */
+  const tellLost = (): void => {
+    if (dropped === droppedTold || resting !== null) return;
+    const lines = dropped - droppedTold;
+    droppedTold = dropped;
+    onLost?.(lines);
   };
 
   const restAWhile = (): void => {

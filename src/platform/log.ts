@@ -30,7 +30,10 @@ export type LogLevel = keyof typeof levels;
 export function openLog({ folder, settings, mirror, line = humanLine }: LogOptions): OpenLog {
   const sizeBytesMax = settings.max_size_mb * 1024 * 1024;
   const files = Object.fromEntries(
-    rooms.map((room) => [room, openLogFile({ folder, name: `${room}.log`, sizeBytesMax, filesMax: settings.max_files })]),
+    rooms.map((room) => {
+      const onLost = (lines: number): void => say('error', room, 'log lines were lost: the disk took none', { lines });
+      return [room, openLogFile({ folder, name: `${room}.log`, sizeBytesMax, filesMax: settings.max_files, onLost })];
+    }),
   ) as Record<LogRoom, LogFile>;
   const writers = Object.fromEntries(rooms.map((room) => [room, writerTo(files[room], settings.level)])) as Record<LogRoom, Writer>;
 

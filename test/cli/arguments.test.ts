@@ -26,7 +26,7 @@ test('what nobody knows is refused with 64, two lines, and what was probably mea
     [['run', '--'], /no command after --/, /todo run --help/],
     [['daemon', 'strat'], /no action strat/, /run, start, stop, status, reload, restart, resume/],
     [['emergency', '1', '--action', 'explode'], /One of complete, reset, stall/, /todo emergency --help/],
-    [['logs', '-f', '--json'], /--follow never ends/, /Leave one of the two out/],
+    [['logs', '1', '-f', '--json'], /--follow never ends/, /Leave one of the two out/],
     [['completion', 'tcsh'], /no completion for tcsh/, /bash, zsh, fish/],
     [['hooks', 'install', 'codex'], /agent codex has no hooks/, /claude/],
   ];

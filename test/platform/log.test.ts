@@ -186,7 +186,7 @@ test('[C-25] the repair puts a log aside whatever its size', async () => {
   assert.match(at.text('monitor.log'), /after/);
 });
 
-test('a disk without room costs nothing but lines, which are counted; afterwards logging goes on', {
+test('[W-07] a disk without room costs nothing but lines, which are counted; afterwards logging goes on, and how many were lost is told', {
   skip: process.getuid?.() === 0 ? false : 'needs root for a small disk',
 }, async () => {
   using at = folder();
@@ -201,6 +201,13 @@ test('a disk without room costs nothing but lines, which are counted; afterwards
     await until('the memory to be full too', () => log.dropped() > 0);
     unlinkSync(at.of('ballast'));
     await until('more lines', () => at.text('monitor.log').length > 40_000);
+    execFileSync('mount', ['-o', 'remount,size=64m', at.path]);
+    await until('the loss is told', () => at.text('monitor.log').includes('log lines were lost'));
+    const told = at.all('monitor.log').filter(({ event: what }) => what === 'log lines were lost: the disk took none');
+    assert.equal(
+      told.reduce((sum, { lines }) => sum + Number(lines), 0),
+      log.dropped(),
+    );
     log.flush();
     assert.ok(log.dropped() > 0);
     await log.close();

@@ -26,6 +26,7 @@ export function shownBy(context: Context, more: { readonly todos: Shown['todos']
       health: healthNow(context),
     }),
     todos: more.todos,
+    history: (asked) => world.store.metrics(world.host.id, asked),
     families: () => [...families(context, healthNow(context), version), ...more.families()],
     async changed(stop) {
       await world.clock.sleep(gatherMs, stop);

@@ -62,7 +62,7 @@ export function newDaemonTally(agents: Iterable<string>): DaemonTally {
   return newTally(table);
 }
 
-const pageNames = ['/livez', '/startupz', '/readyz', '/health', '/metrics', '/status', '/api/todos', '/events'];
+const pageNames = ['/livez', '/startupz', '/readyz', '/health', '/metrics', '/status', '/api/todos', '/api/health/history', '/events'];
 
 export function tallyEnd({ tally, world }: Pick<Context, 'tally' | 'world'>, entry: Entry): void {
   const { fact, ending, collected, timeline, todo, startedAtMs } = entry;

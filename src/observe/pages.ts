@@ -14,7 +14,12 @@ export type Access = 'nobody' | 'local' | 'token';
 export type Page = {
   readonly paths: readonly string[];
   readonly needs: Access;
-  readonly answer: (shown: Shown, request: HttpRequest, gone: AbortSignal) => HttpResponse | Problem | Promise<HttpResponse | Problem>;
+  readonly answer: (
+    shown: Shown,
+    request: HttpRequest,
+    gone: AbortSignal,
+    nowMs: number,
+  ) => HttpResponse | Problem | Promise<HttpResponse | Problem>;
 };
 
 /** The first path is the name of the page in its own metrics. */
@@ -30,6 +35,7 @@ export const pages: readonly Page[] = [
     answer: (shown) => json(200, { schemaVersion: 1, kind: 'status', ...shown.status() }),
   },
   { paths: ['/api/todos'], needs: 'token', answer: todos },
+  { paths: ['/api/health/history'], needs: 'token', answer: history },
   { paths: ['/events', '/api/events'], needs: 'token', answer: (shown, _, gone) => events(shown, gone) },
 ];
 
@@ -73,6 +79,33 @@ async function todos(shown: Shown, { query }: HttpRequest): Promise<HttpResponse
   const { stale, ...found } = await shown.todos({ limit, statuses: statuses.length === 0 ? null : statuses });
   const asOf = stale === null ? {} : { stale: true, asOf: isoOf(stale.asOfMs), storeError: stale.why };
   return json(200, { schemaVersion: 1, kind: 'todos', ...found, ...asOf }, { 'x-cache': stale === null ? 'miss' : 'stale' });
+}
+
+const historyRows = { usual: 1000, most: 5000 };
+const hourMs = 3_600_000;
+
+/** Since a time (UTC milliseconds, or as ISO 8601), else of the last hour; of one component or of all. */
+async function history(shown: Shown, { query }: HttpRequest, _: AbortSignal, nowMs: number): Promise<HttpResponse | Problem> {
+  const asked = query.get('since');
+  const sinceMs = asked === null ? nowMs - hourMs : /^\d+$/.test(asked) ? Number(asked) : Date.parse(asked);
+  if (!Number.isSafeInteger(sinceMs)) return { status: 400, code: 'BAD_DATA', message: `since must be a time, got ${asked}` };
+  const limit = Number(query.get('limit') ?? historyRows.usual);
+  if (!Number.isInteger(limit) || limit < 1 || limit > historyRows.most)
+    return {
+      status: 400,
+      code: 'BAD_DATA',
+      message: `limit must be a whole number from 1 to ${historyRows.most}, got ${query.get('limit')}`,
+    };
+  const component = query.get('component');
+  const rows = await shown.history({ sinceMs, component, limit });
+  return json(200, {
+    schemaVersion: 1,
+    kind: 'health-history',
+    sinceMs,
+    component,
+    truncated: rows.length === limit,
+    rows: rows.map(({ id: _id, host: _host, ...row }) => row),
+  });
 }
 
 const isoOf = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());

@@ -1,3 +1,4 @@
+import { isOperational } from '../core/errors.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../core/http.ts';
 import type { World } from '../world.ts';
 import { type Access, type Page, pages } from './pages.ts';
@@ -42,8 +43,10 @@ export function serve(shown: Shown, door: Door, world: Needs): HttpHandler {
           headers: { allow: 'GET, HEAD' },
         };
       try {
-        return await asked.answer(shown, request, gone);
+        return await asked.answer(shown, request, gone, world.clock.nowMs());
       } catch (error) {
+        // The store is away, say: no defect of ours.
+        if (isOperational(error)) return { status: 503, code: error.code, message: error.message };
         door.onDefect(error);
         return { status: 500, code: 'INTERNAL', message: 'this should not have happened; the log has it' };
       }

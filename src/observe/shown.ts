@@ -1,8 +1,9 @@
 import type { Health } from '../core/control.ts';
+import type { MetricRow, MetricsQuestion } from '../core/health-history.ts';
 import type { Family } from './metric.ts';
 
 /**
- * What the pages are made of. All but `todos` is at hand at once: whoever asks waits for no store, no disk and no other process, so a page
+ * What the pages are made of. All but `todos` and `history` is at hand at once: whoever asks waits for no store, no disk and no other process, so a page
  * answers in milliseconds whatever hangs.
  */
 export type Shown = {
@@ -18,6 +19,8 @@ export type Shown = {
   /** All that is known, for who has the token. */
   status(): Readonly<Record<string, unknown>>;
   todos(asked: TodosAsked): Promise<ShownTodos>;
+  /** What was measured, oldest first. Asks the store, too. */
+  history(asked: MetricsQuestion): Promise<readonly MetricRow[]>;
   families(): readonly Family[];
   /** Resolves after the next change of anything that is shown, or when it is aborted. */
   changed(stop: AbortSignal): Promise<void>;

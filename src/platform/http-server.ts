@@ -45,6 +45,8 @@ async function closed(server: Server): Promise<void> {
 async function converse(incoming: IncomingMessage, outgoing: ServerResponse, handler: HttpHandler): Promise<void> {
   const gone = new AbortController();
   outgoing.once('close', () => gone.abort());
+  // The asker went away in the middle: 'close' follows.
+  outgoing.on('error', () => {});
   // Nobody here reads a body: one that is sent ends the conversation, whatever its length.
   if (incoming.headers['content-length'] !== undefined || incoming.headers['transfer-encoding'] !== undefined)
     outgoing.shouldKeepAlive = false;

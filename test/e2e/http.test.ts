@@ -11,7 +11,7 @@ import { type Json, testHome, todoProgram } from './harness.ts';
 import { get, served } from './http-get.ts';
 
 test('a daemon with server.port serves on loopback, announces where, and keeps its secret private; without it nothing listens', async (t) => {
-  const home = await testHome(t, { server: { port: 0 } });
+  const home = await testHome(t, { server: { port: 0 }, resource: { interval: 0.5 } });
   const daemon = await home.daemon();
   const { url, token } = await served(home);
   assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
@@ -23,6 +23,11 @@ test('a daemon with server.port serves on loopback, announces where, and keeps i
   const status = await get(`${url}/status`, { authorization: `Bearer ${token}` });
   assert.equal(status.json.daemon.pid, daemon.process.pid);
   assert.equal((await get(`${url}/health`, { host: 'rebound.example' })).status, 421);
+  const measured = await home.until('what was measured is there', async () => {
+    const { json } = await get(`${url}/api/health/history?component=daemon`, { authorization: `Bearer ${token}` });
+    return json.rows.length > 0 && json;
+  });
+  assert.ok(measured.rows[0].figures.rss_mb.avg > 10);
   daemon.process.kill('SIGTERM');
   await daemon.ended;
   assert.equal(existsSync(join(home.folder, 'http.json')), false, 'the address goes with the server');

@@ -1,6 +1,7 @@
 // The server as a function: who is let in, and what each page says, without a socket.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OperationalError } from '../../src/core/errors.ts';
 import type { HttpRequest } from '../../src/core/http.ts';
 import { pages } from '../../src/observe/pages.ts';
 import { type Door, serve } from '../../src/observe/serve.ts';
@@ -36,6 +37,7 @@ test('every page asks for the token that its row says, from this machine and fro
     ['/status', 401, 401],
     ['/api/status', 401, 401],
     ['/api/todos', 401, 401],
+    ['/api/health/history', 401, 401],
     ['/events', 401, 401],
     ['/api/events', 401, 401],
   ];
@@ -98,6 +100,32 @@ test('todos: bounds are told, and an answer from the snapshot says so', async ()
   assert.deepEqual(asked, [{ limit: 7, statuses: ['open', 'parked'] }]);
   assert.equal(answer.headers['x-cache'], 'stale');
   assert.equal(JSON.parse(answer.text).storeError, 'the store is away');
+});
+
+test('what was measured: since a time or of the last hour, and a store that is away is said, no defect', async () => {
+  const authorized = { authorization: `Bearer ${token}` };
+  assert.equal((await ask('/api/health/history?since=yesterday', authorized)).status, 400);
+  assert.equal((await ask('/api/health/history?limit=6000', authorized)).status, 400);
+  const asked: unknown[] = [];
+  const shown: Partial<Shown> = {
+    async history(question) {
+      asked.push(question);
+      return [];
+    },
+  };
+  await ask('/api/health/history?since=2030-01-01T00:00:00Z&component=daemon&limit=5', authorized, {}, shown);
+  await ask('/api/health/history', authorized, {}, shown);
+  assert.deepEqual(asked[0], { sinceMs: Date.UTC(2030, 0), component: 'daemon', limit: 5 });
+  assert.equal((asked[1] as { component: null }).component, null);
+  const defects: unknown[] = [];
+  const away = new OperationalError('STORE_UNREACHABLE', { operation: 'reading', subject: 'measurements', why: 'it is away' });
+  const answer = await ask(
+    '/api/health/history',
+    authorized,
+    { onDefect: (error) => defects.push(error) },
+    { history: () => Promise.reject(away) },
+  );
+  assert.deepEqual([answer.status, answer.error.code, defects], [503, 'STORE_UNREACHABLE', []]);
 });
 
 test('a defect behind a page is told to the log and not to the asker, and each answer is counted by its page', async () => {
@@ -169,6 +197,7 @@ const usual: Shown = {
   health: () => healthOf('healthy'),
   status: () => ({}),
   todos: async () => ({ todos: [], truncated: false, stale: null }),
+  history: async () => [],
   families: () => [],
   changed: async () => {},
 };

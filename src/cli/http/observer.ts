@@ -103,6 +103,7 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen): 
         const store = now().health.components.find(({ name }) => name === 'store');
         return todosOf({ world, config, ask, away: () => (store?.status === 'unknown' ? store.reason : null) })(asked);
       }),
+    history: (asked) => looking(call.open, ({ world }) => world.store.metrics(world.host.id, asked)),
     families: () => [...healthFamilies(health()), buildInfo(version), ...processFamilies()],
     changed: async (stop) => {
       const before = now();

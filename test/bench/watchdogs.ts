@@ -136,11 +136,12 @@ async function forks(): Promise<void> {
 async function givesUp(): Promise<void> {
   const of = await sideBySide(
     'gives-up',
-    (port) => ({ argv: backend(port, '--mute-after', '3'), intervalS: 2, timeoutS: 2, ours: ['--max-restarts', '2'] }),
+    (port) => ({ argv: backend(port, '--mute-after', '5'), intervalS: 2, timeoutS: 2, ours: ['--max-restarts', '2'] }),
     async (supervisor, app) => {
-      // Who never asks is asked by us, so that it hangs there, too.
+      // Who asks has seen it well by then, and who never asks is asked by us, so that it hangs there, too.
       await answers(app, 30_000);
-      for (let times = 0; times < 3; times++) await httpProbe(`http://127.0.0.1:${app.port}/health`, 500);
+      await pass(10_000);
+      for (let times = 0; times < 5; times++) await httpProbe(`http://127.0.0.1:${app.port}/health`, 500);
       await pass(100_000);
       const left = processesOf(supervisor, app).length;
       return `${left === 0 ? 'none' : left}, “${await supervisor.state(app)}”`;

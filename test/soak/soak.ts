@@ -72,11 +72,12 @@ export async function soak({ minutes, seed, tell }: { minutes: number; seed: num
   const happened: string[] = [];
   const samples: Sample[] = [];
   const fromMs = performance.now();
-  const lengthMs = minutes * 60_000;
+  const half = (minutes * 60_000) / 2;
+  /** Since when nobody dies any more: after half of the time, and not before each fault has come once. */
+  let calmFromMs: number | null = null;
   const at = (): number => performance.now() - fromMs;
-  const isOver = (): boolean => at() >= lengthMs;
-  const half = lengthMs / 2;
-  const deck = dealt(random, () => at() < half);
+  const isOver = (): boolean => calmFromMs !== null && at() >= calmFromMs + half;
+  const deck = dealt(random, () => calmFromMs === null);
   home.startWatchdog();
   try {
     await until('the daemon is there', 60_000, () => home.daemonPid());
@@ -94,12 +95,13 @@ export async function soak({ minutes, seed, tell }: { minutes: number; seed: num
           happened.push(fault.name);
           tell(`${Math.round(at() / 1000)} s: ${fault.name}`);
           await fault.act(home, random);
+          if (calmFromMs === null && at() >= half && happened.length >= faults.length) calmFromMs = at();
         }
       })(),
       (async () => {
         while (!isOver()) {
-          await pass(Math.max(1000, lengthMs / 400));
-          if (at() > half + (lengthMs - half) * warmShare) samples.push({ minutes: at() / 60_000, values: valuesOf(home) });
+          await pass(Math.max(1000, half / 200));
+          if (calmFromMs !== null && at() > calmFromMs + half * warmShare) samples.push({ minutes: at() / 60_000, values: valuesOf(home) });
         }
       })(),
     ]);

@@ -163,7 +163,8 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
     async drain(untilMs) {
       context.state.draining = true;
       context.wakeup.ring();
-      const isQuiet = () => context.tasks.count('run:') === 0 && context.tasks.count('start:') === 0 && !heals(context);
+      // A claim that the store has made and nobody here has heard of would be lost until its lease is over.
+      const isQuiet = () => ['run:', 'start:', 'claim'].every((prefix) => context.tasks.count(prefix) === 0) && !heals(context);
       await context.changes.until(isQuiet, untilMs, stop);
       if (needs.scope.kind === 'run') await tellRest(context);
       else await flushOutbox(context);

@@ -1,6 +1,7 @@
 import { scheduleWord } from '../../src/cli/schedule.ts';
 import { type Config, inMs } from '../../src/core/config.ts';
 import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
+import type { ProcessId } from '../../src/core/entry.ts';
 import { isOperational, messageOf } from '../../src/core/errors.ts';
 import type { Scheduled } from '../../src/core/schedule.ts';
 import type { NewTodo, Todo } from '../../src/core/todo.ts';
@@ -109,10 +110,14 @@ export type Daemon = {
   readonly kind: 'daemon' | 'run' | 'rogue' | 'verb' | 'claim';
   readonly stop: AbortSignal;
   onGone: () => void;
+  /** It has handed over, and another image goes on in its process. */
+  restarts: boolean;
 };
 
 /** Longer than a lease, so that two live through a renewal. */
 const rogueLifeMs = 45_000;
+/** From the end of one image to the first call of the next. */
+const execMs = 300;
 
 /** Machines, store, agents and people of one story. The plan says what happens; this makes it happen. */
 export class Simulation {
@@ -394,7 +399,7 @@ export class Simulation {
   }
 
   /** Starts the daemon of a machine as its operating system would: the lock decides. Null when another one has it. */
-  startDaemon(machine: Machine): Daemon | null {
+  startDaemon(machine: Machine, inPlace: ProcessId | null = null): Daemon | null {
     if (this.#over || this.#retired.has(machine)) return null;
     if (machine.lockedBy !== null) {
       this.count('second daemon refused');
@@ -402,12 +407,14 @@ export class Simulation {
       return null;
     }
     const crash = this.timeline.nowMs < this.#healAtMs(machine) ? (this.#crashesLeft.get(machine)?.shift() ?? null) : null;
-    const daemon = this.#boot(machine, 'daemon', { kind: 'daemon' }, crash);
+    const daemon = this.#boot(machine, 'daemon', { kind: 'daemon' }, crash, inPlace);
     this.#starts.set(machine, [...this.startsOf(machine), this.timeline.nowMs]);
     machine.lockedBy = daemon.process.id.pid;
     this.daemons.set(machine, daemon);
     machine.listener = (request) => daemon.engine.request(request, daemon.stop);
-    this.#live(daemon, (stop) => live(daemon.engine, daemon.process.world, new AbortController().signal, stop));
+    this.#live(daemon, async (stop) => {
+      daemon.restarts = (await live(daemon.engine, daemon.process.world, new AbortController().signal, stop)) === 'restarts';
+    });
     return daemon;
   }
 
@@ -493,7 +500,13 @@ export class Simulation {
     return machine.faults.plan.healAtMs;
   }
 
-  #boot(machine: Machine, kind: Daemon['kind'], scope: Parameters<typeof createEngine>[0]['scope'], crash: CrashPlan | null): Daemon {
+  #boot(
+    machine: Machine,
+    kind: Daemon['kind'],
+    scope: Parameters<typeof createEngine>[0]['scope'],
+    crash: CrashPlan | null,
+    inPlace: ProcessId | null = null,
+  ): Daemon {
     const dice = machine.dice.split(`link ${machine.processes.living.length} ${this.timeline.nowMs}`);
     machine.journal.reread();
     const { cluster } = this.plan;
@@ -526,7 +539,7 @@ export class Simulation {
         },
       },
     );
-    const process: ProcessWorld = new ProcessWorld(machine, store, crash, this.calls, (death) => this.#died(daemon, death));
+    const process: ProcessWorld = new ProcessWorld(machine, store, crash, this.calls, (death) => this.#died(daemon, death), inPlace);
     process.onDefect = (text) => this.violate('DEFECT', text);
     process.onCall = (name) => this.onCall?.(daemon, name);
     const stop = new AbortController();
@@ -542,7 +555,7 @@ export class Simulation {
       },
       stop.signal,
     );
-    const daemon: Daemon = { machine, process, engine, kind, stop: stop.signal, onGone: () => {} };
+    const daemon: Daemon = { machine, process, engine, kind, stop: stop.signal, onGone: () => {}, restarts: false };
     this.history.note(
       machine.name,
       `${kind} starts`,
@@ -580,7 +593,8 @@ export class Simulation {
       if (!isOperational(error) && !(error instanceof Crashed))
         this.violate('DEFECT', `left the loop: ${error instanceof Error ? error.stack : String(error)}`);
     } else this.history.note(daemon.machine.name, `${daemon.kind} ends`, '');
-    daemon.process.quit();
+    if (daemon.restarts) daemon.process.giveWay();
+    else daemon.process.quit();
     this.#gone(daemon);
   }
 
@@ -592,6 +606,13 @@ export class Simulation {
     this.daemons.delete(machine);
     machine.lockedBy = null;
     machine.hangUp();
+    if (daemon.restarts) {
+      const { id } = daemon.process;
+      this.count('restart in place');
+      // Where the power went meanwhile nothing is there to go on in.
+      this.timeline.after(execMs, () => this.startDaemon(machine, machine.processes.isAlive(id) ? id : null));
+      return;
+    }
     const restarts = this.#restarts.get(machine) ?? [];
     this.timeline.after(restarts.length > 1 ? restarts.shift()! : (restarts[0] ?? 1000), () => this.startDaemon(machine));
   }

@@ -49,11 +49,19 @@ export class ProcessWorld {
   #left: number;
   #pausedUntilMs = 0;
 
-  constructor(machine: Machine, store: Store, plan: CrashPlan | null, calls: Record<string, number>, onDeath: (crash: Crash) => void) {
+  /** `inPlace`: it goes on as that process, by execve. */
+  constructor(
+    machine: Machine,
+    store: Store,
+    plan: CrashPlan | null,
+    calls: Record<string, number>,
+    onDeath: (crash: Crash) => void,
+    inPlace: ProcessId | null = null,
+  ) {
     this.calls = calls;
     this.#machine = machine;
-    this.id = machine.processes.newId();
-    this.#dice = machine.dice.split(`process ${this.id.pid}`);
+    this.id = inPlace ?? machine.processes.newId();
+    this.#dice = machine.dice.split(inPlace === null ? `process ${this.id.pid}` : `process ${this.id.pid} at ${machine.timeline.nowMs}`);
     this.#plan = plan;
     this.#left = plan?.calls ?? 0;
     this.#onDeath = onDeath;
@@ -66,6 +74,11 @@ export class ProcessWorld {
     if (this.dead) return;
     this.quit();
     this.#onDeath({ kind, at });
+  }
+
+  /** Gives way to another image in the same process: whoever looks sees it alive. */
+  giveWay(): void {
+    this.#end();
   }
 
   /** Ends by itself. */

@@ -46,7 +46,7 @@ export const agents: readonly Agent[] = [
 /** A claim that reached the store and not the journal is taken back when its lease ends: not in a minute, here. */
 const config = {
   slots: { total: 3, agent: 3, project: 1 },
-  behavior: { lease: 1 },
+  behavior: { lease: 3 },
   run: { retry_delay: 0.01 },
   monitoring: { rescan: 0.5 },
 };

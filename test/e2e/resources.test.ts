@@ -40,7 +40,12 @@ function events(home: TestHome, type: string): Json[] {
 }
 const event = (home: TestHome, type: string, fits: (it: Json) => boolean = () => true): Promise<Json> =>
   home.until(`an event ${type}`, () => events(home, type).find(fits));
-const healthy = async (home: TestHome): Promise<Json> => JSON.parse((await home.todo(['--json', 'health'])).stdout);
+/** On a machine under load a daemon may not answer in the time that health gives it; then it says nothing of what was measured. */
+const healthy = (home: TestHome): Promise<Json> =>
+  home.until('the daemon tells what it measured', async () => {
+    const health = JSON.parse((await home.todo(['--json', 'health'])).stdout);
+    return component(health, 'memory') && health;
+  });
 
 test('[W-08] [H-47] [H-75] the daemon measures itself, its machine and the process tree of each agent, a row each in health_metrics', async (t) => {
   assert.equal(defaultConfig().resource.interval, 60);
@@ -300,12 +305,10 @@ test('[H-38] descriptors stay as they were over hundreds of requests and complet
     readdirSync(temporary).filter((name) => name === 'todo-empty-abc123' || name === 'somebodys'),
     ['somebodys'],
   );
-  const files = async (): Promise<number> =>
-    component(await home.until('measured', async () => component(await healthy(home), 'files') && (await healthy(home))), 'files').evidence
-      .open;
+  const files = async (): Promise<number> => component(await healthy(home), 'files').evidence.open;
   for (let n = 0; n < 3; n++) await home.untilTodo((await home.add('true')).number, 'completed', ({ status }) => status === 'completed');
   const before = await files();
-  for (let n = 0; n < 10; n++) await home.untilTodo((await home.add('true')).number, 'completed', ({ status }) => status === 'completed');
+  for (let n = 0; n < 5; n++) await home.untilTodo((await home.add('true')).number, 'completed', ({ status }) => status === 'completed');
   const after = await home.until('as before', async () => {
     const open = await files();
     return open <= before + 2 && open;

@@ -100,6 +100,11 @@ test('a backup that was damaged, extended or made to escape is refused, and noth
 test('a home in use is refused whatever is asked, one that is not empty without --force; with it the old home is kept aside whole', async (t) => {
   const { home, daemon, backupTo } = await workingHome(t);
   await home.json(['backup', backupTo('b')]);
+  const another = await home.json(['backup', backupTo('.')]);
+  assert.match(another.at, /\/backups\/signoff-\d{8}T\d{6}Z$/, 'in a folder that is not empty one of its own');
+  writeFileSync(backupTo('b.tar'), '');
+  assert.equal((await home.json(['backup', backupTo('b.tar')], { code: 1 })).code, 'REFUSED', 'nothing is written over');
+  assert.equal((await home.json(['backup', join(home.folder, 'archive', 'b')], { code: 1 })).code, 'REFUSED', 'not into what is backed up');
   const busy = await home.json(['restore', backupTo('b'), '--force'], { code: 75 });
   assert.match(busy.message, /LOCKED.*held by process/);
   await kill(daemon);

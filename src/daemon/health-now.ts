@@ -4,21 +4,14 @@ import type { ShownHealth } from '../observe/shown.ts';
 import type { Context } from './context.ts';
 import { statusOf } from './requests.ts';
 
-/** Who asks makes a look due, but not sooner after the last one. */
-const askedAgainMs = 5_000;
-
 /**
- * How it is, at once: what this process knows by itself is of this moment, the rest of the last look over everything (`health.ts`). That somebody asks
- * makes the next look come sooner; nobody waits for it.
+ * How it is, at once: what this process knows by itself is of this moment, the rest of the last look over everything (`health.ts`), which comes every
+ * resource.probe_interval whether somebody asks or not: what it costs hangs on nobody else.
  */
 export function healthNow(context: Context): ShownHealth {
-  const { health, world, wakeup } = context;
+  const { health, world } = context;
   const nowMs = world.clock.nowMs();
   const { latest } = health;
-  if (latest !== null && nowMs - latest.atMs > askedAgainMs) {
-    health.dueMs = 0;
-    wakeup.ring();
-  }
   const components = withImmediate(latest?.health.components ?? notYet(nowMs), context, nowMs);
   return { status: worst(components), components, findings: latest?.health.findings ?? [], lookedAtMs: latest?.atMs ?? nowMs };
 }

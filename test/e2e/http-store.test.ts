@@ -21,6 +21,7 @@ const config = (prefix: string): Json => ({
   store: { url: server.url(), table_prefix: prefix },
   behavior: { database_timeout: 2, health_check_interval: 1 },
   monitoring: { rescan: 0.2 },
+  resource: { probe_interval: 1 },
   // Here it shall tell of the store that hangs, not start itself anew for it.
   restart: { per_hour: 0 },
 });

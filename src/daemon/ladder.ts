@@ -222,7 +222,18 @@ async function verify(context: Context): Promise<void> {
 function tell(context: Context, { id, key, rung, atMs, before, told }: Done, after: number | null, isOver: boolean): void {
   const runId = runOf(key);
   const outcome = outcomeOf(before, after, isOver);
-  const fields = { cause: gaugeOf(key), action: rung, before: short(before), after: short(after), outcome, atMs, ...told };
+  const reason = `${gaugeOf(key)} stood at ${short(before)}: ${rung}`;
+  const fields = {
+    actor: 'daemon',
+    reason,
+    cause: gaugeOf(key),
+    action: rung,
+    before: short(before),
+    after: short(after),
+    outcome,
+    atMs,
+    ...told,
+  };
   const todoId = runId !== null && context.ledger.has(runId) ? context.ledger.get(runId).todo.id : null;
   context.world.log.info('monitor', 'resource action looked at', { ...fields, run: runId });
   noteEvent(context, { id, kind: 'healing', what: `resource_${rung}`, runId, todoId, detail: JSON.stringify(fields) });

@@ -126,6 +126,8 @@ test('[H-02] [H-03] [H-22] [H-23] a daemon that leaks trims, takes nothing new, 
   const [trimmed] = events(home, 'resource_trim');
   assert.deepEqual([trimmed.cause, trimmed.outcome], ['memory', 'unchanged'], trimmed.detail);
   assert.equal(events(home, 'resource_pause').length, 1);
+  const healed = (await home.json(['heal', '--history'])).events.filter(({ what }: Json) => what === 'resource_trim');
+  assert.deepEqual([healed[0].actor, healed[0].outcome], ['daemon', 'unchanged'], 'a person reads of it where all healing stands');
   assert.deepEqual(
     home
       .log('monitor')

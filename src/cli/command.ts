@@ -271,6 +271,12 @@ export const commands: readonly CommandEntry[] = [
     takesRest: true,
     load: () => import('./commands/watchdog.ts'),
   },
+  {
+    name: 'chaos',
+    operands: '[SCENARIO...]',
+    about: 'break daemon, agents, disk, store and clock in homes of its own; does what was promised hold?',
+    load: () => import('./commands/chaos.ts'),
+  },
   { name: 'test', about: 'self-test of the basic functions in a store of its own', load: () => import('./commands/test.ts') },
   {
     name: 'hooks',

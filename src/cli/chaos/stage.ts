@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DaemonStatus } from '../../core/control.ts';
+import { isOperational } from '../../core/errors.ts';
+import { isTerminal } from '../../core/words.ts';
+import { watchdogFolder } from '../../platform/home.ts';
+import { readState, type State } from '../../watchdog/state.ts';
+import type { Call, Opened } from '../command.ts';
+import { todoCommand } from '../program.ts';
+import { openWorld } from '../world.ts';
+
+/** What became of the todos of a scenario. */
+export type Toll = { readonly todos: number; readonly lost: number; readonly doubled: number };
+
+/** A home of its own for one fault, with real processes on it. All that it started is gone when it is disposed. */
+export type Stage = AsyncDisposable & {
+  readonly folder: string;
+  readonly opened: Opened;
+  /** Starts `todo` on this home. */
+  start(...args: string[]): ChildProcess;
+  add(count: number, command: string): Promise<void>;
+  /** Until at least one runs; then all that there are slots for do, or will. */
+  running(): Promise<void>;
+  /** Looks until there is something; answers with how long that took. */
+  until(what: string, look: () => unknown, withinMs?: number): Promise<number>;
+  status(): Promise<DaemonStatus | null>;
+  watchdog(): State | null;
+  /** Until each todo has ended, and what that came to. */
+  toll(): Promise<Toll>;
+};
+
+const lookEveryMs = 100;
+/** No single wait is longer: then the promise is broken. A machine with other work takes its time for the todos. */
+const patienceMs = 60_000;
+const tollPatienceMs = 180_000;
+const graceMs = 1000;
+
+const settings = {
+  behavior: { quiet_after: 0.1, term_grace: 1, lease: 30 },
+  run: { retry_delay: 0.2 },
+  slots: { total: 20, agent: 20, project: 20 },
+  monitoring: { rescan: 0.2 },
+};
+
+type Options = {
+  /** Where the home is made; the folder of temporary files unless given. */
+  readonly on?: string;
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** The store as the daemon reaches it, and as it is looked at. */
+  readonly storeUrl?: { readonly daemon: string; readonly direct: string };
+};
+
+export async function openStage(call: Pick<Call, 'env'>, { on = tmpdir(), config = {}, storeUrl }: Options = {}): Promise<Stage> {
+  await using stack = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(on, 'todo-chaos-'));
+  stack.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
+  for (const name of ['hooks', 'work']) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify({ ...settings, ...config }));
+  // The person's own home and store are not what is broken here.
+  const clean = Object.fromEntries(Object.entries(call.env).filter(([name]) => !name.startsWith('TODO_')));
+  const withStore = (url: string | undefined) => (url === undefined ? clean : { ...clean, TODO_STORE_URL: url });
+  const opened = await openWorld({ home: folder, env: withStore(storeUrl?.direct), cwd: folder });
+  stack.use(opened);
+  await opened.world.store.open();
+  const { world } = opened;
+  const children: ChildProcess[] = [];
+  stack.defer(async () => {
+    for (const child of children.toReversed()) await ended(child);
+    await world.processes.endTagged('TODO_HOME', folder, graceMs);
+  });
+  const todos: string[] = [];
+
+  const stage: Omit<Stage, typeof Symbol.asyncDispose> = {
+    folder,
+    opened,
+    start(...args) {
+      const [program, ...prefix] = todoCommand;
+      const env = { ...withStore(storeUrl?.daemon), TODO_HOME: folder };
+      const child = spawn(program ?? 'todo', [...prefix, ...args, '--home', folder], { cwd: folder, env, stdio: 'ignore' });
+      children.push(child);
+      return child;
+    },
+    async add(count, command) {
+      for (let index = 0; index < count; index++) {
+        const id = world.random.uuidv7();
+        const cwd = join(folder, 'work', id);
+        mkdirSync(cwd);
+        const fixed = {
+          agent: 'shell',
+          session: 'child',
+          checks: [],
+          priority: 5,
+          timeoutMs: null,
+          rounds: 1,
+          after: null,
+          held: false,
+        } as const;
+        await world.store.add({ id, title: `chaos ${index + 1}`, prompt: command, cwd, project: cwd, ...fixed });
+        todos.push(id);
+      }
+      await opened.wake();
+    },
+    running: async () => void (await stage.until('a todo runs', () => world.journal.live().some(({ fact }) => fact === 'running'))),
+    async until(what, look, withinMs = patienceMs) {
+      const fromMs = performance.now();
+      for (;;) {
+        if (await look()) return Math.round(performance.now() - fromMs);
+        if (performance.now() - fromMs > withinMs) throw new Error(`waited ${withinMs / 1000} s in vain: ${what}`);
+        await world.clock.sleep(lookEveryMs);
+      }
+    },
+    async status() {
+      try {
+        const reply = await opened.ask({ op: 'status' }, 1000);
+        return reply?.ok && reply.kind === 'status' ? reply.status : null;
+      } catch (error) {
+        if (!isOperational(error)) throw error;
+        return null;
+      }
+    },
+    watchdog: () => readState(join(watchdogFolder(folder), 'daemon.json'), world.files),
+    async toll() {
+      const over = async (id: string) => {
+        const todo = await world.store.find(id);
+        return todo !== null && isTerminal(todo.status) && world.journal.ofTodo(id).every(({ fact }) => fact === 'closed');
+      };
+      await stage
+        .until('each todo has ended', async () => (await Promise.all(todos.map(over))).every(Boolean), tollPatienceMs)
+        .catch(() => {});
+      const found = await Promise.all(todos.map(async (id) => ({ todo: await world.store.find(id), runs: await world.store.runsOf(id) })));
+      return {
+        todos: todos.length,
+        lost: found.filter(({ todo }) => todo?.status !== 'completed' || todo.proof === 'forced').length,
+        doubled: found.filter(({ runs }) => runs.filter(({ outcome }) => outcome === 'done').length > 1).length,
+      };
+    },
+  };
+  const whole = stack.move();
+  return { ...stage, [Symbol.asyncDispose]: () => whole.disposeAsync() };
+}
+
+/** A stopped process hears TERM only when it goes on. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  child.kill('SIGCONT');
+  const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  await gone;
+  clearTimeout(late);
+}

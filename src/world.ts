@@ -146,6 +146,8 @@ export type Processes = {
   alive(id: ProcessId): Answer;
   /** Processes whose start environment has `name=value`. */
   tagged(name: string, value: string): readonly ProcessId[];
+  /** Processes that runs of this home started, with the run that each belongs to. */
+  ofHome(root: string): readonly { readonly process: ProcessId; readonly runId: string }[];
   /** CPU of all live processes with that tag, in milliseconds; null when it cannot be seen. */
   cpuMs(name: string, value: string): number | null;
   /**

@@ -252,7 +252,16 @@ export type Health = { readonly status: HealthStatus; readonly components: reado
 /** A suspicion turned into a plan: shown before it is done. */
 export type RecoveryPlan = {
   readonly id: string;
-  readonly action: 'process-marker' | 'force-complete' | 'reset' | 'archive-orphan' | 'end-window' | 'rescue' | 'rotate-log' | 'block';
+  readonly action:
+    | 'process-marker'
+    | 'force-complete'
+    | 'reset'
+    | 'archive-orphan'
+    | 'end-window'
+    | 'end-processes'
+    | 'rescue'
+    | 'rotate-log'
+    | 'block';
   readonly subject: string;
   readonly todoId: string | null;
   readonly runId: string | null;

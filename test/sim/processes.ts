@@ -41,6 +41,11 @@ export class ProcessTable {
     return found !== undefined && found.id.startTicks === id.startTicks && found.id.bootId === id.bootId;
   }
 
+  readonly #homes = new Map<string, string>();
+  ofHome(root: string): readonly SimProcess[] {
+    return this.living.filter(({ tag }) => tag !== null && this.#homes.get(tag) === root);
+  }
+
   tagged(value: string): readonly SimProcess[] {
     return this.living.filter((process) => process.tag === value);
   }
@@ -55,6 +60,7 @@ export class ProcessTable {
   start(plan: StartPlan, window: string | null): ProcessId {
     const id = this.newId();
     const runId = plan.env['TODO_RUN'] ?? null;
+    if (runId !== null) this.#homes.set(runId, plan.env['TODO_HOME'] ?? '');
     const shell: SimProcess = { id, tag: runId, kind: 'shell', cpuMs: 0, cut: () => {}, signal: () => this.#endShell(shell) };
     this.register(shell);
     const files = this.#machine.disk.files(this.#machine.agentActor(runId ?? 'nobody'));
@@ -173,6 +179,7 @@ export function processesOf(machine: Machine, self: ProcessId, schedule: (ms: nu
     },
     run: (plan, stop) => runCheck(machine, plan, stop, schedule),
     alive: (id): Answer => (id.bootId !== machine.bootId ? 'no' : lookFails() ? 'unknown' : table.isAlive(id) ? 'yes' : 'no'),
+    ofHome: (root) => table.ofHome(root).flatMap(({ id, tag }) => (tag === null ? [] : [{ process: id, runId: tag }])),
     tagged: (name, value) => (name === 'TODO_RUN' ? table.tagged(value).map((process) => process.id) : []),
     cpuMs: (name, value) =>
       lookFails() ? null : name === 'TODO_RUN' ? table.tagged(value).reduce((sum, process) => sum + process.cpuMs, 0) : 0,

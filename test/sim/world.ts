@@ -272,6 +272,7 @@ export class ProcessWorld {
       start: (plan) => this.#sync('processes.start', true, () => port.start(plan)),
       run: (plan, stop) => this.#async('processes.run', true, () => port.run(plan, stop)),
       alive: (id) => this.#sync('processes.alive', false, () => port.alive(id)),
+      ofHome: (root) => this.#sync('processes.ofHome', false, () => port.ofHome(root)),
       tagged: (name, value) => this.#sync('processes.tagged', false, () => port.tagged(name, value)),
       cpuMs: (name, value) => this.#sync('processes.cpuMs', false, () => port.cpuMs(name, value)),
       endTagged: (name, value, graceMs) => this.#async('processes.endTagged', true, () => port.endTagged(name, value, graceMs)),

@@ -6,14 +6,10 @@ import { test } from 'node:test';
 
 const here = join(import.meta.dirname, '..');
 
-/** Group → file → how the titles of its tests begin. */
+/** Group → file → what stands in the titles of its tests. */
 const groups: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'mocked exhaustion of resources': {
-    'core/resources.test.ts': [
-      '[H-21] [H-22] (U) memory warns at 80 %',
-      '[H-21] (U) the limit is the least',
-      'a pool that does not answer once warns',
-    ],
+    'core/resources.test.ts': ['memory warns at 80 %', 'the limit is the least', 'a pool that does not answer once warns'],
     'power/full-disk.test.ts': [],
   },
   'simulated errors': {
@@ -26,23 +22,23 @@ const groups: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'e2e/heal.test.ts': ['an action that did not help is told as failed'],
   },
   'leaks of memory': {
-    'core/resources.test.ts': ['[H-39] (U) a leak is a slope over half an hour'],
-    'e2e/resources.test.ts': ['[H-03] [H-22] [H-23] a daemon that leaks', '[H-39] a daemon whose memory grows steadily'],
+    'core/resources.test.ts': ['a leak is a slope over half an hour'],
+    'e2e/resources.test.ts': ['a daemon that leaks', 'a daemon whose memory grows steadily'],
   },
   'spikes of CPU': {
     'core/resources.test.ts': ['[H-25] (U) CPU warns only after', '[H-26] (U) CPU is critical after'],
-    'e2e/resources.test.ts': ['[H-25] [H-26] [H-37] an agent that burns CPU', '[H-26] a daemon that burns CPU'],
+    'e2e/resources.test.ts': ['an agent that burns CPU', 'a daemon that burns CPU'],
   },
   'patterns of failure': {
-    'core/prediction.test.ts': ['[C-54] (U) on runs that came later', 'earlier lost runs of the same todo count for a later one'],
-    'healing/sweep.test.ts': ['a todo that was recovered three times already', '[H-65] (U) one hand on a todo at a time'],
+    'core/prediction.test.ts': ['on runs that came later', 'earlier lost runs of the same todo count for a later one'],
+    'healing/sweep.test.ts': ['a todo that was recovered three times already', 'one hand on a todo at a time'],
     'core/usage-limit.test.ts': ['limits in a row'],
   },
   'end to end': {
     'e2e/heal.test.ts': ['[H-05] [H-50] (I)', 'three automatic recoveries of a todo', '[H-65] (E)', '[W-04] (I)'],
-    'e2e/restart.test.ts': ['[H-27] [H-30] a restart in place'],
-    'e2e/watchdog.test.ts': ['[W-03] [W-30] a crash loop'],
-    'e2e/chaos.test.ts': ['[P-53] todo chaos'],
+    'e2e/restart.test.ts': ['a restart in place'],
+    'e2e/watchdog.test.ts': ['a crash loop'],
+    'e2e/chaos.test.ts': ['todo chaos'],
   },
 };
 
@@ -51,18 +47,18 @@ const titlesIn = (file: string): readonly string[] =>
 
 for (const [group, files] of Object.entries(groups))
   test(`[H-68] ${group}: the tests are there`, () => {
-    for (const [file, beginnings] of Object.entries(files)) {
+    for (const [file, words] of Object.entries(files)) {
       const titles = titlesIn(file);
       assert.ok(titles.length > 0, `${file} has tests`);
-      for (const beginning of beginnings)
+      for (const word of words)
         assert.ok(
-          titles.some((title) => title.startsWith(beginning)),
-          `${file} has no test "${beginning}…"`,
+          titles.some((title) => title.includes(word)),
+          `${file} has no test "${word}…"`,
         );
     }
   });
 
-test('[H-68] there are six groups, and none is empty', () => {
+test('there are six groups, and none is empty', () => {
   assert.equal(Object.keys(groups).length, 6);
   for (const files of Object.values(groups)) assert.ok(Object.values(files).flat().length > 0);
 });

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isObject, parsedJson } from '../core/shape.ts';
 import { stateFolder } from '../platform/home.ts';
@@ -8,6 +8,13 @@ import { programFolder, todoCommand } from './program.ts';
 
 /** What a start needs of an installation. */
 const parts = ['dist', 'hooks', 'bin', 'package.json'];
+
+/** Of the build, as it stood there when this process began. */
+const identityOf = (script: string): string | null => {
+  const found = statSync(script, { throwIfNoEntry: false });
+  return found === undefined ? null : JSON.stringify({ script, mtimeMs: found.mtimeMs, size: found.size });
+};
+const startedFrom = identityOf(todoCommand[1] ?? '');
 
 export const lastGoodFolder = (root: string): string => join(stateFolder(root), 'last-good');
 
@@ -20,16 +27,21 @@ export async function keepLastGood(root: string, log: Pick<Log, 'info' | 'warn'>
   const [, script = ''] = todoCommand;
   if (!script.endsWith('.cjs') || programFolder === folder) return;
   try {
-    const { mtimeMs, size } = await stat(script);
-    const identity = JSON.stringify({ script, mtimeMs, size });
+    const identity = identityOf(script);
+    // What stands there now is not what runs here: nobody knows yet whether it works.
+    if (identity !== startedFrom) return;
     if ((await readFile(join(folder, 'identity.json'), 'utf8').catch(() => null)) === identity) return;
     const draft = `${folder}.new`;
     await rm(draft, { recursive: true, force: true });
     await mkdir(draft, { recursive: true, mode: 0o700 });
     for (const part of parts) await cp(join(programFolder, part), join(draft, part), { recursive: true, dereference: true });
-    await writeFile(join(draft, 'identity.json'), identity);
-    await rm(folder, { recursive: true, force: true });
+    await writeFile(join(draft, 'identity.json'), identity ?? '');
+    if (identityOf(script) !== startedFrom) return;
+    const old = `${folder}.old`;
+    await rm(old, { recursive: true, force: true });
+    if (existsSync(folder)) await rename(folder, old);
     await rename(draft, folder);
+    await rm(old, { recursive: true, force: true });
     log.info('monitor', 'this build works; a copy is kept', { folder });
   } catch (error) {
     log.warn('monitor', 'no copy of this build could be kept', { folder, reason: error instanceof Error ? error.message : String(error) });

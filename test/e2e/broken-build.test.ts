@@ -29,6 +29,7 @@ test('[W-27] a build that breaks: the daemon and every command go on from the so
   // The build throws only when a daemon starts: it is tried before the living one gives way.
   cpSync(join(root, 'dist'), join(program, 'dist'), { recursive: true, force: true });
   assert.equal((await todo(['daemon', 'restart'])).stderr, '');
+  await home.until('the new one is kept', () => home.log('monitor').filter(({ event }) => /a copy is kept/.test(event)).length === 2);
   writeFileSync(join(program, 'dist', 'todo.cjs'), 'throw new Error("a build that does not start")');
   const lastGood = join(home.folder, 'last-good', 'bin', 'todo');
   assert.equal((await todo(['daemon', 'restart'], lastGood)).document.generation, 5);

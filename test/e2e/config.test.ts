@@ -201,11 +201,16 @@ const cases: readonly Case[] = [
   {
     key: 'behavior.act_on_prediction',
     config: { behavior: { act_on_prediction: true } },
-    // What it does is in prediction.test.ts; without a history it does nothing.
+    // What it does where there is a history is in prediction.test.ts; without one it tells nobody.
     async see(home) {
       await home.daemon();
       await home.until('it has learned', async () => (await home.json(['status'])).learned.kind === 'too-little');
-      assert.equal((await home.json(['config', 'show'])).values?.['behavior.act_on_prediction'] ?? true, true);
+      const { values } = await home.json(['config', 'show']);
+      assert.equal(values.find(({ key }: Json) => key === 'behavior.act_on_prediction').value, true);
+      assert.deepEqual(
+        (await home.json(['heal', '--history'])).events.filter(({ what }: Json) => what === 'prediction.told'),
+        [],
+      );
     },
   },
   {

@@ -33,7 +33,7 @@ export type Supervisor = {
 };
 
 const call = promisify(execFile);
-const folderOf = (name: string, app: App): string => {
+export const folderOf = (name: string, app: App): string => {
   const folder = join(base, `${name}-${app.name}`);
   mkdirSync(folder, { recursive: true });
   return folder;

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import { httpProbe } from '../../src/platform/http-probe.ts';
 import { freePort } from '../fixtures/free-port.ts';
+import { taggedBy } from '../fixtures/process-figures.ts';
 import { asked } from './figures.ts';
 import { root } from './home.ts';
-import { type App, outputOf, type Supervisor, supervisors } from './supervisors.ts';
+import { type App, folderOf, outputOf, type Supervisor, supervisors } from './supervisors.ts';
 
 type Row = { readonly what: string; readonly of: Readonly<Record<string, string>>; readonly aim: string; readonly met: boolean | null };
 const rows: Row[] = [];
@@ -53,7 +54,8 @@ async function sideBySide(
           return [supervisor.name, await look(supervisor, app)] as const;
         } finally {
           await supervisor.end(app);
-          for (const pid of processesOf(supervisor, app)) process.kill(pid, 'SIGKILL');
+          // What some leave behind is what is measured; it must not outlive the bench.
+          for (const pid of taggedBy(`TODO_HOME=${folderOf(supervisor.name, app)}`)) process.kill(pid, 'SIGKILL');
         }
       }),
   );

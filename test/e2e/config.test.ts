@@ -13,6 +13,7 @@ import { type Sshd, startSshd } from '../fixtures/sshd.ts';
 import { createWordpressTable } from '../store/wordpress-table.ts';
 import { ageTree, rowsOf } from './aging.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
+import { get, served } from './http-get.ts';
 import { withoutTmux } from './without-tmux.ts';
 
 let server: Mariadb;
@@ -758,6 +759,60 @@ const cases: readonly Case[] = [
       await home.until('no thread came free', () => told('no thread for file work came free within 150 ms'));
       // It could not close its files.
       daemon.kill('SIGKILL');
+    },
+  },
+  {
+    key: 'behavior.drain_timeout',
+    config: { behavior: { drain_timeout: 0.2, check_timeout: 100 } },
+    async see(home) {
+      const daemon = await home.daemon();
+      await home.add('true', '--check', 'touch checking; sleep 100');
+      await home.until('its check runs', () => existsSync(join(home.work, 'checking')));
+      const fromMs = performance.now();
+      daemon.process.kill('SIGTERM');
+      await daemon.ended;
+      const tookMs = performance.now() - fromMs;
+      assert.ok(tookMs < 20_000, `${tookMs} ms, else more than 25 s`);
+    },
+  },
+  {
+    key: 'monitoring.blocked_limit',
+    config: { monitoring: { blocked_limit: 0.5 } },
+    async see(home) {
+      const misbehave = fileURLToPath(new URL('../fixtures/misbehave.cjs', import.meta.url));
+      const daemon = await home.daemon({ MISBEHAVE: 'spin', NODE_OPTIONS: `--require ${misbehave}` });
+      daemon.process.kill('SIGUSR2');
+      const fromMs = performance.now();
+      await daemon.ended;
+      assert.ok(performance.now() - fromMs < 50_000, 'else a minute');
+    },
+  },
+  {
+    key: ['restart.cooldown', 'restart.per_hour', 'restart.per_day', 'restart.good_after'],
+    config: { restart: { cooldown: 0, per_hour: 1, per_day: 2, good_after: 0.1 } },
+    async see(home) {
+      await home.daemon();
+      await home.until('a copy of the build is kept, else after a minute', () =>
+        existsSync(join(home.folder, 'last-good', 'dist', 'todo.cjs')),
+      );
+      const restart = async (): Promise<string> => (await home.todo(['daemon', 'restart'])).stderr;
+      assert.equal(await restart(), '');
+      assert.match(await restart(), /restart\.per_hour: one restart within 1 h/);
+      await home.json(['config', 'set', 'restart.per_hour', '100']);
+      assert.equal(await restart(), '', 'else five minutes must pass');
+      assert.match(await restart(), /restart\.per_day: 2 restarts within 24 h/);
+    },
+  },
+  {
+    key: ['server.port', 'server.host', 'server.allow_remote', 'server.names'],
+    config: { server: { port: 0, host: '0.0.0.0', allow_remote: true, names: ['todo.example'] } },
+    async see(home) {
+      await home.daemon();
+      const { url } = await served(home);
+      const port = new URL(url).port;
+      const status = async (host: string): Promise<number | undefined> => (await get(`http://127.0.0.2:${port}/livez`, { host })).status;
+      assert.equal(await status('todo.example'), 200, 'at another address than 127.0.0.1, by another name');
+      assert.notEqual(await status('elsewhere.example'), 200);
     },
   },
   {

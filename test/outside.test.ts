@@ -24,7 +24,7 @@ const reachOut: Readonly<Record<string, { readonly breaker: BreakerName } | { re
   'src/platform/http-probe.ts': { why: 'the question of a watchdog whether somebody is there; its limits are its breaker' },
   'src/platform/http-server.ts': { why: 'it is asked and asks nobody' },
   'src/cli/chaos/stage.ts': { why: 'chaos: it starts the daemons that it breaks, in homes of its own' },
-  'src/cli/chaos/scenarios.ts': { why: 'chaos: a small disk of its own is mounted' },
+  'src/cli/chaos/mounts.ts': { why: 'chaos: a small disk of its own is mounted, and folders of its own read-only' },
   'src/cli/chaos/mariadb.ts': { why: 'chaos: a database of its own' },
   'src/cli/chaos/proxy.ts': { why: 'chaos: the line that it breaks, on loopback' },
   'src/cli/chaos/free-port.ts': { why: 'chaos: it asks the kernel for a port' },

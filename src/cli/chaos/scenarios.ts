@@ -1,17 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmdirSync, unlinkSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { lookAtHealth } from '../../healing/health.ts';
 import type { Call } from '../command.ts';
 import { engineFor } from '../engine.ts';
 import { healthNeeds } from '../health-look.ts';
-import { startOwnMariadb, whyNoMariadb } from './mariadb.ts';
+import { type OwnMariadb, startOwnMariadb, whyNoMariadb } from './mariadb.ts';
+import { agentOutOfMemory, daemonOutOfMemory } from './memory.ts';
+import { whyNoMemoryCage } from './memory-cage.ts';
+import { smallDisk, whyNoMounts } from './mounts.ts';
 import { type BrokenLine, proxyTo } from './proxy.ts';
-import { openStage, type Stage, type Toll } from './stage.ts';
-
-/** Times from the fault on. */
-export type Outcome = Toll & { readonly detectedMs: number; readonly mendedMs: number };
+import { foldersReadOnly } from './read-only.ts';
+import { type Outcome, openStage, type Stage, shortWork, todosEach, watched } from './stage.ts';
+import { tmuxKilled, whyNoTmux } from './tmux.ts';
+import { watchdogKilled } from './watchdog.ts';
 
 export type Scenario = {
   readonly name: string;
@@ -25,9 +26,6 @@ export type Scenario = {
 };
 
 const always = (): null => null;
-const watched = ['watchdog', '--check-interval', '1s', '--timeout', '4s', '--probe-timeout', '1s', '--grace', '1s', '--steady', '1s'];
-const todosEach = 5;
-const shortWork = 'sleep 1; echo done';
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -45,6 +43,13 @@ export const scenarios: readonly Scenario[] = [
     run: (call) => daemonFault(call, 'SIGSTOP'),
   },
   {
+    name: 'watchdog-killed',
+    fault: 'kill -9 of the watchdog',
+    promise: 'the daemon works on, and starts another watchdog that takes it over as it is',
+    unable: always,
+    run: watchdogKilled,
+  },
+  {
     name: 'agent-killed',
     fault: 'kill -9 of an agent and all it started',
     promise: 'it is no answer: a new attempt completes the todo',
@@ -52,10 +57,38 @@ export const scenarios: readonly Scenario[] = [
     run: agentKilled,
   },
   {
+    name: 'tmux-killed',
+    fault: 'kill -9 of the tmux server in whose windows agents work',
+    promise: 'agents that went with their windows gave no answer: new attempts on a new server complete the todos',
+    unable: whyNoTmux,
+    run: tmuxKilled,
+  },
+  {
+    name: 'agent-memory',
+    fault: 'an agent asks for more memory than it may have, and the kernel kills it (a cgroup of 8 MB)',
+    promise: 'it counts as lost, not as an answer: a new attempt completes the todo',
+    unable: whyNoMemoryCage,
+    run: agentOutOfMemory,
+  },
+  {
+    name: 'daemon-memory',
+    fault: 'the daemon gets no more memory, and the kernel kills it (a cgroup)',
+    promise: 'the watchdog starts it again, and the runs that lived on are found again',
+    unable: whyNoMemoryCage,
+    run: daemonOutOfMemory,
+  },
+  {
+    name: 'read-only',
+    fault: 'nobody may write to runs/ and archive/ any more (mounted read-only)',
+    promise: 'what was said to be done waits, goes on by itself when it is writable again, and nothing is done again',
+    unable: whyNoMounts('a read-only folder'),
+    run: foldersReadOnly,
+  },
+  {
     name: 'disk-full',
     fault: 'the disk of the home is full (a tmpfs of 128 MB)',
     promise: 'health says so, nothing goes on that could not be saved, and it goes on by itself when there is room',
-    unable: () => (process.getuid?.() === 0 ? null : 'a small disk of its own needs root (mount -t tmpfs)'),
+    unable: whyNoMounts('a small disk of its own'),
     run: diskFull,
   },
   {
@@ -63,7 +96,14 @@ export const scenarios: readonly Scenario[] = [
     fault: 'the database refuses and cuts all connections',
     promise: 'completions wait in the journal and are recorded when it is back',
     unable: whyNoMariadb,
-    run: (call) => storeFault(call, storeDown),
+    run: (call) => storeFault(call, (stage, proxy) => storeAway(stage, proxy.cut, proxy.mend)),
+  },
+  {
+    name: 'store-killed',
+    fault: 'kill -9 of the database server; it comes back with the data that it had written',
+    promise: 'completions wait in the journal and are recorded when it is back',
+    unable: whyNoMariadb,
+    run: (call) => storeFault(call, (stage, _, mariadb) => storeAway(stage, mariadb.kill, mariadb.start)),
   },
   {
     name: 'slow-tcp',
@@ -84,19 +124,16 @@ export const scenarios: readonly Scenario[] = [
 async function daemonFault(call: Pick<Call, 'env'>, osSignal: 'SIGKILL' | 'SIGSTOP'): Promise<Outcome> {
   await using stage = await openStage(call);
   stage.start(...watched);
-  const daemonPid = async (): Promise<number | null> => (await stage.status())?.pid ?? null;
-  await stage.until('the daemon is healthy', async () => stage.watchdog()?.phase === 'healthy' && (await daemonPid()) !== null);
+  const before = await stage.healthy();
   await stage.add(todosEach, shortWork);
   await stage.running();
-  const before = await daemonPid();
-  if (before === null) throw new Error('the daemon did not answer before the fault');
   process.kill(before, osSignal);
   const restarts = stage.watchdog()?.restarts.length ?? 0;
   const detectedMs = await stage.until('the watchdog has seen it', () => {
     const state = stage.watchdog();
     return state !== null && (state.phase !== 'healthy' || state.restarts.length > restarts);
   });
-  const mendedMs = await stage.until('another daemon answers', async () => ![null, before].includes(await daemonPid()));
+  const mendedMs = await stage.until('another daemon answers', async () => ![undefined, before].includes((await stage.status())?.pid));
   return { ...(await stage.toll()), detectedMs, mendedMs: detectedMs + mendedMs };
 }
 
@@ -119,10 +156,7 @@ async function agentKilled(call: Pick<Call, 'env'>): Promise<Outcome> {
 
 async function diskFull(call: Pick<Call, 'env'>): Promise<Outcome> {
   await using stack = new AsyncDisposableStack();
-  const disk = mkdtempSync(join(tmpdir(), 'todo-chaos-disk-'));
-  stack.defer(() => rmdirSync(disk));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=128m,mode=0700', 'tmpfs', disk]);
-  stack.defer(() => void execFileSync('umount', ['-l', disk]));
+  const { path: disk } = stack.use(smallDisk(128));
   const stage = stack.use(await openStage(call, { on: disk }));
   stage.start('daemon', 'run');
   await stage.add(todosEach, 'sleep 3; echo done');
@@ -160,23 +194,25 @@ function fill(path: string): void {
   }
 }
 
-async function storeFault(call: Pick<Call, 'env'>, act: (stage: Stage, proxy: BrokenLine) => Promise<Outcome>): Promise<Outcome> {
+type Act = (stage: Stage, proxy: BrokenLine, mariadb: OwnMariadb) => Promise<Outcome>;
+
+async function storeFault(call: Pick<Call, 'env'>, act: Act): Promise<Outcome> {
   await using mariadb = await startOwnMariadb();
   await using proxy = await proxyTo(mariadb.port);
   await using stage = await openStage(call, { storeUrl: { daemon: mariadb.url(proxy.port), direct: mariadb.url(mariadb.port) } });
   stage.start('daemon', 'run');
   await stage.until('the daemon answers', async () => (await stage.status())?.store.reachable === 'yes');
-  return await act(stage, proxy);
+  return await act(stage, proxy, mariadb);
 }
 
-async function storeDown(stage: Stage, proxy: BrokenLine): Promise<Outcome> {
+async function storeAway(stage: Stage, away: () => unknown, back: () => unknown): Promise<Outcome> {
   await stage.add(todosEach, shortWork);
   await stage.running();
-  proxy.cut();
+  await away();
   const detectedMs = await stage.until('the daemon knows', async () => (await stage.status())?.store.reachable === 'no');
   const { journal } = stage.opened.world;
   await stage.until('completions wait', () => journal.live().some(({ fact, lastError }) => fact === 'reported' && lastError !== null));
-  proxy.mend();
+  await back();
   const fromMs = performance.now();
   await stage.until('it is back', async () => (await stage.status())?.store.reachable === 'yes');
   const mendedMs = Math.round(performance.now() - fromMs);

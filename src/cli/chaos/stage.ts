@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DaemonStatus } from '../../core/control.ts';
+import type { Entry, SessionRef } from '../../core/entry.ts';
 import { isOperational } from '../../core/errors.ts';
 import { isTerminal } from '../../core/words.ts';
 import { watchdogFolder } from '../../platform/home.ts';
@@ -15,13 +16,29 @@ import { openWorld } from '../world.ts';
 /** What became of the todos of a scenario. */
 export type Toll = { readonly todos: number; readonly lost: number; readonly doubled: number };
 
+/** Times from the fault on. */
+export type Outcome = Toll & { readonly detectedMs: number; readonly mendedMs: number };
+
+/** The daemon under a watchdog that does not wait long. */
+export const watched = 'watchdog --check-interval 1s --timeout 4s --probe-timeout 1s --grace 1s --steady 1s'.split(' ');
+export const todosEach = 5;
+export const shortWork = 'sleep 1; echo done';
+/** Waits for `letGo`: however busy the machine is, no agent gets there before the fault. */
+export const heldWork = (command: string): string => `until [ -e ../../go ]; do sleep 0.2; done; ${command}`;
+
 /** A home of its own for one fault, with real processes on it. All that it started is gone when it is disposed. */
 export type Stage = AsyncDisposable & {
   readonly folder: string;
   readonly opened: Opened;
   /** Starts `todo` on this home. */
   start(...args: string[]): ChildProcess;
-  add(count: number, command: string): Promise<void>;
+  add(count: number, command: string, session?: 'child' | 'tmux'): Promise<void>;
+  /** Pid of the daemon, once its watchdog finds it healthy. */
+  healthy(): Promise<number>;
+  /** Runs that are under way. */
+  runs(): readonly (Entry & { readonly session: SessionRef })[];
+  /** Held work goes on. */
+  letGo(): void;
   /** Until at least one runs; then all that there are slots for do, or will. */
   running(): Promise<void>;
   /** Looks until there is something; answers with how long that took. */
@@ -83,14 +100,14 @@ export async function openStage(call: Pick<Call, 'env'>, { on = tmpdir(), config
       children.push(child);
       return child;
     },
-    async add(count, command) {
+    async add(count, command, session = 'child') {
       for (let index = 0; index < count; index++) {
         const id = world.random.uuidv7();
         const cwd = join(folder, 'work', id);
         mkdirSync(cwd);
         const fixed = {
           agent: 'shell',
-          session: 'child',
+          session,
           checks: [],
           priority: 5,
           timeoutMs: null,
@@ -103,7 +120,18 @@ export async function openStage(call: Pick<Call, 'env'>, { on = tmpdir(), config
       }
       await opened.wake();
     },
-    running: async () => void (await stage.until('a todo runs', () => world.journal.live().some(({ fact }) => fact === 'running'))),
+    letGo: () => writeFileSync(join(folder, 'go'), ''),
+    async healthy() {
+      let pid: number | null = null;
+      await stage.until('the daemon is healthy', async () => {
+        pid = stage.watchdog()?.phase === 'healthy' ? ((await stage.status())?.pid ?? null) : null;
+        return pid !== null;
+      });
+      return pid ?? 0;
+    },
+    runs: () =>
+      world.journal.live().filter((entry) => entry.fact === 'running' && entry.session !== null) as (Entry & { session: SessionRef })[],
+    running: async () => void (await stage.until('a todo runs', () => stage.runs().length > 0)),
     async until(what, look, withinMs = patienceMs) {
       const fromMs = performance.now();
       for (;;) {

@@ -21,7 +21,7 @@ type Result = {
   readonly doubled: number;
 };
 
-/** Breaks real processes, disks and connections in homes of its own, and says whether what Signoff promises held. Nobody else's todo is touched. */
+/** Breaks real processes, memory, disks, folders and connections in homes of its own, and says whether what Signoff promises held. Nobody else's todo is touched. */
 export const command: CommandModule = {
   declare(commander) {
     const names = scenarios.map(({ name, fault }) => `  ${name.padEnd(16)} ${fault}`).join('\n');

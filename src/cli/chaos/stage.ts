@@ -7,6 +7,7 @@ import type { DaemonStatus } from '../../core/control.ts';
 import type { Entry, SessionRef } from '../../core/entry.ts';
 import { isOperational } from '../../core/errors.ts';
 import { isTerminal } from '../../core/words.ts';
+import { endOne } from '../../platform/end-processes.ts';
 import { watchdogFolder } from '../../platform/home.ts';
 import { readState, type State } from '../../watchdog/state.ts';
 import type { Call, Opened } from '../command.ts';
@@ -54,6 +55,7 @@ const lookEveryMs = 100;
 const patienceMs = 60_000;
 const tollPatienceMs = 180_000;
 const graceMs = 1000;
+const drainMs = 15_000;
 
 const settings = {
   behavior: { quiet_after: 0.1, term_grace: 1, lease: 30 },
@@ -86,6 +88,9 @@ export async function openStage(call: Pick<Call, 'env'>, { on = tmpdir(), config
   const children: ChildProcess[] = [];
   stack.defer(async () => {
     for (const child of children.toReversed()) await ended(child);
+    // A watchdog that a daemon started is the child of nobody here, and so is a daemon whose watchdog is dead.
+    const { watchdog, child } = stage.watchdog() ?? {};
+    for (const left of [watchdog, child?.process]) if (left !== undefined) await endOne(left, drainMs);
     await world.processes.endTagged('TODO_HOME', folder, graceMs);
   });
   const todos: string[] = [];
@@ -176,7 +181,7 @@ async function ended(child: ChildProcess): Promise<void> {
   const gone = once(child, 'exit');
   child.kill('SIGTERM');
   child.kill('SIGCONT');
-  const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  const late = setTimeout(() => child.kill('SIGKILL'), drainMs);
   await gone;
   clearTimeout(late);
 }

@@ -4,8 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 
 /** A memory cgroup of our own. Who is in it and asks for more than it has is ended by the kernel's out-of-memory killer. */
 export type MemoryCage = AsyncDisposable & {
-  /** The process as it is; what it starts from now on is in it, too. */
-  take(pid: number): void;
+  /** The process as it is; what it starts from now on is in it, too. False where it was in it already, or has ended. */
+  take(pid: number): boolean;
   /** How many the kernel has ended in it. */
   kills(): number;
 };
@@ -59,11 +59,11 @@ export function openMemoryCage(limitBytes: number): MemoryCage {
   if (existsSync(join(folder, kind.swap.name))) writeFileSync(join(folder, kind.swap.name), kind.swap.none);
   const procs = (at: string): string => join(at, 'cgroup.procs');
   return {
-    take: (pid) => writeFileSync(procs(folder), String(pid)),
+    take: (pid) => !readFileSync(procs(folder), 'utf8').split('\n').includes(String(pid)) && move(String(pid), procs(folder)),
     kills: () => Number(/^oom_kill (\d+)$/m.exec(readFileSync(join(folder, kind.events), 'utf8'))?.[1] ?? 0),
     async [Symbol.asyncDispose]() {
       for (let triesLeft = 50; ; triesLeft--) {
-        for (const pid of readFileSync(procs(folder), 'utf8').split('\n').filter(Boolean)) moveBack(pid, procs(join(folder, '..')));
+        for (const pid of readFileSync(procs(folder), 'utf8').split('\n').filter(Boolean)) move(pid, procs(join(folder, '..')));
         try {
           return rmdirSync(folder);
         } catch (error) {
@@ -75,11 +75,13 @@ export function openMemoryCage(limitBytes: number): MemoryCage {
   };
 }
 
-/** Whoever ended meanwhile is in no group any more. */
-function moveBack(pid: string, procs: string): void {
+/** False: it has ended meanwhile. */
+function move(pid: string, procs: string): boolean {
   try {
     writeFileSync(procs, pid);
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
   }
 }

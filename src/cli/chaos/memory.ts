@@ -16,7 +16,11 @@ export async function agentOutOfMemory(call: Pick<Call, 'env'>): Promise<Outcome
   await stage.running();
   const [victim] = stage.runs();
   if (victim === undefined) throw new Error('no agent runs');
-  for (const { pid } of withEnvironment('TODO_RUN', victim.ref.runId)) cage.take(pid);
+  // What one of them starts while it is taken is found at the next look; once nobody new is found, all that comes is in it.
+  await stage.until('all of it is in the cage', () => {
+    const agent = withEnvironment('TODO_RUN', victim.ref.runId);
+    return agent.length > 0 && agent.filter(({ pid }) => cage.take(pid)).length === 0;
+  });
   stage.letGo();
   const fromMs = performance.now();
   await stage.until('the kernel ends it', () => cage.kills() > 0);

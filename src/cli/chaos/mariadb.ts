@@ -31,15 +31,15 @@ const small = ['--bind-address=127.0.0.1', '--skip-name-resolve', '--innodb-buff
 export async function startOwnMariadb(): Promise<OwnMariadb> {
   const folder = mkdtempSync(join(tmpdir(), 'todo-chaos-mariadb-'));
   const [data, init] = [join(folder, 'data'), join(folder, 'init.sql')];
+  // A server that starts removes all temporary tables that it finds, those of another one too.
+  const env = { ...process.env, TMPDIR: folder };
   const account = `--user=${userInfo().username}`;
   const port = await freeLoopbackPort();
-  await promisify(execFile)(found('mariadb-install-db') ?? '', [
-    '--no-defaults',
-    account,
-    `--datadir=${data}`,
-    '--auth-root-authentication-method=normal',
-    '--skip-test-db',
-  ]);
+  await promisify(execFile)(
+    found('mariadb-install-db') ?? '',
+    ['--no-defaults', account, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'],
+    { env },
+  );
   writeFileSync(
     init,
     "CREATE DATABASE IF NOT EXISTS chaos;\nCREATE USER IF NOT EXISTS chaos@'127.0.0.1';\nGRANT ALL ON chaos.* TO chaos@'127.0.0.1';\n",
@@ -55,6 +55,7 @@ export async function startOwnMariadb(): Promise<OwnMariadb> {
   const start = async (): Promise<void> => {
     const child = spawn(found('mariadbd') ?? '', ['--no-defaults', account, ...places, `--port=${port}`, ...small], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env,
     });
     server = child;
     await new Promise<void>((resolve, reject) => {

@@ -19,13 +19,13 @@ export type Rung =
 /** What is wrong. `agent` is about the tree of one run. */
 export type Cause = 'memory' | 'cpu' | 'pool' | 'files' | 'machine-cpu' | 'machine-memory' | 'machine-disk' | 'agent-cpu' | 'agent-memory';
 
-/** A restart helps only against what is in the daemon itself. */
+/** A restart helps only against what is in the daemon itself. A machine whose CPU is full divides it: work goes on with fewer agents, and never stops for what a neighbour does. */
 export const ladders: Readonly<Record<Cause, readonly Rung[]>> = {
   memory: ['trim', 'pause', 'restart'],
   cpu: ['profile', 'throttle', 'restart'],
   pool: ['profile', 'restart'],
   files: ['close-idle', 'pause', 'restart'],
-  'machine-cpu': ['throttle', 'pause'],
+  'machine-cpu': ['throttle'],
   'machine-memory': ['trim', 'throttle', 'pause'],
   'machine-disk': ['sweep'],
   'agent-cpu': ['give-way'],

@@ -33,8 +33,6 @@ export function soakHome(): SoakHome {
     slots: { total: 4, agent: 4, project: 4 },
     run: { retry_delay: 0.2, attempts: 20 },
     monitoring: { rescan: 0.5 },
-    // What others do to the machine would make it pause: that is not what is looked at here.
-    resource: { machine_cpu_warning: 100, cpu_warning_after: 86_400 },
     restart: { cooldown: 0, per_hour: 1000, per_day: 10_000 },
   };
   writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify(config));

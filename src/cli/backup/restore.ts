@@ -83,7 +83,7 @@ export async function restore(call: Call, from: string, { force, keepStore, step
     step('moving into place');
     const aside: string[] = [];
     const putAside = (old: string): void => {
-      const to = `${old}.before-restore-${stampOf(world.clock.nowMs())}`;
+      const to = freeName(`${old}.before-restore-${stampOf(world.clock.nowMs())}`);
       renameSync(old, to);
       aside.push(to);
     };
@@ -267,6 +267,14 @@ function placeConfig(used: string | null, backedUp: string, { root }: Home, putA
   copyFile(backedUp, `${path}.part`);
   renameSync(`${path}.part`, isKept ? `${path}.restored` : path);
   return isKept ? 'kept' : 'restored';
+}
+
+/** Two restores may fall into one second. */
+function freeName(path: string): string {
+  for (let count = 1; ; count += 1) {
+    const name = count === 1 ? path : `${path}-${count}`;
+    if (!existsSync(name)) return name;
+  }
 }
 
 const stampOf = (nowMs: number): string => new Date(nowMs).toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+/, '');

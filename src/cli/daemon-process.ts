@@ -17,6 +17,7 @@ import { exit } from './exit-codes.ts';
 import { type Http, httpOf } from './http/of-daemon.ts';
 import { imageThatWorks, keepLastGood } from './last-good.ts';
 import { mirrorOnStderr } from './mirror.ts';
+import { isSupervised } from './supervised.ts';
 
 /** TERM to what is cut short, then KILL; a drain and this are less than half a minute. */
 const cutWithinMs = 4000;
@@ -111,7 +112,7 @@ async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise
     releases.defer(() => watcher.close());
   }
   log.info('monitor', 'daemon ready', { pid: process.pid, socket: home.socket, rescanMs: inMs(config.monitoring.rescan) });
-  if (config.monitoring.blocked_limit > 0) {
+  if (config.monitoring.blocked_limit > 0 && isSupervised(process.env)) {
     const sentinel = startSentinel({ limitMs: inMs(config.monitoring.blocked_limit), folder: home.logs });
     releases.defer(() => sentinel.close());
   }

@@ -56,6 +56,8 @@ export function createTerminals({ homeId }: { readonly homeId: string }): Termin
     },
 
     list() {
+      const server = tmux.server();
+      if (server !== 'socket') return server === 'none' ? [] : null;
       try {
         return tmux.run(['list-sessions', '-F', '#{session_name}']).split('\n').filter(Boolean);
       } catch (error) {

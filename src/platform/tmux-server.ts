@@ -1,4 +1,6 @@
-import { searchPath } from './search-path.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { searchPath, whereIs } from './search-path.ts';
 
 /** A call answers in milliseconds; a server that does not is stopped or hangs. */
 const answerWithinMs = 5_000;
@@ -15,6 +17,8 @@ export class TmuxFailure extends Error {
 }
 
 export type TmuxServer = {
+  /** Found without starting anything: no socket is no server. missing: there is no tmux that could say more. */
+  server(): 'socket' | 'none' | 'missing';
   /** Runs one command list on our server and gives what it printed. TmuxFailure. */
   run(args: readonly string[]): string;
   /** Null where there is no tmux. */
@@ -46,6 +50,10 @@ export function tmuxServer(name: string): TmuxServer {
     }
   };
   return {
+    server() {
+      if (whereIs('tmux', searchPath(process.env)).length === 0) return 'missing';
+      return existsSync(join(process.env['TMUX_TMPDIR'] || '/tmp', `tmux-${process.getuid?.()}`, name)) ? 'socket' : 'none';
+    },
     run: (args) => call(['-L', name, '-f', '/dev/null', ...args]),
     version() {
       try {

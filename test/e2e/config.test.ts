@@ -780,7 +780,8 @@ const cases: readonly Case[] = [
     config: { monitoring: { blocked_limit: 0.5 } },
     async see(home) {
       const misbehave = fileURLToPath(new URL('../fixtures/misbehave.cjs', import.meta.url));
-      const daemon = await home.daemon({ MISBEHAVE: 'spin', NODE_OPTIONS: `--require ${misbehave}` });
+      // As under a watchdog: nobody else would start it again.
+      const daemon = await home.daemon({ TODO_SUP_ID: 'a-test', MISBEHAVE: 'spin', NODE_OPTIONS: `--require ${misbehave}` });
       daemon.process.kill('SIGUSR2');
       const fromMs = performance.now();
       await daemon.ended;

@@ -115,6 +115,8 @@ export function configOf(dice: Dice): Config {
     webhook_url: dice.chance(0.5) ? 'https://hook.example/alert' : null,
     rescan: dice.pick([1, 2, 10, 20]),
   });
+  // A quarter of them measures itself and looks at what it needs every minute; the others would do the same over and over.
+  if (config.behavior.health_check_interval % 4 !== 0) Object.assign(config.resource, { interval: 3600, probe_interval: 3600 });
   return config;
 }
 

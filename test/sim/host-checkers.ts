@@ -164,7 +164,7 @@ const saidLateMs = 6000;
 function putOffIsSaidOnce(simulation: Simulation): Checker {
   const promise = 'P6';
   const said = new Map<string, string[]>();
-  /** By todo: when it last had no run any more. */
+  /** By todo: when it last had no run any more, or one that goes on after its checks. */
   const freed = new Map<string, number>();
   const hear = (id: string, how: string): void => {
     const all = [...(said.get(id) ?? []), how];
@@ -176,7 +176,7 @@ function putOffIsSaidOnce(simulation: Simulation): Checker {
     const lateMs = machine.wallMs() - item.atMs;
     const jumps = machine.faults.plan.clockJumps.length > 0;
     if (lateMs < 0 && !jumps) simulation.violate(promise, `the word ${id} was said ${-lateMs} ms before its time`);
-    // It waits for a run of somebody else, and is said when that has ended.
+    // It waits for a run of somebody else and for one whose completion is under way, and is said when that has ended or is sent back.
     const couldMs = Math.min(lateMs, simulation.timeline.nowMs - (freed.get(item.todoId) ?? 0));
     if (couldMs > saidLateMs && !jumps && wasWell(simulation, machine, simulation.timeline.nowMs - couldMs))
       simulation.violate(promise, `the word ${id} was said ${lateMs} ms after its time`);
@@ -184,6 +184,7 @@ function putOffIsSaidOnce(simulation: Simulation): Checker {
   return {
     promise,
     journalCommits(_machine, before, after) {
+      if (before?.fact === 'collected' && after.fact === 'claimed') freed.set(after.todo.id, simulation.timeline.nowMs);
       const from = after.signal?.from;
       if (from?.kind === 'person' && from.scheduled !== undefined && before?.signal == null)
         hear(from.scheduled, `to run ${after.ref.runId}`);

@@ -41,7 +41,7 @@ export async function inProcess<T>(opened: Opened, todoId: string | null, work: 
   const stop = new AbortController();
   const over = new AbortController();
   try {
-    const engine = engineFor(opened, todoId === null ? { kind: 'daemon' } : { kind: 'run', todoId }, stop.signal);
+    const engine = engineFor(opened, todoId === null ? { kind: 'daemon', brief: true } : { kind: 'run', todoId }, stop.signal);
     // Nothing new is started by who came to end something.
     engine.context.state.draining = true;
     await engine.recover();

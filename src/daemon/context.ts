@@ -25,7 +25,9 @@ import type { HealthMemory } from './watched.ts';
  * daemon: everything of this home, claims by itself. run: one todo only, like another host: a worker that claims by lease,
  * never holds lock.db, takes only its own run's markers.
  */
-export type Scope = { readonly kind: 'daemon'; readonly once?: boolean } | { readonly kind: 'run'; readonly todoId: string | null };
+export type Scope =
+  /** `brief`: a command that acts where no daemon lives; what an earlier one could not call it tries itself, all but what a person isolated. */
+  { readonly kind: 'daemon'; readonly once?: boolean; readonly brief?: boolean } | { readonly kind: 'run'; readonly todoId: string | null };
 
 export type EngineNeeds = {
   readonly world: World;

@@ -102,7 +102,9 @@ export type Engine = {
 };
 
 export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
-  const outside = behindBreakers(given.world, given.config, { restores: given.scope.kind === 'daemon' ? 'all' : 'isolated' });
+  const outside = behindBreakers(given.world, given.config, {
+    restores: given.scope.kind === 'daemon' && given.scope.brief !== true ? 'all' : 'isolated',
+  });
   const needs: EngineNeeds = { ...given, world: outside.world };
   const context = createContext(needs, outside, stop);
   outside.onChange = (change) => tellBreaker(context, change);

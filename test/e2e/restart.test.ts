@@ -1,12 +1,11 @@
 // `todo daemon restart`: announced, drained, in place, looked at, bounded. Real daemons, real agents.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type TestContext, test } from 'node:test';
-import { type Json, type TestHome, testHome } from './harness.ts';
+import { test } from 'node:test';
+import { type TestHome, testHome } from './harness.ts';
+import { webhook } from './watching.ts';
 
 const waits = 'echo begun; while ! test -e go; do sleep 0.05; done; echo ended';
 const many = { total: 9, agent: 9, project: 9 };
@@ -167,21 +166,4 @@ function healing(home: TestHome): { what: string; detail: string }[] {
 function withDatabase<T>(home: TestHome, work: (database: DatabaseSync) => T): T {
   using database = new DatabaseSync(join(home.folder, 'todo.db'), { timeout: 5000 });
   return work(database);
-}
-
-async function webhook(t: TestContext): Promise<{ readonly url: string; readonly bodies: Json[] }> {
-  const bodies: Json[] = [];
-  const server = createServer((request, response) => {
-    let text = '';
-    request.setEncoding('utf8').on('data', (part) => {
-      text += part;
-    });
-    request.on('end', () => {
-      bodies.push(JSON.parse(text));
-      response.end();
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}/`, bodies };
 }

@@ -1,5 +1,6 @@
 import { parseManifest } from '../core/manifest.ts';
 import type { World } from '../world.ts';
+import { assertAgain } from './assert-again.ts';
 import { archivedFolder } from './build-record.ts';
 import { markersOf } from './clean.ts';
 import type { Step } from './needs.ts';
@@ -11,12 +12,12 @@ export const close: Step = async (entry, needs) => {
   if (left.length > 0) return { kind: 'disproved', backTo: 'confirmed', reason: `${left.length} markers are still there` };
   const broken = brokenIn(archivedFolder(entry, needs), entry.reported?.manifestSha256 ?? '', world);
   if (broken !== null) return { kind: 'disproved', backTo: 'confirmed', reason: broken };
-  if (!entry.superseded) {
-    const run = await world.store.getRun(entry.ref.runId);
-    if (run === null || run.outcome !== entry.ending?.outcome)
-      return { kind: 'disproved', backTo: 'confirmed', reason: 'the store does not show the end of this run' };
-  }
-  return { kind: 'done', fact: 'closed' };
+  if (entry.superseded || (await world.store.missing([entry.ref.runId])).length === 0) return { kind: 'done', fact: 'closed' };
+  // It was confirmed, and a store that failed over or was set back has lost it since.
+  const asserted = await assertAgain(entry, needs);
+  return asserted.kind === 'lost'
+    ? { kind: 'disproved', backTo: 'confirmed', reason: `the store has lost its record, and it cannot be written again: ${asserted.why}` }
+    : { kind: 'done', fact: 'closed', reason: 'the store had lost its record, which was written again from the archive' };
 };
 
 function brokenIn(folder: string, manifestSha256: string, { files, digest }: Pick<World, 'files' | 'digest'>): string | null {

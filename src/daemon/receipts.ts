@@ -1,10 +1,7 @@
-import { buildRecord } from '../completion/build-record.ts';
+import { assertAgain } from '../completion/assert-again.ts';
 import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
-import { digestOf } from '../core/record.ts';
-import type { Run } from '../core/todo.ts';
 import { isTerminal } from '../core/words.ts';
-import type { World } from '../world.ts';
 import type { Context } from './context.ts';
 import { alert } from './emergency.ts';
 import { noteEvent } from './notebook.ts';
@@ -48,7 +45,7 @@ async function look(context: Context): Promise<void> {
   const told = new Set(journal.notes(toldPrefix).map(({ key }) => key.slice(toldPrefix.length)));
   for (let from = 0; from < closed.length; from += pageSize) {
     const page = closed.slice(from, from + pageSize);
-    for (const runId of await store.missing(page)) if (!told.has(runId)) await assertAgain(context, runId);
+    for (const runId of await store.missing(page)) if (!told.has(runId)) await lookAgain(context, runId);
   }
   context.world.log.debug('monitor', 'receipts looked at', { receipts: closed.length });
   const kept = new Set(closed);
@@ -56,16 +53,13 @@ async function look(context: Context): Promise<void> {
   if (old.length > 0) await journal.dropNotes(old.map((runId) => `${toldPrefix}${runId}`));
 }
 
-async function assertAgain(context: Context, runId: string): Promise<void> {
+async function lookAgain(context: Context, runId: string): Promise<void> {
   const { world, steps } = context;
   const entry = world.journal.get(runId);
   // Whoever lost its todo to another run has recorded nothing.
   if (entry === null || entry.superseded || entry.reported === null || entry.ending === null) return;
-  const record = buildRecord(entry, steps);
-  if (digestOf(record, world.digest.sha256) !== entry.reported.recordDigest)
-    return giveUp(context, entry, 'its archive is not what was recorded');
-  const answer = await world.store.reassert(record, runOf(entry, world));
-  switch (answer) {
+  const asserted = await assertAgain(entry, steps);
+  switch (asserted.kind) {
     case 'already':
       return;
     case 'recorded': {
@@ -74,12 +68,10 @@ async function assertAgain(context: Context, runId: string): Promise<void> {
       tell(context, entry, 'record-asserted-again', 'the store had lost its record, which was written again from the archive');
       return;
     }
-    case 'superseded':
-      return giveUp(context, entry, 'the todo was claimed or ended by somebody else since; nothing was changed');
-    case 'gone':
-      return giveUp(context, entry, 'the todo itself is not in the store any more');
+    case 'lost':
+      return giveUp(context, entry, asserted.why);
     default:
-      return answer satisfies never;
+      return asserted satisfies never;
   }
 }
 
@@ -96,20 +88,3 @@ function tell(context: Context, entry: Entry, what: string, text: string): void 
   // An attempt that went on since is history; the end of a todo is somebody's work.
   if (isTerminal(entry.ending!.todoStatus)) void alert(context, entry, `todo ${entry.todo.number}: ${text}`);
 }
-
-/** As the store had it, for where even the claim is gone. */
-const runOf = (entry: Entry, { host }: Pick<World, 'host'>): Run => ({
-  id: entry.ref.runId,
-  todoId: entry.ref.todoId,
-  fence: entry.ref.fence,
-  agent: entry.todo.agent,
-  kind: entry.kind,
-  host: host.id,
-  tokenSha256: '',
-  leaseUntilMs: entry.collected!.endedAtMs,
-  round: entry.round,
-  startedAtMs: entry.startedAtMs,
-  endedAtMs: entry.collected!.endedAtMs,
-  outcome: entry.ending!.outcome,
-  saidBy: entry.emergency !== null ? (entry.emergency.by === 'person' ? 'person' : 'deadline') : (entry.signal?.saidBy ?? 'process-end'),
-});

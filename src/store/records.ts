@@ -51,7 +51,8 @@ export function* record(names: Names, parcel: Parcel, nowMs: number): Work<Recor
     sent.fence,
   );
   if (ended !== 1) return (yield* hasRecord(names, sent.runId)) ? 'already' : 'superseded';
-  const guard: Condition = { sql: 'fence = ? AND run_id = ?', values: [sent.fence, sent.runId] };
+  // What was given up stays so until it is requeued: the write of a process that died may come that late.
+  const guard: Condition = { sql: `fence = ? AND run_id = ? AND status <> 'dead-lettered'`, values: [sent.fence, sent.runId] };
   const changed = yield* names.todos.update(sent.todoId, endOf(sent, nowMs), guard, nowMs);
   if (changed !== 1) throw new Undo('superseded' satisfies Recorded);
   yield* insert(names, parcel, nowMs);

@@ -40,12 +40,15 @@ function nothingRemovedEarly(simulation: Simulation): Checker {
   const promise = 'P1';
   /** Runs whose record came back to this machine with the content that its journal names. */
   const shown = new Set<string>();
+  /** Runs that had ended without a record; a store that lost its tail may show them live again. */
+  const ended = new Set<string>();
   let storeLost = false;
   const mayGo = (machine: Machine, runId: string): boolean => {
     if (shown.has(`${machine.name} ${runId}`)) return true;
     const run = simulation.rows.runs.get(runId);
-    // Superseded: its todo went on without it, and the store holds nothing of it, or has lost the claim itself.
-    return (run === undefined ? storeLost : run.endedAtMs !== null) && !simulation.rows.records.has(runId);
+    // Superseded: its todo went on without it, and the store holds nothing of it, or has lost the claim itself or that end.
+    const wentOn = run === undefined ? storeLost : run.endedAtMs !== null || (storeLost && ended.has(runId));
+    return wentOn && !simulation.rows.records.has(runId);
   };
   const judge = (machine: Machine, change: DiskChange, runId: string | null): void => {
     if (runId === null || mayGo(machine, runId)) return;
@@ -55,6 +58,10 @@ function nothingRemovedEarly(simulation: Simulation): Checker {
     promise,
     storeLost() {
       storeLost = true;
+    },
+    storeChanges(change) {
+      const { kind } = change;
+      if (kind === 'run' && change.after.endedAtMs !== null && !simulation.rows.records.has(change.after.id)) ended.add(change.after.id);
     },
     storeCalled({ host, operation, args, answer }: StoreCall) {
       if (operation !== 'readBack' || answer === null) return;

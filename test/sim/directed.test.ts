@@ -288,3 +288,42 @@ test('a release that was put off is not said again after a crash, over what a pe
   // The last story is the one in which nothing came between.
   assert.deepEqual(new Set(blockedAgain.slice(0, -1)), new Set(['blocked']));
 });
+
+test('the store loses a record at any call between confirm and close: it is written again from the archive, and the todo ends once', async () => {
+  const scenario = written({ todos: [todo('t1')], settings: quick });
+  const lose = (simulation: Simulation): void => {
+    const { rows, observers } = simulation;
+    const shown = todoOf(simulation, 't1');
+    const [run] = [...rows.runs.values()].filter(({ todoId }) => todoId === shown.id);
+    rows.records.delete(run!.id);
+    rows.runs.set(run!.id, { ...run!, endedAtMs: null, outcome: null, saidBy: null });
+    rows.todos.set(shown.id, { ...shown, status: 'running', runId: run!.id, proof: null, endedAtMs: null });
+    for (const observer of observers) observer.storeLost?.();
+  };
+  const closedWithout = new Set<Simulation>();
+  const moments = await atEveryMoment(
+    scenario,
+    {
+      at: 'call',
+      within: (simulation) => entriesOf(simulation, 't1').some(({ fact }) => fact === 'confirmed'),
+      act: lose,
+      watch: (simulation) => {
+        simulation.timeline.beforeStep = () => {
+          if (isClosed(simulation, 't1') && recordsOf(simulation, 't1').length === 0) closedWithout.add(simulation);
+        };
+      },
+    },
+    (outcome) => {
+      const { simulation } = outcome;
+      assert.deepEqual(outcome.violations, [], lastLines(outcome));
+      assert.deepEqual(
+        [todoOf(simulation, 't1').status, recordsOf(simulation, 't1').length, entriesOf(simulation, 't1').map(({ fact }) => fact)],
+        ['completed', 1, ['closed']],
+        lastLines(outcome),
+      );
+    },
+  );
+  assert.ok(moments > 3, `${moments} moments`);
+  // Lost after the last look, as its answer is saved: the receipts find that.
+  assert.ok(closedWithout.size <= 2, `${closedWithout.size} of ${moments} were closed without a record`);
+});

@@ -266,7 +266,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       const record = storable(given);
       if (rows.records.has(record.runId)) return 'already';
       const found = held(record);
-      if (found === null) return 'superseded';
+      if (found === null || found.todo.status === 'dead-lettered') return 'superseded';
       rows.records.set(record.runId, cut(record, options.longMaxBytes ?? Number.POSITIVE_INFINITY));
       endRun(found.run, record.outcome, record.saidBy, record.endedAtMs);
       if (found.run.round !== record.round) putRun(rows.runs.get(record.runId)!, { round: record.round });

@@ -70,15 +70,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'reports are not flushed',
     file: 'completion/report-step.ts',
-    find: '    files.sync(`${at.final}/${name}`);',
-    replace: '',
+    find: '[...Object.keys(content), manifestName]',
+    replace: '[]',
     killedBy: { seeds },
   },
   {
     name: 'collected output is not flushed',
     file: 'completion/collect.ts',
-    find: 'for (const name of names) files.sync(`${final}/${name}`);',
-    replace: '',
+    find: 'await flush([...names, ...others]',
+    replace: 'await flush([...others]',
     killedBy: { seeds },
   },
   {

@@ -284,7 +284,7 @@ export const mutants: readonly Mutant[] = [
     file: 'daemon/store-chores.ts',
     find: ' || context.tasks.busy(`store:${name}`)',
     replace: '',
-    killedBy: { seeds: [240, 640] },
+    killedBy: { seeds: [1930, 1980] },
   },
   {
     name: 'what is given up is not looked for in the store',

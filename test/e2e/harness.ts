@@ -91,11 +91,10 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
     },
     async daemon(env) {
       const daemon = start(['daemon', 'run'], env ? { env } : {});
+      const answers = async () => (await home.json(['daemon', 'status'], { code: 0 }).catch(() => null))?.running === true;
       await Promise.race([
-        home.until(
-          'the daemon answers',
-          async () => (await home.json(['daemon', 'status'], { code: 0 }).catch(() => null))?.running === true,
-        ),
+        // Where its level of logging lets it say so: asking costs a process each time.
+        saysReady(config) ? daemon.says('daemon ready') : home.until('the daemon answers', answers),
         daemon.ended.then(({ code, stderr }) => {
           throw new Error(`the daemon ended with ${code} before it was ready\n${stderr}`);
         }),
@@ -108,11 +107,17 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
     },
     show: async (ref) => (await home.json(['show', String(ref)])).todo,
     until: (what, look) => until(what, [folder, join(base, 'legacy'), work], look),
+    // Each look is a process of its own: only where the store is not the home's own file, any change is a reason for one.
     untilTodo: (ref, what, fits) =>
-      home.until(what, async () => {
-        const todo = await home.show(ref);
-        return fits(todo) ? todo : null;
-      }),
+      until(
+        what,
+        [folder],
+        async () => {
+          const todo = await home.show(ref);
+          return fits(todo) ? todo : null;
+        },
+        config.store?.url === undefined && config.database === undefined ? isOfStore : () => true,
+      ),
     log: (room) =>
       (tryRead(join(folder, 'logs', `${room}.log`)) ?? '')
         .split('\n')
@@ -134,6 +139,8 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
   });
   return home;
 }
+
+const saysReady = ({ logging }: Json): boolean => logging?.level === undefined || ['debug', 'info'].includes(logging.level);
 
 function launch(args: readonly string[], folder: string, base: string, { env, stdin, cwd }: CallOptions): Started {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_') && name !== 'CI'));
@@ -185,16 +192,22 @@ export function parseOne(stdout: string): Json {
   return JSON.parse(stdout);
 }
 
-/** A change of the folders is what we wait for; each one is a reason to look again. */
+const isOfStore = (path: string): boolean => path.endsWith('/todo.db') || path.endsWith('/todo.db-wal');
+
+/** A change of the folders is what we wait for; each one is a reason to look again, of those that are `ofInterest`. */
 export async function until<T>(
   what: string,
   folders: readonly string[],
   look: () => T | null | undefined | false | Promise<T | null | undefined | false>,
+  ofInterest: (path: string) => boolean = () => true,
 ): Promise<T> {
   let wake = () => {};
   const isNews = newsOf();
   const watchers: FSWatcher[] = folders.map((folder) =>
-    watch(folder, { recursive: true }, (_, name) => isNews(join(folder, name ?? '')) && wake()).on('error', () => {}),
+    watch(folder, { recursive: true }, (_, name) => {
+      const path = join(folder, name ?? '');
+      if (ofInterest(path) && isNews(path)) wake();
+    }).on('error', () => {}),
   );
   const deadline = AbortSignal.timeout(patienceMs);
   // An event is a hint, here as in the daemon: what was lost costs a second, not the test.

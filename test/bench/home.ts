@@ -55,7 +55,8 @@ export function logged(home: string, room: 'completion' | 'monitor'): Line[] {
   try {
     return readFileSync(join(home, 'logs', `${room}.log`), 'utf8')
       .split('\n')
-      .filter((line) => line.startsWith('{') && line.endsWith('}'))
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line));
   } catch {
     return [];

@@ -1,7 +1,18 @@
 // A home of its own for a test, the real `todo` on it, and a real daemon in it. Waiting is for events (a line in a log, a change of a file),
 // never for a while. What a harness started it ends, by pid; of a failed test the home stays, and its logs are printed.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type FSWatcher, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -114,13 +125,15 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
         [folder],
         async () => {
           const todo = await home.show(ref);
-          return fits(todo) ? todo : null;
+          return fits(todo) && isFiled(todo) ? todo : null;
         },
         config.store?.url === undefined && config.database === undefined ? isOfStore : () => true,
       ),
     log: (room) =>
       (tryRead(join(folder, 'logs', `${room}.log`)) ?? '')
         .split('\n')
+        // After the last line end there is nothing, or a line that is still being written.
+        .slice(0, -1)
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line)),
   };
@@ -191,6 +204,9 @@ export function parseOne(stdout: string): Json {
   if (!stdout.endsWith('\n') || stdout.trimEnd().includes('\n')) throw new Error(`not one line of JSON on stdout:\n${stdout}`);
   return JSON.parse(stdout);
 }
+
+/** The store tells an end as soon as it is recorded; the files follow it into the archive. */
+const isFiled = ({ report }: Json): boolean => report === null || existsSync(report);
 
 const isOfStore = (path: string): boolean => path.endsWith('/todo.db') || path.endsWith('/todo.db-wal');
 

@@ -227,7 +227,7 @@ test('[W-04] (I) each action of daemon and watchdog is one line of the log and o
   const read = (): Json[] =>
     (existsSync(log) ? readFileSync(log, 'utf8') : '')
       .split('\n')
-      .filter((line) => line.endsWith('}'))
+      .slice(0, -1)
       .map((line) => JSON.parse(line));
   await home.until('it gave up', () => read().some((it) => it.event === 'watchdog: gave up'));
   const told = await home.until('the rows', () => {

@@ -1,5 +1,7 @@
 // What a daemon shows over HTTP, to people, probes and a real Prometheus.
+
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -178,9 +180,12 @@ test('[W-28] the four links: watchdog to daemon by HTTP, a page to the daemon by
   assert.equal((await ask('/status')).json.daemon.live.length, 0);
   const seen = await follow(t, url, token);
   await seen(/^id: 1\nevent: status\ndata: \{"daemon":\{"pid":\d+.*"live":\[\]/m);
+  const go = join(home.work, 'go');
+  execFileSync('mkfifo', [go]);
   const { number } = await home.add('read word < go; true');
   const text = await seen(new RegExp(`"number":${number},"title":"read word < go; true"`));
   assert.doesNotMatch(text, new RegExp(token), 'the secret is in no answer');
+  writeFileSync(go, 'word\n');
   watchdog.process.kill('SIGTERM');
   await watchdog.ended;
 
@@ -301,7 +306,8 @@ function tryRead(path: string): string | null {
 
 function readLog(path: string): Json[] {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  return text.split('\n').flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line)] : []));
+  const lines = text.split('\n').slice(0, -1);
+  return lines.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
 }
 
 /** Prometheus scrapes each second and tells nobody. */

@@ -29,7 +29,7 @@ export function watch(t: TestContext, home: TestHome, options: readonly string[]
     const path = join(folder, 'monitor.log');
     return (existsSync(path) ? readFileSync(path, 'utf8') : '')
       .split('\n')
-      .filter((line) => line.endsWith('}'))
+      .slice(0, -1)
       .map((line) => JSON.parse(line))
       .filter((line) => line.name === name);
   };

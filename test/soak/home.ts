@@ -83,7 +83,8 @@ export function soakHome(): SoakHome {
       home
         .text(path)
         .split('\n')
-        .filter((line) => line.startsWith('{') && line.endsWith('}'))
+        .slice(0, -1)
+        .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line)),
   };
   return home;

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { inMs } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
 import { unitMark, unitText } from '../core/systemd-unit.ts';
+import { stateFolder } from '../platform/home.ts';
 import { makeFolder } from '../platform/make-folder.ts';
 import { searchPath } from '../platform/search-path.ts';
 import type { Call, Opened } from './command.ts';
@@ -33,13 +34,13 @@ export async function install(call: Call, options: ServiceOptions): Promise<numb
     return exit.yes;
   }
   refuseForeign(place);
+  if (options.folder === undefined) await giveHome(account, opened);
   put(place, text);
   const isTold = options.folder === undefined && (await systemdAnswers(place, opened));
   if (isTold) for (const args of [['daemon-reload'], ['enable', place.unit]]) await systemctl(place, args, opened);
   const next = nextSteps(place, options, isTold);
   call.out.json('service', { scope: place.scope, unit: place.unit, path: place.path, text, written: true, enabled: isTold, next });
   call.out.line(`${call.out.paint('green', '✔')} ${place.path}${isTold ? ', enabled' : ''}`);
-  tellOwner(account, opened, call);
   for (const step of next) call.out.line(`  ${step}`);
   return exit.yes;
 }
@@ -101,7 +102,7 @@ function placeOf({ env, cwd }: Call, { user, system, name, folder }: ServiceOpti
   return { scope, unit, path: join(place, unit) };
 }
 
-type Account = { readonly name: string; readonly uid: number };
+type Account = { readonly name: string; readonly uid: number; readonly gid: number };
 
 /** Agents run as whom the daemon runs as: never as root by mistake. */
 async function accountOf({ scope }: Place, { account }: ServiceOptions, { world }: Opened): Promise<Account | null> {
@@ -122,21 +123,49 @@ async function accountOf({ scope }: Place, { account }: ServiceOptions, { world 
     timeoutMs: 10_000,
     tailBytes: 1000,
   });
-  const uid = Number(tail.split(':')[2]);
-  if (exitCode !== 0 || !Number.isInteger(uid))
+  const [uid, gid] = tail.split(':').slice(2, 4).map(Number);
+  if (exitCode !== 0 || uid === undefined || gid === undefined || !Number.isInteger(uid + gid))
     throw new OperationalError('NOT_FOUND', {
       operation: 'looking for',
       subject: `user ${account}`,
       why: 'this machine has none of that name',
       hint: `Make one: useradd --system --create-home --shell /usr/sbin/nologin ${account}`,
     });
-  return { name: account, uid };
+  return { name: account, uid, gid };
 }
 
-function tellOwner(account: Account | null, { world: { home } }: Opened, { out }: Call): void {
-  const owner = statSync(home.root, { throwIfNoEntry: false })?.uid;
-  if (account !== null && owner !== undefined && owner !== account.uid)
-    out.note(`${home.root} belongs to user ${owner}, not to ${account.name}: chown -R ${account.name}: ${home.root}`);
+/** systemd would only say CHDIR or EXEC: a home that is not there is made for that user, and what is out of that user's reach is refused. */
+async function giveHome(account: Account | null, { world }: Opened): Promise<void> {
+  const { root } = world.home;
+  if (account === null || process.getuid?.() !== 0) return void madeFolder(root);
+  const { name, uid, gid } = account;
+  const may = async (how: string, path: string): Promise<boolean> => {
+    const argv = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', 'test', how, path];
+    return (await world.processes.run({ argv, cwd: '/', env: {}, timeoutMs: 10_000, tailBytes: 1000 })).exitCode === 0;
+  };
+  const refused = (why: string, hint: string): OperationalError =>
+    new OperationalError('REFUSED', { operation: 'installing a service for', subject: `user ${name}`, why, hint });
+  const program = join(programFolder, 'bin', 'todo');
+  if (!(await may('-x', program)))
+    throw refused(`that user may not run ${program}`, 'Install it where all may read it: npm install --global signoff');
+  const made = madeFolder(root);
+  for (let path = root; made !== null && path.startsWith(made); path = dirname(path)) chownSync(path, uid, gid);
+  const state = stateFolder(root);
+  if ((await may('-w', root)) && (!existsSync(state) || (await may('-O', state)))) return;
+  if (made !== null) rmSync(made, { recursive: true });
+  throw refused(
+    `the home ${root} is not that user's, or out of reach`,
+    `Give it one of its own: --home /var/lib/signoff; or this one, where that user may come to it: chown -R ${name}: ${root}`,
+  );
+}
+
+function madeFolder(path: string): string | null {
+  try {
+    return makeFolder(path);
+  } catch (cause) {
+    const hint = 'Choose a home that you may write: --home or TODO_HOME.';
+    throw new OperationalError('FILE_UNWRITABLE', { operation: 'making', subject: path, cause, hint });
+  }
 }
 
 function refuseForeign({ path }: Place): void {

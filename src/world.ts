@@ -443,6 +443,8 @@ export type StoreFigures = {
   readonly limit: number;
   /** Operations in line for a connection. */
   readonly waiting?: number;
+  /** How long the way to the server and back takes, with nothing to do there: the quickest of the last few. */
+  readonly journeyMs?: number;
   /** The server in use, of several. */
   readonly server?: string | null;
   /** How often another process had the file (SQLite). */
@@ -461,8 +463,10 @@ export type QueryFigures = {
   readonly verySlow: number;
   /** What is slow right now: when the first operation in a row was, none of which was quick since; by the monotonic clock. Null: the last one was quick. */
   readonly slowSinceMs: number | null;
-  /** Since when the oldest operation under way has been waited for; by the monotonic clock. */
-  readonly waitingSinceMs: number | null;
+  /** Of these, how many took a second longer than the way to the server explains, or all of their time. */
+  readonly heldUp: number;
+  /** For how long the slowest operation under way has been waited for beyond what the way explains. */
+  readonly heldUpForMs: number;
   /** The last one over a second, in words. */
   readonly lastSlow: string | null;
 };

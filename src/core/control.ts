@@ -182,8 +182,14 @@ export type DaemonStatus = {
     };
     /** Of several servers, the one in use. */
     readonly server?: string | null;
-    /** Operations since the daemon began, those over 100 ms, those over a second, and the last of these. */
-    readonly queries?: { readonly count: number; readonly slow: number; readonly verySlow: number; readonly lastSlow: string | null };
+    /** Operations since the daemon began, those over 100 ms, those over a second, the last of these, and how far the server is (there and back). */
+    readonly queries?: {
+      readonly count: number;
+      readonly slow: number;
+      readonly verySlow: number;
+      readonly lastSlow: string | null;
+      readonly journeyMs?: number;
+    };
     /** While it is slow: since when, who holds what, what could not be looked at, and what was done. */
     readonly trouble?: StoreTrouble | null;
   };

@@ -138,12 +138,12 @@ export function statusOf(context: Context): DaemonStatus {
 }
 
 function storeFigures({ world }: Context): Pick<DaemonStatus['store'], 'pool' | 'server' | 'queries'> {
-  const { active, idle, limit, waiting = 0, busy, server = null, queries } = world.store.figures();
+  const { active, idle, limit, waiting = 0, journeyMs = 0, busy, server = null, queries } = world.store.figures();
   const pool = { active, idle, limit, waiting, ...(busy === undefined ? {} : { busy }) };
   if (queries === undefined) return { pool, server };
   const { slow, verySlow, lastSlow } = queries;
   const count = Object.values(queries.kinds).reduce((sum, kind) => sum + kind.count, 0);
-  return { pool, server, queries: { count, slow, verySlow, lastSlow } };
+  return { pool, server, queries: { count, slow, verySlow, lastSlow, journeyMs: Math.round(journeyMs) } };
 }
 
 async function startNow(context: Context, todoId: string): Promise<ControlReply> {

@@ -10,7 +10,7 @@ import { noteEvent } from './notebook.ts';
 
 /** More often than this the loop's passes would see nothing new. */
 const lookEveryMs = 250;
-/** An operation that has been waited for so long is trouble, before it ends. */
+/** An operation that has been held up for so long is trouble, before it ends. Only far away is none: no step of ours brings a server nearer. */
 const longMs = 1000;
 /** Who waits gives up now and then, and comes again: between the two nothing is seen. */
 const looksMax = 3;
@@ -20,8 +20,8 @@ type Kept = {
   care: Care;
   sinceMs: number;
   dueMs: number;
-  /** Operations that were too slow, at the last look. */
-  verySlow: number;
+  /** Operations that were held up, at the last look. */
+  heldUp: number;
   obstacles: Obstacles | null;
   did: string[];
 };
@@ -47,12 +47,12 @@ export function careForStore(context: Context): void {
   const nowMs = world.clock.monotonicMs();
   const { queries } = world.store.figures();
   if (queries === undefined) return;
-  const kept = keptOf.get(context) ?? { care: { state: 'well' }, sinceMs: 0, dueMs: 0, verySlow: 0, obstacles: null, did: [] };
+  const kept = keptOf.get(context) ?? { care: { state: 'well' }, sinceMs: 0, dueMs: 0, heldUp: 0, obstacles: null, did: [] };
   keptOf.set(context, kept);
   if (nowMs < kept.dueMs) return;
   kept.dueMs = nowMs + lookEveryMs;
-  const trouble = isTrouble(queries, kept.verySlow, nowMs);
-  kept.verySlow = queries.verySlow;
+  const trouble = isTrouble(queries, kept.heldUp);
+  kept.heldUp = queries.heldUp;
   const move = careNext(kept.care, { nowMs, trouble, graceMs: Math.max(1000, inMs(config.behavior.database_timeout) / 3) });
   kept.care = move.care;
   if (move.begins) begin(context, kept, care, queries);
@@ -60,8 +60,7 @@ export function careForStore(context: Context): void {
   if (move.ends) end(context, kept);
 }
 
-const isTrouble = ({ verySlow, waitingSinceMs }: QueryFigures, before: number, nowMs: number): boolean =>
-  verySlow > before || (waitingSinceMs !== null && nowMs - waitingSinceMs >= longMs);
+const isTrouble = ({ heldUp, heldUpForMs }: QueryFigures, before: number): boolean => heldUp > before || heldUpForMs >= longMs;
 
 function begin(context: Context, kept: Kept, care: StoreCare, queries: QueryFigures): void {
   Object.assign(kept, { sinceMs: context.world.clock.nowMs(), obstacles: null, did: [] } satisfies Partial<Kept>);

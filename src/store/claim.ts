@@ -3,7 +3,6 @@ import type { Run, Todo } from '../core/todo.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
 import type { ClaimRequest, ClaimResult } from '../world.ts';
 import type { Driver } from './driver.ts';
-import { isDrained } from './hosts.ts';
 import type { Names } from './names.ts';
 import { fieldsIn, identified, runColumns, selected, todoColumns, valuesOf } from './rows.ts';
 import type { Condition, Sets } from './shape.ts';
@@ -22,10 +21,10 @@ type Slots = { readonly full: boolean; readonly fullAgents: readonly string[]; r
 
 /** Whether a claim could succeed now, without writing anything: an idle daemon asks every few seconds and must not wear out a disk. */
 export function* look(driver: Driver, names: Names, request: ClaimRequest): Work<ClaimResult | 'try'> {
-  const own = yield* ownClaim(names, request);
-  if (own !== null) return own;
-  if (yield* mayNot(names, request)) return drained;
-  const chosen = yield* choose(names, request, yield* driver.now());
+  const here = yield* ask(driver, names, request);
+  const said = yield* saidBefore(names, request, here);
+  if (said !== null) return said;
+  const chosen = yield* choose(names, request, here);
   return 'kind' in chosen ? chosen : 'try';
 }
 
@@ -34,13 +33,13 @@ export function* look(driver: Driver, names: Names, request: ClaimRequest): Work
  * one thing alone: the guarded UPDATE of the todo that says one row. It is right without SKIP LOCKED and without locks across a cluster.
  */
 export function* take(driver: Driver, names: Names, request: ClaimRequest): Work<ClaimResult> {
-  const nowMs = yield* driver.now();
-  yield* standInLine(driver, names, request.host, nowMs);
-  const own = yield* ownClaim(names, request);
-  if (own !== null) return own;
-  if (yield* mayNot(names, request)) return drained;
+  yield* standInLine(driver, names, request.host);
+  const here = yield* ask(driver, names, request);
+  const said = yield* saidBefore(names, request, here);
+  if (said !== null) return said;
+  const { nowMs } = here;
   for (let looks = 0; looks < looksMax; looks++) {
-    const chosen = yield* choose(names, request, nowMs);
+    const chosen = yield* choose(names, request, looks === 0 ? here : yield* ask(driver, names, request));
     if ('kind' in chosen) return chosen;
     for (const todo of chosen.candidates) {
       // Somebody set it back by hand, and the agent that works on it has not heard of it yet.
@@ -62,16 +61,49 @@ export function* take(driver: Driver, names: Names, request: ClaimRequest): Work
   });
 }
 
-/** What a person starts there by name (no slots) is their own word against their own. */
-function* mayNot(names: Names, { host, slots }: ClaimRequest): Work<boolean> {
-  return slots !== null && (yield* isDrained(names, host));
+/** What a claim rests on beside the queue. */
+type Here = { readonly nowMs: number; readonly isKnown: boolean; readonly isDrained: boolean; readonly slots: Slots };
+
+/** In one journey: each statement costs a far server's distance, and claims of one host wait for each other. */
+function* ask(driver: Driver, names: Names, { runId, host, slots }: ClaimRequest): Work<Here> {
+  const clock = driver.nowSql();
+  const busy = slots === null ? { sql: '', values: [] } : { sql: ` UNION ALL ${busySlots(names)}`, values: [host] };
+  const rows = yield* rowsOf(
+    `SELECT ${clock.sql} AS now_ms, (SELECT COUNT(*) FROM ${names.run} WHERE id = ?) AS known,
+     (SELECT COUNT(*) FROM ${names.host} WHERE id = ? AND drained_at_ms IS NOT NULL) AS drained, NULL AS agent, NULL AS project${busy.sql}`,
+    ...clock.values,
+    runId,
+    host,
+    ...busy.values,
+  );
+  const about = rows.find((row) => row['now_ms'] !== null);
+  return {
+    nowMs: Number(about?.['now_ms']),
+    isKnown: Number(about?.['known']) > 0,
+    isDrained: Number(about?.['drained']) > 0,
+    slots:
+      slots === null
+        ? { full: false, fullAgents: [], fullProjects: [] }
+        : slotsLeft(
+            slots,
+            rows.filter((row) => row !== about),
+          ),
+  };
+}
+
+function* saidBefore(names: Names, request: ClaimRequest, { isKnown, isDrained }: Here): Work<ClaimResult | null> {
+  const own = isKnown ? yield* ownClaim(names, request) : null;
+  // What a person starts there by name (no slots) is their own word against their own.
+  return own ?? (request.slots !== null && isDrained ? drained : null);
 }
 const drained: Nothing = { kind: 'nothing', why: 'drained', nextAtMs: null };
 
-function* standInLine(driver: Driver, names: Names, host: string, nowMs: number): Work<void> {
-  const step = () => affectedBy(`UPDATE ${names.host} SET claims = claims + 1, claimed_at_ms = ? WHERE id = ?`, nowMs, host);
+function* standInLine(driver: Driver, names: Names, host: string): Work<void> {
+  const clock = driver.nowSql();
+  const step = () =>
+    affectedBy(`UPDATE ${names.host} SET claims = claims + 1, claimed_at_ms = ${clock.sql} WHERE id = ?`, ...clock.values, host);
   if ((yield* step()) === 1) return;
-  yield* affectedBy(`${driver.dialect.insertIgnore} INTO ${names.host} (id, claims, claimed_at_ms) VALUES (?, 0, ?)`, host, nowMs);
+  yield* affectedBy(`${driver.dialect.insertIgnore} INTO ${names.host} (id, claims, claimed_at_ms) VALUES (?, 0, 0)`, host);
   yield* step();
 }
 
@@ -84,8 +116,11 @@ function* ownClaim(names: Names, { runId }: ClaimRequest): Work<ClaimResult | nu
   return { kind: 'refused', why: `run ${runId} has ended${run.outcome === null ? '' : `: ${run.outcome}`}` };
 }
 
-function* choose(names: Names, request: ClaimRequest, nowMs: number): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
-  const slots = yield* slotsOf(names, request);
+function* choose(
+  names: Names,
+  request: ClaimRequest,
+  { slots, nowMs }: Here,
+): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
   return request.todoId === null ? yield* next(names, request, slots, nowMs) : yield* named(names, request, request.todoId, slots);
 }
 
@@ -126,14 +161,12 @@ function runFor({ runId, host, kind, tokenSha256, leaseMs, externalLeaseMs }: Cl
   };
 }
 
-/** What of this host's slots is used up. A person's run or a foreign session takes none. */
-function* slotsOf(names: Names, { slots, host }: ClaimRequest): Work<Slots> {
-  if (slots === null) return { full: false, fullAgents: [], fullProjects: [] };
-  const busy = yield* rowsOf(
-    `SELECT t.agent AS agent, t.project AS project FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
-     WHERE t.status IN ('claimed', 'running', 'stalled') AND r.host = ? AND r.kind IN ('child', 'tmux')`,
-    host,
-  );
+/** What of this host's slots is used up, a row each. A person's run or a foreign session takes none. */
+const busySlots = (names: Names): string =>
+  `SELECT NULL, NULL, NULL, t.agent, t.project FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
+   WHERE t.status IN ('claimed', 'running', 'stalled') AND r.host = ? AND r.kind IN ('child', 'tmux')`;
+
+function slotsLeft(slots: NonNullable<ClaimRequest['slots']>, busy: readonly Row[]): Slots {
   return {
     full: busy.length >= slots.total || slots.agent === 0 || slots.project === 0,
     fullAgents: crowded(
@@ -182,27 +215,34 @@ function* next(
   const from = `FROM ${waitingRows} t LEFT JOIN ${ends} d ON d.id = t.after_id`;
   const ours = (status: string): Condition =>
     all({ sql: status, values: [] }, { sql: startable, values: [] }, agents === null ? anything : among('t.agent', agents));
-  const candidates: Candidate[] = [];
-  let due = false;
-  let nextAtMs: number | null = null;
-  for (const status of statuses) {
-    if (slots.full) break;
-    const fitting = all(ours(status), isDue(nowMs), notAmong('t.agent', slots.fullAgents), notAmong('t.project', slots.fullProjects));
-    const rows = yield* rowsOf(
-      `SELECT ${selected('t', candidateColumns)} ${from} WHERE ${fitting.sql} ORDER BY ${order.sql} LIMIT ${candidatesMax}`,
-      ...fitting.values,
-    );
-    candidates.push(...rows.map((row) => candidateIn(row)));
+  if (!slots.full) {
+    const looks = statuses.map((status) => {
+      const fitting = all(ours(status), isDue(nowMs), notAmong('t.agent', slots.fullAgents), notAmong('t.project', slots.fullProjects));
+      const sql = `SELECT ${selected('t', candidateColumns)} ${from} WHERE ${fitting.sql} ORDER BY ${order.sql} LIMIT ${candidatesMax}`;
+      return { sql: `SELECT * FROM (${sql}) ${status === statuses[0] ? 'a' : 'b'}`, values: fitting.values };
+    });
+    const rows = yield* rowsOf(looks.map(({ sql }) => sql).join(' UNION ALL '), ...looks.flatMap(({ values }) => values));
+    if (rows.length > 0) return { candidates: rows.map((row) => candidateIn(row)).sort(order.compare) };
   }
-  if (candidates.length > 0) return { candidates: candidates.sort(order.compare) };
-  for (const status of statuses) {
-    const ready = all(ours(status), isDue(nowMs));
-    due ||= (yield* rowOf(`SELECT t.id AS id ${from} WHERE ${ready.sql} LIMIT 1`, ...ready.values)) !== null;
-    const waits = all(ours(status), isLater(nowMs));
-    const at = (yield* rowOf(`SELECT MIN(t.not_before_ms) AS soonest ${from} WHERE ${waits.sql}`, ...waits.values))?.['soonest'];
-    if (typeof at === 'number') nextAtMs = Math.min(at, nextAtMs ?? at);
-  }
-  return { kind: 'nothing', why: due ? 'no-slot' : 'none-open', nextAtMs };
+  const asked = statuses.flatMap((status) => {
+    const [ready, waits] = [all(ours(status), isDue(nowMs)), all(ours(status), isLater(nowMs))];
+    return [
+      { sql: `EXISTS (SELECT t.id ${from} WHERE ${ready.sql})`, values: ready.values },
+      { sql: `(SELECT MIN(t.not_before_ms) ${from} WHERE ${waits.sql})`, values: waits.values },
+    ];
+  });
+  const found = yield* rowOf(
+    `SELECT ${asked.map(({ sql }, at) => `${sql} AS a${at}`).join(', ')}`,
+    ...asked.flatMap(({ values }) => values),
+  );
+  const of = (each: number): readonly number[] =>
+    asked.flatMap((_, at) => (at % 2 === each && typeof found?.[`a${at}`] === 'number' ? [found[`a${at}`] as number] : []));
+  const soonest = of(1);
+  return {
+    kind: 'nothing',
+    why: of(0).includes(1) ? 'no-slot' : 'none-open',
+    nextAtMs: soonest.length === 0 ? null : Math.min(...soonest),
+  };
 }
 
 const { id, fence, agent, session, priority, createdAtMs, number } = todoColumns;

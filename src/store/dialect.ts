@@ -50,6 +50,9 @@ export const sqliteDialect: Dialect = {
   }),
 };
 
+/** The server's clock in milliseconds. */
+export const mysqlNow = 'CAST(ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED)';
+
 const mysqlTypes: Readonly<Record<ColumnType, string>> = {
   id: 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin',
   word: 'VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin',

@@ -1,6 +1,6 @@
 import type { Condition, Obstacles, StoreFigures } from '../world.ts';
 import type { Dialect } from './dialect.ts';
-import type { Work } from './work.ts';
+import type { Statement, Work } from './work.ts';
 
 /** What is being done on what, for the text of an error: "recording", "todo 42". */
 export type About = { readonly operation: string; readonly subject: string };
@@ -17,6 +17,8 @@ export type Driver = {
   define<T>(about: About, work: () => Work<T>): Promise<T>;
   /** The database's clock; it stands inside work because leases are compared with it. */
   now(): Work<number>;
+  /** The same as part of a statement, so that it costs no journey of its own. */
+  nowSql(): Statement;
   /** Bytes of UTF-8 that one bound value may have. Asks the server where it is not known yet. */
   valueBytesMax(): Promise<number>;
   figures(): StoreFigures;

@@ -32,10 +32,6 @@ export function* drainHost(
   return true;
 }
 
-export function* isDrained(names: Names, host: string): Work<boolean> {
-  return (yield* rowOf(`SELECT id FROM ${names.host} WHERE id = ? AND drained_at_ms IS NOT NULL`, host)) !== null;
-}
-
 /** By id. */
 export function* hosts(names: Names): Work<readonly HostRow[]> {
   const live = new Map<string, number>();

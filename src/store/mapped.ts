@@ -2,6 +2,7 @@ import { OperationalError } from '../core/errors.ts';
 import { coarseWords, priorityWord, type StoreMap } from '../core/store-map.ts';
 import type { TerminalRecord, Todo } from '../core/todo.ts';
 import { isTerminal, type TodoStatus, todoStatuses } from '../core/words.ts';
+import { mysqlNow } from './dialect.ts';
 import { type Fitted, fit } from './fit.ts';
 import { type Layout, layoutOf, layoutProblems, literal, type TheirColumn, zoneSql } from './layout.ts';
 import type { Tables } from './names.ts';
@@ -309,7 +310,7 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
     get waitingRows() {
       const released = map.release === null ? '' : ` AND ${column(map.release.column)} = ${literal(map.release.value)}`;
       // Set back by hand while an agent works on it: not before that agent's host has heard of it, or its lease is over.
-      const untold = `EXISTS (SELECT 1 FROM ${tables.run} r WHERE r.id = s.run_id AND r.ended_at_ms IS NULL AND r.kind IN ('child', 'tmux') AND r.lease_until_ms > ${nowSql})`;
+      const untold = `EXISTS (SELECT 1 FROM ${tables.run} r WHERE r.id = s.run_id AND r.ended_at_ms IS NULL AND r.kind IN ('child', 'tmux') AND r.lease_until_ms > ${mysqlNow})`;
       return from(['open', 'parked'], `${released} AND (s.run_id IS NULL OR NOT ${untold})`);
     },
     // Their ids grow, and are a key: the newest are found without sorting all.
@@ -387,9 +388,6 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
     },
   };
 }
-
-/** The database's clock, as leases are compared with it. */
-const nowSql = 'CAST(ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED)';
 
 /** Whoever reads only their table must see first that nobody reported this success, or why it stands where it stands. */
 const summaryOf = ({ reason, summary }: TerminalRecord): string =>

@@ -1,6 +1,6 @@
 import { type ErrorCode, OperationalError } from '../core/errors.ts';
 import type { Clock, Condition, Random, Store } from '../world.ts';
-import { mysqlDialect } from './dialect.ts';
+import { mysqlDialect, mysqlNow } from './dialect.ts';
 import type { About, Driver } from './driver.ts';
 import { mysqlConditions } from './mysql-conditions.ts';
 import { isAboutThisServer, isLostConnection, judge, type Sent } from './mysql-errors.ts';
@@ -143,9 +143,10 @@ export function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize,
     // MySQL commits at each CREATE and ALTER anyway; all of them may run twice.
     define: (about, work) => operate(about, 'define', work),
     *now() {
-      const row = yield* rowOf('SELECT CAST(ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED) AS now_ms');
+      const row = yield* rowOf(`SELECT ${mysqlNow} AS now_ms`);
       return Number(row?.['now_ms']);
     },
+    nowSql: () => ({ sql: mysqlNow, values: [] }),
     async valueBytesMax() {
       if (servers.packetBytesMax() === null) await operate({ operation: 'asking', subject: 'the store' }, 'read', () => nothing());
       return (servers.packetBytesMax() ?? 1024 * 1024) - packetRestBytes;

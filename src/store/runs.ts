@@ -72,28 +72,36 @@ export function* mark(
   return yield* changeTodo(names, by, ref, { status, reason, updated_at_ms: nowMs }, live);
 }
 
-/** The one statement that prolongs also says whether the run is still ours. */
+/** So many leases in one statement: a far server is asked once for all, and the statement stays short. */
+const leasesMax = 50;
+
+/** The one statement that prolongs also says whether the runs are still ours. */
 export function* renew(
   names: Names,
   refs: readonly RunRef[],
   leaseMs: number,
   nowMs: number,
 ): Work<readonly { readonly ref: RunRef; readonly held: boolean }[]> {
-  const held = new Set<RunRef>();
+  const held = new Set<string>();
   // In one order for all, so that two who renew cannot wait for each other.
-  for (const ref of [...refs].sort((a, b) => (a.runId < b.runId ? -1 : 1))) {
-    yield* names.todos.align(ref.todoId, nowMs);
-    const prolonged = yield* affectedBy(
-      `UPDATE ${names.run} SET lease_until_ms = ? WHERE id = ? AND todo_id = ? AND fence = ? AND ended_at_ms IS NULL`,
-      nowMs + leaseMs,
-      ref.runId,
-      ref.todoId,
-      ref.fence,
-    );
-    if (prolonged === 1) held.add(ref);
+  const sorted = [...refs].sort((a, b) => (a.runId < b.runId ? -1 : 1));
+  for (const { todoId } of sorted) yield* names.todos.align(todoId, nowMs);
+  for (let from = 0; from < sorted.length; from += leasesMax) {
+    const some = sorted.slice(from, from + leasesMax);
+    const ours = `ended_at_ms IS NULL AND (${some.map(() => '(id = ? AND todo_id = ? AND fence = ?)').join(' OR ')})`;
+    const values = some.flatMap(({ runId, todoId, fence }) => [runId, todoId, fence]);
+    const prolonged = yield* affectedBy(`UPDATE ${names.run} SET lease_until_ms = ? WHERE ${ours}`, nowMs + leaseMs, ...values);
+    if (prolonged === 0) continue;
+    // Our own write keeps everybody else from these rows, so this finds the very ones that it prolonged.
+    const which = `SELECT id, todo_id, fence FROM ${names.run} WHERE lease_until_ms = ? AND ${ours}`;
+    const found = prolonged === some.length ? null : yield* rowsOf(which, nowMs + leaseMs, ...values);
+    const still = found?.map((row) => keyOf({ runId: String(row['id']), todoId: String(row['todo_id']), fence: Number(row['fence']) }));
+    for (const key of still ?? some.map(keyOf)) held.add(key);
   }
-  return refs.map((ref) => ({ ref, held: held.has(ref) }));
+  return refs.map((ref) => ({ ref, held: held.has(keyOf(ref)) }));
 }
+
+const keyOf = ({ runId, todoId, fence }: RunRef): string => `${runId} ${todoId} ${fence}`;
 
 export function* giveBack(
   names: Names,

@@ -65,6 +65,7 @@ export function sqliteDriver(database: SqliteDatabase, committer: SqliteCommitte
     *now() {
       return Math.floor(clock.nowMs());
     },
+    nowSql: () => ({ sql: '?', values: [Math.floor(clock.nowMs())] }),
     valueBytesMax: async () => valueBytesMax,
     figures: () => ({ active: 0, idle: 1, limit: 1, busy }),
     care: {

@@ -19,6 +19,11 @@ const linesPerMs = 60_000;
 const rowEveryMs = 10_000;
 const statementMax = 200;
 
+/** Beside its statements an operation may have to connect (3), prepare the session (3), begin, commit, and look at the server again. */
+const journeysAround = 10;
+/** A server that takes longer for nothing at all is not far away, it is slow. */
+const journeyMsMax = 1000;
+
 const boundsMs = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000] as const;
 
 type Kind = 'read' | 'write' | 'define';
@@ -31,15 +36,20 @@ type Taken = {
   readonly error: string | null;
   readonly statement: string | null;
   readonly statementMs: number;
+  /** What of `ms` the way to the server may explain. */
+  readonly wayMs: number;
 };
+/** `turns`: as many operations as there are connections were under way before it, so many times. */
+type Trace = { sql: string | null; ms: number; last: string | null; sinceMs: number; statements: number; readonly turns: number };
 
 /** The one place where time is taken: every operation of every driver passes here. */
 export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
   const kinds: Record<Kind, Kept> = { read: none(), write: none(), define: none() };
   const line = bounded();
-  const underWay = new Set<{ readonly fromMs: number }>();
+  const underWay = new Set<{ readonly fromMs: number; readonly trace: Trace }>();
   let slow = 0;
   let verySlow = 0;
+  let heldUp = 0;
   let slowSinceMs: number | null = null;
   let lastSlow: string | null = null;
   /** What the next row tells. */
@@ -47,8 +57,13 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
   let rowDueMs = 0;
   let noting = false;
 
+  /** Each statement may have to be prepared first, and who comes late waits for a connection. */
+  const wayMsOf = ({ statements, turns }: Trace): number =>
+    Math.min(journeyMsMax, driver.figures().journeyMs ?? 0) * (2 * statements + journeysAround) * turns;
+
   function over(taken: Taken): void {
     const { ms, kind, about } = taken;
+    if (ms - taken.wayMs >= verySlowMs || taken.error === 'STORE_TIMEOUT') heldUp += 1;
     count(kinds[kind], ms);
     if (ms <= slowMs) slowSinceMs = null;
     else {
@@ -90,12 +105,13 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
     (kind: Kind) =>
     async <T>(about: About, work: () => Work<T>): Promise<T> => {
       const fromMs = performance.now();
-      const slowest = { sql: null as string | null, ms: 0, last: null as string | null, sinceMs: fromMs };
+      const turns = 1 + Math.floor(underWay.size / driver.figures().limit);
+      const trace: Trace = { sql: null, ms: 0, last: null, sinceMs: fromMs, statements: 0, turns };
       let error: string | null = null;
-      const here = { fromMs };
+      const here = { fromMs, trace };
       underWay.add(here);
       try {
-        return await driver[kind](about, () => watched(work(), slowest));
+        return await driver[kind](about, () => watched(work(), trace));
       } catch (cause) {
         error = (cause as { code?: string }).code ?? 'defect';
         throw cause;
@@ -103,9 +119,8 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
         underWay.delete(here);
         const nowMs = performance.now();
         // Where no answer came, the last statement is the one that was waited for.
-        if (error !== null && nowMs - slowest.sinceMs > slowest.ms)
-          Object.assign(slowest, { sql: slowest.last, ms: nowMs - slowest.sinceMs });
-        over({ about, kind, ms: nowMs - fromMs, error, statement: slowest.sql, statementMs: slowest.ms });
+        if (error !== null && nowMs - trace.sinceMs > trace.ms) Object.assign(trace, { sql: trace.last, ms: nowMs - trace.sinceMs });
+        over({ about, kind, ms: nowMs - fromMs, error, statement: trace.sql, statementMs: trace.ms, wayMs: wayMsOf(trace) });
       }
     };
 
@@ -115,21 +130,22 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
     write: around('write'),
     define: around('define'),
     figures() {
-      // A set keeps the order in which they began.
-      const [oldest] = underWay;
-      const waitingSinceMs = oldest?.fromMs ?? null;
-      return { ...driver.figures(), queries: { boundsMs, kinds: copyOf(kinds), slow, verySlow, slowSinceMs, waitingSinceMs, lastSlow } };
+      const nowMs = performance.now();
+      const heldUpForMs = Math.max(0, ...[...underWay].map(({ fromMs, trace }) => nowMs - fromMs - wayMsOf(trace)));
+      const counts = { slow, verySlow, slowSinceMs, heldUp, heldUpForMs, lastSlow };
+      return { ...driver.figures(), queries: { boundsMs, kinds: copyOf(kinds), ...counts } };
     },
   };
 }
 
 /** The same work, with an eye on its slowest statement. */
-function* watched<T>(work: Work<T>, slowest: { sql: string | null; ms: number; last: string | null; sinceMs: number }): Work<T> {
+function* watched<T>(work: Work<T>, slowest: Trace): Work<T> {
   let step = work.next();
   while (!step.done) {
     const { sql } = step.value;
     slowest.sql ??= sql;
     slowest.last = sql;
+    slowest.statements += 1;
     slowest.sinceMs = performance.now();
     let result: Result;
     try {
@@ -145,7 +161,7 @@ function* watched<T>(work: Work<T>, slowest: { sql: string | null; ms: number; l
   return step.value;
 }
 
-const fieldsOf = ({ about, kind, ms, error, statement, statementMs }: Taken) => ({
+const fieldsOf = ({ about, kind, ms, error, statement, statementMs, wayMs }: Taken) => ({
   operation: about.operation,
   subject: about.subject,
   kind,
@@ -154,6 +170,7 @@ const fieldsOf = ({ about, kind, ms, error, statement, statementMs }: Taken) => 
   // Values are bound, so no statement has any in its text.
   statement: statement === null ? null : statement.replace(/\s+/g, ' ').trim().slice(0, statementMax),
   statementMs: Math.round(statementMs),
+  wayMs: Math.round(wayMs),
 });
 
 const none = (): Kept => ({ count: 0, sumMs: 0, buckets: boundsMs.map(() => 0) });

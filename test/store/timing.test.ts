@@ -9,7 +9,7 @@ const about = { operation: 'counting', subject: 'sheep' };
 const result: Result = { rows: [{ n: 1 }], affected: 0 };
 
 /** A driver whose statements take as long as their text says, by a clock that the test turns. */
-function atPace(t: { mock: { method: typeof import('node:test').mock.method } }) {
+function atPace(t: { mock: { method: typeof import('node:test').mock.method } }, journeyMs = 0) {
   let nowMs = 1_000_000;
   t.mock.method(performance, 'now', () => nowMs);
   const run = async <T>(_about: unknown, work: () => Work<T>): Promise<T> =>
@@ -29,8 +29,9 @@ function atPace(t: { mock: { method: typeof import('node:test').mock.method } })
     *now() {
       return 0;
     },
+    nowSql: () => ({ sql: '0', values: [] }),
     valueBytesMax: async () => 1,
-    figures: () => ({ active: 1, idle: 2, limit: 3 }),
+    figures: () => ({ active: 1, idle: 2, limit: 3, journeyMs }),
     care: {
       obstacles: async () => ({ found: [], blind: null }),
       reset: async () => '',
@@ -76,6 +77,50 @@ test('each operation is counted by how long it took, and the slow ones are told 
   assert.deepEqual([count, sumMs], [3, 30103]);
   const atMost = (ms: number) => buckets[queries!.boundsMs.indexOf(ms)];
   assert.deepEqual([atMost(2), atMost(5), atMost(50), atMost(100), atMost(10_000), atMost(30_000)], [0, 1, 1, 2, 2, 3]);
+});
+
+test('what only takes long because the server is far away is slow, but not held up; nobody is far enough to excuse more', async (t) => {
+  for (const [journeyMs, statements, heldUp] of [
+    [0, ['SELECT 300 ms', 'SELECT 300 ms', 'SELECT 300 ms', 'SELECT 300 ms'], 1],
+    [200, ['SELECT 300 ms', 'SELECT 300 ms', 'SELECT 300 ms', 'SELECT 300 ms'], 0],
+    [200, ['SELECT 200 ms', 'SELECT 4000 ms', 'SELECT 200 ms'], 1],
+    [800, ['SELECT 1600 ms', 'SELECT 1600 ms', 'SELECT 1600 ms', 'UPDATE 1600 ms', 'UPDATE 1600 ms'], 0],
+    [60_000, ['SELECT 60000 ms'], 1],
+    [200, ['SELECT 200 ms', 'SELECT FAIL 200 ms'], 1],
+  ] as const) {
+    const it = timed(atPace(t, journeyMs).driver, { log: told().log, note: null });
+    await it.read(about, () => of(...statements)).catch(() => {});
+    assert.equal(it.figures().queries?.heldUp, heldUp, `${statements} at ${journeyMs} ms`);
+    t.mock.restoreAll();
+  }
+});
+
+test('an operation under way is held up for as long as the way to the server does not explain; who comes late waits for a connection, too', async (t) => {
+  const { driver, turn } = atPace(t, 100);
+  const first = Promise.withResolvers<void>();
+  const waits = async (work: () => Work<unknown>, end: Promise<void>): Promise<never> => {
+    work().next();
+    await end;
+    throw Object.assign(new Error('no'), { code: 'STORE_UNREACHABLE' });
+  };
+  const it = timed(
+    { ...driver, read: (_, work) => waits(work, first.promise), write: (_, work) => waits(work, Promise.withResolvers<void>().promise) },
+    { log: told().log, note: null },
+  );
+  const heldUpForMs = () => it.figures().queries?.heldUpForMs;
+  const three = [1, 2, 3].map(() => it.read(about, () => of('SELECT 1')).catch(() => {}));
+  turn(1200);
+  assert.equal(heldUpForMs(), 0, 'connecting and one statement');
+  turn(300);
+  assert.equal(heldUpForMs(), 300);
+  void it.write(about, () => of('UPDATE 1'));
+  turn(2400);
+  assert.equal(heldUpForMs(), 2700);
+  first.resolve();
+  await Promise.all(three);
+  assert.equal(heldUpForMs(), 0, 'there are three connections: the fourth may take twice as long');
+  turn(5);
+  assert.equal(heldUpForMs(), 5);
 });
 
 test('slow operations leave one row in ten seconds, which says how many it stands for, and never before the store answers', async (t) => {

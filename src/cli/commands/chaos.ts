@@ -1,5 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
-import { type Scenario, scenarios } from '../chaos/scenarios.ts';
+import { type Given, type Scenario, scenarios } from '../chaos/scenarios.ts';
 import type { Call, CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { plain } from '../text/plain.ts';
@@ -27,6 +27,7 @@ export const command: CommandModule = {
     const names = scenarios.map(({ name, fault }) => `  ${name.padEnd(16)} ${fault}`).join('\n');
     commander
       .option('--at-once <N>', 'so many scenarios beside each other; times are then those of a busy machine', '1')
+      .option('--each-way <MS>', 'slow-tcp: so much later arrives what goes to the database, and what comes from it', '100')
       .addHelpText(
         'after',
         `\nScenarios (all, unless named):\n${names}\n\nExit code 1 where a promise broke. What cannot be tried here is told as not tried.`,
@@ -37,6 +38,8 @@ export const command: CommandModule = {
     const unknown = args.find((name) => !scenarios.some((it) => it.name === name));
     if (unknown !== undefined) throw usage('chaos', `no scenario ${unknown}`, `Known: ${scenarios.map(({ name }) => name).join(', ')}`);
     const wanted = args.length === 0 ? scenarios : scenarios.filter(({ name }) => args.includes(name));
+    const given: Given = { env: call.env, eachWayMs: wholeNumber(call.options['eachWay'], '--each-way', 1000) };
+    const atOnce = wholeNumber(call.options['atOnce'], '--at-once', 8);
     using spinner = await out.spin('chaos');
     const left = [...wanted.entries()];
     const results: Result[] = [];
@@ -44,10 +47,10 @@ export const command: CommandModule = {
       for (let next = left.shift(); next !== undefined; next = left.shift()) {
         const [index, scenario] = next;
         spinner.step(`${index + 1} of ${wanted.length}: ${scenario.fault}`);
-        results[index] = await judged(scenario, call);
+        results[index] = await judged(scenario, given);
       }
     };
-    await Promise.all(Array.from({ length: atOnceOf(call.options['atOnce']) }, work));
+    await Promise.all(Array.from({ length: atOnce }, work));
     spinner.end();
     const broken = results.filter(({ result }) => result === 'broken').length;
     out.json('chaos', { held: broken === 0, scenarios: results });
@@ -56,20 +59,20 @@ export const command: CommandModule = {
   },
 };
 
-function atOnceOf(said: unknown): number {
+function wholeNumber(said: unknown, option: string, max: number): number {
   const count = Number(said);
-  if (!Number.isInteger(count) || count < 1 || count > 8) throw usage('chaos', `--at-once ${said} is no number from 1 to 8`);
+  if (!Number.isInteger(count) || count < 1 || count > max) throw usage('chaos', `${option} ${said} is no number from 1 to ${max}`);
   return count;
 }
 
 /** Whatever goes wrong in a scenario, defects too, is what it was there to find. */
-async function judged(scenario: Scenario, call: Call): Promise<Result> {
+async function judged(scenario: Scenario, given: Given): Promise<Result> {
   const { name, fault, promise } = scenario;
   const about = { name, fault, promise, detectedMs: null, mendedMs: null, todos: 0, lost: 0, doubled: 0 };
   const unable = scenario.unable();
   if (unable !== null) return { ...about, result: 'not tried', why: unable };
   try {
-    const outcome = await scenario.run(call);
+    const outcome = await scenario.run(given);
     const { lost, doubled, todos } = outcome;
     const isBroken = lost > 0 || doubled > 0;
     const why = isBroken ? `of ${todos} todos ${lost} did not complete and ${doubled} completed twice` : null;

@@ -66,6 +66,9 @@ function roundTrip(own: readonly Component[], found: Awaited<ReturnType<typeof t
   return { name, status: found.ms > slowMs ? 'degraded' : 'healthy', reason: `${found.ms.toFixed(1)} ms${skew}`, sinceMs };
 }
 
+/** From here on the way to the server is most of what an operation takes. */
+const farMs = 20;
+
 /** Of the daemon: a pool of our own would only show that we look. */
 function storePool(daemon: DaemonStatus | null): Component {
   const name = 'store pool';
@@ -73,8 +76,9 @@ function storePool(daemon: DaemonStatus | null): Component {
   const { pool, queries } = daemon?.store ?? {};
   if (pool === undefined) return { name, status: 'healthy', reason: 'no daemon, no pool', sinceMs };
   const slow = queries === undefined ? '' : `; ${queries.count} operations, ${queries.slow} over 100 ms, ${queries.verySlow} over 1 s`;
+  const far = (queries?.journeyMs ?? 0) < farMs ? '' : `; the server is ${queries?.journeyMs} ms away, there and back`;
   const last = queries?.lastSlow ? `, last: ${queries.lastSlow}` : '';
-  const reason = `${pool.active} active, ${pool.idle} idle of ${pool.limit}, ${pool.waiting} in line${pool.busy ? `, kept from the file ${pool.busy} times` : ''}${slow}${last}`;
+  const reason = `${pool.active} active, ${pool.idle} idle of ${pool.limit}, ${pool.waiting} in line${pool.busy ? `, kept from the file ${pool.busy} times` : ''}${slow}${last}${far}`;
   return { name, status: pool.waiting > 0 ? 'degraded' : 'healthy', reason, sinceMs };
 }
 

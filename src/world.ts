@@ -155,6 +155,8 @@ export type Processes = {
    * True when none is left.
    */
   endTagged(name: string, value: string, graceMs: number, whom?: 'all' | 'tagged'): Promise<boolean>;
+  /** How a round ended whose shell cannot write it to that folder, as it would stand in `exit`; null: there is no such shell, or it cannot be seen. */
+  untoldEnd(runId: string, runFolder: string): string | null;
   /** The path of that program, as a start with that PATH would find it (null: with ours); null: there is none. */
   program(name: string, path: string | null): string | null;
   system(diskPath: string, tag?: { readonly name: string; readonly value: string }): SystemState;

@@ -1,7 +1,7 @@
 import type { Adapter, AgentSettings, Launch, LaunchContext } from '../core/agent.ts';
 import type { Entry, SessionRef } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
-import { runFiles, runWindow } from '../core/run-folder.ts';
+import { runFiles, runWindow, untoldName } from '../core/run-folder.ts';
 import type { World } from '../world.ts';
 
 type Needs = Pick<World, 'files' | 'processes' | 'terminals' | 'host' | 'home'>;
@@ -85,6 +85,12 @@ export function environmentOf(
   };
 }
 
+/**
+ * A disk that is full or read-only passes, and nobody else knows how the round ended: its shell stays until that is written, or its folder is gone.
+ * Meanwhile the end stands in its arguments, where whoever wonders about a silent run finds it (`Processes.untoldEnd`).
+ */
+const tellLater = `until { printf '%s\\n' "$2" >"$1/exit.tmp" && mv -f -- "$1/exit.tmp" "$1/exit"; } 2>/dev/null; do [ -d "$1" ] && sleep 1 || exit 1; done`;
+
 /** The round's number guards against a second start of the same round: whoever makes the folder first runs it. */
 function launchScript(entry: Entry, launch: Launch, hasFeedback: boolean, needs: Needs): string {
   const at = runFiles(needs.home.runs, entry.ref.runId);
@@ -94,7 +100,10 @@ function launchScript(entry: Entry, launch: Launch, hasFeedback: boolean, needs:
 # One round of a run: started once, by a daemon or by tmux. Its end is written to \`exit\` by rename.
 run=${quote(at.folder)}
 mkdir -- "$run/started.${entry.round}" 2>/dev/null || exit 0
-end() { printf '%s %s %s\\n' ${entry.round} "$1" "$2" >"$run/exit.tmp" && mv -f -- "$run/exit.tmp" "$run/exit"; }
+end() {
+  { printf '%s\\n' "${entry.round} $1 $2" >"$run/exit.tmp" && mv -f -- "$run/exit.tmp" "$run/exit"; } 2>/dev/null && return
+  exec /bin/sh -c ${quote(tellLater)} ${untoldName} "$run" "${entry.round} $1 $2"
+}
 TODO_TOKEN=$(cat -- ${quote(at.token)})
 export TODO_TOKEN
 ${Object.entries(environment)

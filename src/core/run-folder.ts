@@ -24,6 +24,9 @@ export const runFiles = (runs: string, runId: string) => {
   };
 };
 
+/** Name of the shell that could not write `exit` yet; its last two arguments are the run's folder and what it has to write. */
+export const untoldName = 'todo-untold-end';
+
 /** `exit` holds `<round> code|signal|spawn <value>`; null for another round's, or anything else. */
 export function parseExit(text: string, round: number, atMs: number): Exit | null {
   const match = /^(\d+) (code|signal|spawn) (.+)\n?$/.exec(text);

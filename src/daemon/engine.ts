@@ -12,7 +12,7 @@ import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import { createTurns } from '../healing/turns.ts';
 import { lookForLegacy } from '../signals/legacy.ts';
-import { observe } from '../signals/observe.ts';
+import { type Closer, observe } from '../signals/observe.ts';
 import { rescanClaimed, scanSpool, type Taken } from '../signals/spool.ts';
 import { adoptNamed } from './adopt-named.ts';
 import { behindBulkhead, newBounds } from './bounds.ts';
@@ -360,7 +360,7 @@ function signsBefore(context: Context, entry: Entry): Pick<Entry, 'seen' | 'last
   const { world } = context;
   const at = runFiles(world.home.runs, entry.ref.runId);
   const nowMs = world.clock.nowMs();
-  const { seen } = observe(entry, true, world);
+  const { seen } = observe(entry, { cpu: true, untoldEnd: false }, world);
   const written = Math.max(...[at.output, at.progress].map((path) => Math.round(world.files.stat(path)?.mtimeMs ?? 0)));
   const latest = seen.cpuMs > entry.seen.cpuMs ? nowMs : Math.min(nowMs, written);
   return { seen, lastSignAtMs: Math.max(entry.lastSignAtMs, latest) };
@@ -376,7 +376,7 @@ async function look(context: Context): Promise<number> {
   const observed = ledger
     .all()
     .filter(isWatched)
-    .map((entry) => ({ runId: entry.ref.runId, seen: observe(entry, wantsCpuLook(context, entry), world) }));
+    .map((entry) => ({ runId: entry.ref.runId, seen: observe(entry, closerLook(context, entry), world) }));
   const { taken, lookAgainAtMs } = scanSpool((runId) => standingOf(context, runId), world);
   await Promise.all(hearing(context, taken));
   await legacy(context);
@@ -413,9 +413,10 @@ function hearing(context: Context, words: readonly Taken[]): readonly Promise<un
 const isWatched = (entry: Entry): boolean =>
   entry.session !== null && entry.exit === null && (entry.fact === 'running' || entry.fact === 'signalled');
 
-function wantsCpuLook({ config, world }: Context, entry: Entry): boolean {
+function closerLook({ config, world }: Context, entry: Entry): Closer {
   const silentMs = world.clock.nowMs() - entry.lastSignAtMs;
-  return config.behavior.timeout_basis === 'silence' && silentMs > inMs(config.behavior.completion_timeout) * silenceBeforeCpuLook;
+  const isSilent = silentMs > inMs(config.behavior.completion_timeout) * silenceBeforeCpuLook;
+  return { cpu: isSilent && config.behavior.timeout_basis === 'silence', untoldEnd: isSilent };
 }
 
 async function apply(context: Context, runId: string, seen: ReturnType<typeof observe>): Promise<void> {

@@ -8,7 +8,7 @@ import { quietAtMs } from '../core/quiet.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import { checksOfRound, feedbackOf, maySendBack, wantsChecks } from '../core/verdict.ts';
-import { observe } from '../signals/observe.ts';
+import { fromAfar, observe } from '../signals/observe.ts';
 import type { Context } from './context.ts';
 import { alert } from './emergency.ts';
 import { noteFailedStep, noteLostAttempt } from './failed-tries.ts';
@@ -132,7 +132,7 @@ async function hookWaits(context: Context, runId: string): Promise<boolean> {
   const { clock } = context.world;
   const endsMs = clock.monotonicMs() + hookAsksWithinMs;
   while (!context.state.waitingHooks.has(runId) && clock.monotonicMs() < endsMs && !context.stop.aborted) {
-    if (observe(context.ledger.get(runId), false, context.world).exit !== null) return false;
+    if (observe(context.ledger.get(runId), fromAfar, context.world).exit !== null) return false;
     await clock.sleep(exitLookMs, context.stop);
   }
   return context.state.waitingHooks.has(runId);
@@ -216,7 +216,7 @@ async function endSession(context: Context, runId: string): Promise<'ended' | 'b
   }
   const now = context.ledger.get(runId);
   if (now.session?.kind === 'tmux') world.terminals.end(now.session.target);
-  const seen = observe(now, false, world);
+  const seen = observe(now, fromAfar, world);
   if (now.exit === null && seen.exit !== null && seen.exit.kind !== 'lost')
     await context.ledger.update(runId, (current) => ({ ...current, exit: seen.exit }), true);
   return 'ended';
@@ -232,7 +232,7 @@ async function waitForExit(context: Context, runId: string, graceMs: number): Pr
   const endsMs = clock.monotonicMs() + graceMs;
   while (clock.monotonicMs() < endsMs && !context.stop.aborted) {
     const entry = context.ledger.get(runId);
-    if (observe(entry, false, context.world).exit !== null) return 'over';
+    if (observe(entry, fromAfar, context.world).exit !== null) return 'over';
     if (entry.turn !== 'ended') return 'busy-again';
     await clock.sleep(exitLookMs, context.stop);
   }

@@ -4,6 +4,7 @@ import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { Owner } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { SystemState } from '../core/evidence.ts';
+import { untoldName } from '../core/run-folder.ts';
 import type { ProcessEnd, Processes, StartPlan } from '../world.ts';
 import { childEnvironment } from './child-environment.ts';
 import { endTagged, type Tag } from './end-processes.ts';
@@ -43,6 +44,17 @@ export function createProcesses({ onExit }: { readonly onExit: (end: ProcessEnd)
       }
     },
     endTagged: (name, value, graceMs, whom) => endTagged({ name, value }, graceMs, [], whom),
+    untoldEnd(runId, runFolder) {
+      try {
+        for (const { pid } of taggedOthers({ name: 'TODO_RUN', value: runId })) {
+          const [end, folder, name] = wordsOf(pid).toReversed();
+          if (name === untoldName && folder === runFolder && end !== undefined) return end;
+        }
+      } catch {
+        // It is told as soon as it can be written.
+      }
+      return null;
+    },
     program: (name, path) => whereIs(name, path ?? searchPath(process.env))[0] ?? null,
     system: (diskPath, tag) => systemState(diskPath, tag ? taggedOthers(tag) : []),
   };
@@ -114,9 +126,11 @@ function systemState(diskPath: string, processes: readonly ProcessStat[]): Syste
   };
 }
 
+const wordsOf = (pid: number): readonly string[] => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0$/, '').split('\0');
+
 function commandOf({ pid, command }: ProcessStat): string {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim();
+    const words = wordsOf(pid).join(' ').trim();
     return (words || command).slice(0, commandCharsMax);
   } catch {
     return command;

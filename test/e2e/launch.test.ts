@@ -1,6 +1,6 @@
 // What reaches the agent: exactly what `todo show --launch` printed before. The agent here is a fake one that writes down what it was given.
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Json, type TestHome, testHome } from './harness.ts';
@@ -122,3 +122,41 @@ echo "hook over" > over`;
   assert.equal(readFileSync(join(home.work, 'second'), 'utf8'), '', 'nothing to say: it may stop');
   assert.deepEqual([after.status, after.proof, after.runs.length, after.runs[0].round], ['completed', 'verified', 1, 2]);
 });
+
+for (const session of ['child', 'tmux'])
+  test(`an end that cannot be written (${session}): its shell stays with it, and a silent run is asked there; it counts as it ended, and once`, async (t) => {
+    const home = await testHome(t, { behavior: { quiet_after: 0.1, term_grace: 1, completion_timeout: 8 }, monitoring: { rescan: 0.2 } });
+    await home.daemon();
+    // Not even root writes a file where a folder is.
+    const { number } = await home.add('mkdir "$TODO_RUN_DIR/exit.tmp"; echo worked; exit 3', '--session', session);
+    const { status, reason, runs } = await ended(home, number);
+    assert.deepEqual([status, reason, runs.length], ['failed', 'exit code 3', 1]);
+    assert.equal(runs[0].outcome, 'failed');
+  });
+
+test('an end that could not be written is written as soon as that is possible', async (t) => {
+  const home = await testHome(t, { behavior: { quiet_after: 0.1, term_grace: 1 }, monitoring: { rescan: 0.2 } });
+  await home.daemon();
+  const { number } = await home.add('mkdir "$TODO_RUN_DIR/exit.tmp"; echo "$TODO_RUN_DIR" >at; exit 3');
+  const folder = await home.until(
+    'it has ended',
+    () => existsSync(join(home.work, 'at')) && readFileSync(join(home.work, 'at'), 'utf8').trim(),
+  );
+  await home.until('its shell stays', () => argumentsWith(folder).some((words) => words.at(-1) === '1 code 3'));
+  assert.equal((await home.show(number)).status, 'running');
+  rmdirSync(join(folder, 'exit.tmp'));
+  const { status, runs } = await ended(home, number);
+  assert.deepEqual([status, runs.length], ['failed', 1]);
+});
+
+/** The arguments of processes that have this word among them. */
+const argumentsWith = (word: string): string[][] =>
+  readdirSync('/proc').flatMap((name) => {
+    try {
+      const words = /^\d+$/.test(name) ? readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').slice(0, -1) : [];
+      return words.includes(word) ? [words] : [];
+    } catch {
+      // It has ended since it was listed.
+      return [];
+    }
+  });

@@ -90,10 +90,15 @@ export class ProcessTable {
     }
     const end = (line: string): void => {
       if (!this.isAlive(shell.id)) return;
-      machine.tryAsAgent(() => {
+      const isWritten = machine.tryAsAgent(() => {
         files.write(`${folder}/exit.tmp`, `${round} ${line}\n`);
         files.rename(`${folder}/exit.tmp`, `${folder}/exit`);
       });
+      if (!isWritten && files.stat(folder) !== null) {
+        shell.untoldEnd = `${round} ${line}`;
+        machine.timeline.after(endAgainMs, () => end(line));
+        return;
+      }
       this.remove(shell);
       machine.onProcessEnd();
     };
@@ -141,8 +146,13 @@ export class ProcessTable {
   }
 }
 
+/** As launch.sh: its end is told again until it is written. */
+const endAgainMs = 1000;
+
 export type SimProcess = {
   readonly id: ProcessId;
+  /** How its round ended, while that cannot be written. */
+  untoldEnd?: string;
   /** TODO_RUN of its start environment. */
   readonly tag: string | null;
   readonly kind: 'shell' | 'agent' | 'child' | 'daemon';
@@ -196,6 +206,7 @@ export function processesOf(machine: Machine, self: ProcessId, schedule: (ms: nu
         };
         schedule(machine.dice.int(1, 50), look);
       }),
+    untoldEnd: (runId) => (lookFails() ? null : (table.tagged(runId).find(({ untoldEnd }) => untoldEnd !== undefined)?.untoldEnd ?? null)),
     program: (name) => `/usr/bin/${name}`,
     system: () => ({
       atMs: machine.wallMs(),

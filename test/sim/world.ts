@@ -276,6 +276,7 @@ export class ProcessWorld {
       tagged: (name, value) => this.#sync('processes.tagged', false, () => port.tagged(name, value)),
       cpuMs: (name, value) => this.#sync('processes.cpuMs', false, () => port.cpuMs(name, value)),
       endTagged: (name, value, graceMs) => this.#async('processes.endTagged', true, () => port.endTagged(name, value, graceMs)),
+      untoldEnd: (runId, folder) => this.#sync('processes.untoldEnd', false, () => port.untoldEnd(runId, folder)),
       program: (name, path) => this.#sync('processes.program', false, () => port.program(name, path)),
       system: (path, tag) => this.#sync('processes.system', false, () => port.system(path, tag)),
     };

@@ -26,6 +26,7 @@ export async function startCommand(call: Call): Promise<number> {
   spinner.end();
   tell(daemon, call, opened);
   call.out.line(`${before ? 'The daemon runs already' : 'The daemon runs'}: pid ${daemon.pid}, home ${opened.world.home.root}`);
+  for (const line of programLines(daemon)) call.out.line(line);
   return exit.yes;
 }
 
@@ -58,6 +59,7 @@ export async function statusCommand(call: Call): Promise<number> {
         : 'No daemon runs. Start one with: todo daemon start',
     );
   if (daemon?.intake?.kind === 'held') call.out.line(heldLine(daemon.intake.why));
+  for (const line of programLines(daemon)) call.out.line(line);
   if (daemon?.server) call.out.line(daemon.server.url === null ? `HTTP: ${daemon.server.problem}` : `HTTP: ${daemon.server.url}`);
   if (daemon?.drained) call.out.line('This host is drained: it takes nothing new. See: todo host list');
   return daemon === null ? exit.no : exit.yes;
@@ -87,6 +89,7 @@ export async function restartCommand(
       ? `The daemon has restarted in ${tookText}: pid ${daemon.pid}, home ${home.root}`
       : `No daemon ran; one does now: pid ${daemon.pid}, home ${home.root}`,
   );
+  for (const line of programLines(daemon)) call.out.line(line);
   if (daemon.intake?.kind !== 'held') return exit.yes;
   call.out.line(heldLine(daemon.intake.why));
   return exit.no;
@@ -134,6 +137,15 @@ export async function resumeCommand(call: Call): Promise<number> {
 const heldLine = (why: string): string =>
   `It takes nothing new, because the restart was not validated: ${plain(why)}. When that is mended, or nevertheless: todo daemon resume`;
 
+function programLines(daemon: Pick<Hello, 'program'> | null): readonly string[] {
+  const program = daemon?.program;
+  if (program?.kind === 'last-good')
+    return [`It runs the last good copy: ${plain(program.why)}. Once another build is installed: todo daemon restart; the same again: --force`];
+  const failed = program?.failedStarts ?? 0;
+  if (failed === 0) return [];
+  return [`This build was started ${failed === 1 ? 'once' : `${failed} times`} before and ended before it had worked. See: todo logs`];
+}
+
 type Hello = Extract<ControlReply, { kind: 'hello' }>;
 
 function tell(daemon: Hello | null, { out }: Call, { world }: Opened): void {
@@ -147,6 +159,7 @@ function tell(daemon: Hello | null, { out }: Call, { world }: Opened): void {
     generation: daemon?.generation ?? null,
     intake: daemon?.intake ?? null,
     server: daemon?.server ?? null,
+    program: daemon?.program ?? null,
     silentPid: daemon === null ? (silentHolder({ world })?.pid ?? null) : null,
   });
 }

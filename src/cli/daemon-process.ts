@@ -15,7 +15,7 @@ import { version } from './configured-home.ts';
 import { engineFor } from './engine.ts';
 import { exit } from './exit-codes.ts';
 import { type Http, httpOf } from './http/of-daemon.ts';
-import { imageThatWorks, keepLastGood } from './last-good.ts';
+import { endedWell, hasWorked, imageThatWorks, startCounted } from './last-good.ts';
 import { mirrorOnStderr } from './mirror.ts';
 import { isSupervised } from './supervised.ts';
 
@@ -73,10 +73,17 @@ async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise
   releases.defer(() => lock.release());
   log.info('monitor', 'daemon starting', { pid: process.pid, version, home: home.root });
   for (const warning of warnings) log.warn('monitor', 'configuration', { warning });
+  const isWatched = isSupervised(process.env);
+  const program = await told(log, () => startCounted(world, isWatched));
+  if (program.kind === 'other') {
+    const next: Lived = { kind: 'restarts', image: program.argv };
+    handedOver(next);
+    return next;
+  }
 
   const drain = new AbortController();
   const stop = new AbortController();
-  const engine = engineFor(opened, once ? { kind: 'daemon', once } : { kind: 'daemon' }, stop.signal);
+  const engine = engineFor(opened, once ? { kind: 'daemon', once } : { kind: 'daemon' }, stop.signal, program);
   let defect: { readonly error: unknown } | null = null;
   const end = (force: boolean) => {
     if (force || drain.signal.aborted) stop.abort();
@@ -112,16 +119,17 @@ async function daemonLife(call: Call, { once, debug, handedOver }: How): Promise
     releases.defer(() => watcher.close());
   }
   log.info('monitor', 'daemon ready', { pid: process.pid, socket: home.socket, rescanMs: inMs(config.monitoring.rescan) });
-  if (config.monitoring.blocked_limit > 0 && isSupervised(process.env)) {
+  if (config.monitoring.blocked_limit > 0 && isWatched) {
     const sentinel = startSentinel({ limitMs: inMs(config.monitoring.blocked_limit), folder: home.logs });
     releases.defer(() => sentinel.close());
   }
-  const kept = setTimeout(() => void keepLastGood(home.root, log), inMs(config.restart.good_after));
-  releases.defer(() => clearTimeout(kept));
+  const worked = setTimeout(() => void hasWorked(world), inMs(config.restart.good_after));
+  releases.defer(() => clearTimeout(worked));
   const lived = await told(log, async () => {
     try {
       const how = await live(engine, world, drain.signal, stop.signal);
       if (defect !== null) throw (defect as { error: unknown }).error;
+      await endedWell(world);
       return how;
     } catch (error) {
       if (!(await engine.restartAfter(error))) throw error;

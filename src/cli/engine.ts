@@ -1,6 +1,7 @@
 import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import { OperationalError } from '../core/errors.ts';
+import type { ShownProgram } from '../core/trial.ts';
 import type { Scope } from '../daemon/context.ts';
 import { createEngine, type Engine } from '../daemon/engine.ts';
 import { takeLock } from '../platform/lock.ts';
@@ -10,7 +11,7 @@ import type { Opened } from './command.ts';
 import { version } from './configured-home.ts';
 import { secretsOf } from './secrets.ts';
 
-export const engineFor = (opened: Opened, scope: Scope, stop: AbortSignal): Engine => {
+export const engineFor = (opened: Opened, scope: Scope, stop: AbortSignal, program?: ShownProgram): Engine => {
   const engine = createEngine(
     {
       world: opened.world,
@@ -21,6 +22,7 @@ export const engineFor = (opened: Opened, scope: Scope, stop: AbortSignal): Engi
       secrets: secretsOf(opened),
       emulate: showOnScreen,
       version,
+      ...(program && { program }),
     },
     stop,
   );

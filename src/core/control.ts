@@ -1,6 +1,7 @@
 import type { ConfigChange } from './config-keys.ts';
 import type { EmergencyInfo } from './entry.ts';
 import type { HealingOutcome } from './healing-event.ts';
+import type { ShownProgram } from './trial.ts';
 import type { HealthStatus } from './words.ts';
 
 /**
@@ -62,6 +63,7 @@ export type ControlReply =
       readonly intake?: ShownIntake;
       /** Where it serves HTTP; absent or null: nowhere. */
       readonly server?: ServerStatus | null;
+      readonly program?: ShownProgram;
     }
   | { readonly ok: true; readonly kind: 'accepted' }
   /** The daemon of that generation goes; the next one is to be waited for. */
@@ -198,6 +200,7 @@ export type DaemonStatus = {
   readonly configuration?: ConfigurationStatus;
   /** Where it serves HTTP; absent or null: it has no server. */
   readonly server?: ServerStatus | null;
+  readonly program?: ShownProgram;
   /** What the daemon measures of itself, its machine and what it needs; null before its first look. */
   readonly watched?: Watched | null;
 };

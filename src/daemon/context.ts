@@ -4,6 +4,7 @@ import type { Config } from '../core/config.ts';
 import type { ServerStatus } from '../core/control.ts';
 import type { Owner } from '../core/entry.ts';
 import type { ScreenEmulator } from '../core/screen.ts';
+import type { ShownProgram } from '../core/trial.ts';
 import type { Turns } from '../healing/turns.ts';
 import type { Settings, World } from '../world.ts';
 import type { Bounds } from './bounds.ts';
@@ -37,6 +38,8 @@ export type EngineNeeds = {
   readonly secrets: readonly string[];
   readonly emulate: ScreenEmulator;
   readonly version: string;
+  /** Absent: what is installed. */
+  readonly program?: ShownProgram;
   /** Null: the configuration stays as it is for this engine's life. */
   readonly settings?: Settings | null;
 };

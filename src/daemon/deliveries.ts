@@ -56,6 +56,19 @@ export function deliver(context: Context, { what, todoId, runId, body }: What): 
   deliverWaiting(context);
 }
 
+/** What a person must hear of the daemon itself. Where there is no receiver it stands in the log alone. */
+export function deliverAlert(
+  context: Context,
+  what: string,
+  severity: 'WARNING' | 'CRITICAL',
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+): void {
+  if (context.config.monitoring.webhook_url === null) return;
+  const body = { schemaVersion: 1, kind: 'alert', severity, atMs: context.world.clock.nowMs(), message, ...fields };
+  deliver(context, { what, todoId: null, runId: null, body });
+}
+
 /** Journal and memory. */
 function put(context: Context, delivery: Delivery): void {
   context.deliveries.all.set(delivery.id, delivery);

@@ -4,7 +4,8 @@ import type { PastRestart } from '../core/restart.ts';
 import { parsedJson } from '../core/shape.ts';
 import { tellBlocked } from './blocked.ts';
 import type { Context } from './context.ts';
-import { deliver, deliverWaiting } from './deliveries.ts';
+import { deliverAlert, deliverWaiting } from './deliveries.ts';
+import { tellGivenWay } from './given-way.ts';
 import { noteEvent, tellRest } from './notebook.ts';
 import { breakerNames } from './outside.ts';
 import { keepRestart } from './restart.ts';
@@ -37,19 +38,13 @@ const lookAgainMs = 10_000;
 
 /** Before the drain: whoever watches hears of it before it is quiet here. */
 export function announceRestart(context: Context): void {
-  const { restarting, world, config } = context;
+  const { restarting, world } = context;
   const { planned } = restarting;
   if (planned === null) return;
   const fields = { by: planned.by, reason: planned.why, generation: restarting.generation, live: liveRuns(context).length };
   world.log.warn('monitor', 'restart planned', fields);
   noteEvent(context, { kind: 'healing', what: 'restart_planned', detail: JSON.stringify(fields) });
-  if (config.monitoring.webhook_url === null) return;
-  deliver(context, {
-    what: 'restart planned',
-    todoId: null,
-    runId: null,
-    body: bodyOf(context, 'WARNING', 'the daemon restarts itself', fields),
-  });
+  deliverAlert(context, 'restart planned', 'WARNING', 'the daemon restarts itself', fields);
 }
 
 /** Whoever goes tells what there is to tell; what is not told now the next one tells. */
@@ -113,6 +108,7 @@ export async function arrive(context: Context): Promise<void> {
   restarting.generation = Number(world.journal.getNote(generationNote) ?? 0) + 1;
   await world.journal.setNote(generationNote, String(restarting.generation));
   await tellBlocked(context);
+  await tellGivenWay(context);
   const left = parsedJson(world.journal.getNote(handoverNote) ?? '') as Handover | null;
   if (left?.v !== 1) return;
   restarting.intake = { kind: 'validating' };
@@ -183,7 +179,7 @@ async function storeProblems({ world, stop }: Context, { storeAnswered }: Handov
 
 /** Told once; the same look later opens it again, or a person does. */
 function hold(context: Context, left: Handover, wrong: readonly string[]): void {
-  const { restarting, world, config } = context;
+  const { restarting, world } = context;
   const why = wrong.join('; ');
   const isNew = restarting.intake.kind !== 'held';
   restarting.intake = { kind: 'held', sinceMs: restarting.intake.kind === 'held' ? restarting.intake.sinceMs : world.clock.nowMs(), why };
@@ -191,9 +187,7 @@ function hold(context: Context, left: Handover, wrong: readonly string[]): void 
   const fields = { generation: restarting.generation, by: left.by, reason: why };
   world.log.critical('monitor', 'restart not validated: nothing new is taken', { ...fields, hint: 'todo daemon resume' });
   noteEvent(context, { kind: 'healing', what: 'restart_failed', detail: JSON.stringify(fields) });
-  if (config.monitoring.webhook_url === null) return;
-  const body = bodyOf(context, 'CRITICAL', 'the daemon restarted and does not find all that it left', fields);
-  deliver(context, { what: 'restart failed', todoId: null, runId: null, body });
+  deliverAlert(context, 'restart failed', 'CRITICAL', 'the daemon restarted and does not find all that it left', fields);
 }
 
 async function passed(context: Context, left: Handover, by: 'looked' | 'person'): Promise<void> {
@@ -234,12 +228,3 @@ const liveRuns = ({ ledger }: Context): readonly string[] =>
     .all()
     .filter(({ fact }) => !hasEnded(fact))
     .map(({ ref }) => ref.runId);
-
-const bodyOf = ({ world }: Context, severity: 'WARNING' | 'CRITICAL', message: string, fields: Readonly<Record<string, unknown>>) => ({
-  schemaVersion: 1,
-  kind: 'alert',
-  severity,
-  atMs: world.clock.nowMs(),
-  message,
-  ...fields,
-});

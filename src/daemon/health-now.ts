@@ -1,5 +1,5 @@
 import type { Component } from '../core/control.ts';
-import { livingDaemon, serverComponent, worst } from '../healing/health.ts';
+import { livingDaemon, programComponent, serverComponent, worst } from '../healing/health.ts';
 import type { ShownHealth } from '../observe/shown.ts';
 import type { Context } from './context.ts';
 import { statusOf } from './requests.ts';
@@ -25,6 +25,7 @@ function withImmediate(components: readonly Component[], context: Context, nowMs
   const now: Component[] = [
     livingDaemon(status, context.config, nowMs),
     ...serverComponent(server ?? null),
+    ...programComponent(status),
     ...(watched?.components ?? []),
   ];
   if (store.reachable === 'no')

@@ -7,6 +7,7 @@ import { errorTable, isOperational, OperationalError, retryOf } from '../core/er
 import { runFiles } from '../core/run-folder.ts';
 import { bySchedule, type Scheduled } from '../core/schedule.ts';
 import type { Todo } from '../core/todo.ts';
+import { type ShownProgram, trialNote } from '../core/trial.ts';
 import { checksOfRound, maySendBack } from '../core/verdict.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
 import { shownBounds } from './bounds.ts';
@@ -51,6 +52,7 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
         generation: context.restarting.generation,
         intake: context.restarting.intake,
         server: context.state.server,
+        program: programOf(context),
       };
     case 'wake':
       context.wakeup.ring();
@@ -94,7 +96,10 @@ function breaker(context: Context, { action, name, why }: Extract<ControlRequest
   return { ok: true, kind: 'breakers', breakers: shownBreakers(context), bounds: shownBounds(context.bounds) };
 }
 
-function restart({ restarting }: Context, { reason, force }: Extract<ControlRequest, { op: 'restart' }>): ControlReply {
+async function restart({ restarting, world }: Context, asked: Extract<ControlRequest, { op: 'restart' }>): Promise<ControlReply> {
+  const { reason, force } = asked;
+  // Also a build that never worked is tried again then.
+  if (force && world.journal.getNote(trialNote) !== null) await world.journal.dropNotes([trialNote]);
   const answer = restarting.ask({ by: 'person', why: reason ?? 'a person asked for it', isForced: force });
   if (answer.accepted) return { ok: true, kind: 'restarting', generation: restarting.generation };
   const minutes = Math.ceil(answer.retryAfterMs / 60_000);
@@ -133,9 +138,12 @@ export function statusOf(context: Context): DaemonStatus {
     intake: context.restarting.intake,
     configuration: configurationStatus(context),
     server: context.state.server,
+    program: programOf(context),
     watched: watchedOf(context),
   };
 }
+
+const programOf = ({ program }: Context): ShownProgram => program ?? { kind: 'installed', failedStarts: 0 };
 
 function storeFigures({ world }: Context): Pick<DaemonStatus['store'], 'pool' | 'server' | 'queries'> {
   const { active, idle, limit, waiting = 0, journeyMs = 0, busy, server = null, queries } = world.store.figures();

@@ -121,6 +121,7 @@ export async function lookAtAll(
       component('logs', logs, nowMs, `none over ${config.logging.max_size_mb} MB`),
       configurationComponent(needs.configWarnings ?? [], nowMs),
       ...serverComponent(daemon === null || 'silent' in daemon ? null : (daemon.server ?? null)),
+      ...programComponent(daemon === null || 'silent' in daemon ? null : daemon),
       ...watchedComponents(watched, nowMs),
     ].map((it) => withAdvice(sinceAsKnown(it, watched)));
     return { seen: together([hanging, orphans, markers, consistency, logs, queue, waiting, dead, disk]).seen, components };
@@ -156,6 +157,7 @@ const advice: Readonly<Record<string, string>> = {
   queue: 'See: todo list, todo host list, and whether agents can be started: todo test',
   runs: 'See what could be mended: todo recover; one of them: todo why ID',
   timers: 'A daemon acts on them: todo daemon start',
+  program: 'Install Signoff again, then: todo daemon restart',
   logs: 'The next sweep rotates them; at once: todo recover --apply',
 };
 
@@ -392,4 +394,11 @@ export function serverComponent(server: ServerStatus | null): Component[] {
   if (server === null) return [];
   const { url, problem, sinceMs } = server;
   return [{ name: 'server', status: problem === null ? 'healthy' : 'degraded', reason: problem ?? `serves HTTP at ${url}`, sinceMs }];
+}
+
+/** Only where it is not what is installed. */
+export function programComponent(daemon: Pick<DaemonStatus, 'program' | 'startedAtMs'> | null): Component[] {
+  if (daemon?.program?.kind !== 'last-good') return [];
+  const reason = `the daemon runs the last good copy: ${daemon.program.why}`;
+  return [{ name: 'program', status: 'degraded', reason, sinceMs: daemon.startedAtMs }];
 }

@@ -1,11 +1,12 @@
 // An installation that breaks under a living daemon: whatever of it still runs is run, in this order: the build, the sources, the last good copy.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Json, type TestHome, testHome } from './harness.ts';
+import { rows, webhook } from './watching.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -44,6 +45,89 @@ test('[W-27] a build that breaks: the daemon and every command go on from the so
   await todo(['daemon', 'stop']);
 });
 
+test('[H-30] a build that loads and dies soon after each start: after two of them its watchdog’s start takes the last good copy; agents live on', async (t) => {
+  const hook = await webhook(t);
+  const home = await testHome(t, {
+    restart: { good_after: 1, cooldown: 0, per_hour: 100, per_day: 100 },
+    monitoring: { webhook_url: hook.url },
+    slots: { total: 9, agent: 9, project: 9 },
+  });
+  const { program, todo, bin, env } = install(t, home);
+  const watchdog = home.start(['watchdog', '--check-interval', '300ms', '--steady', '300ms'], { program: bin, env });
+  await home.until('a copy is kept', () => existsSync(join(home.folder, 'last-good', 'dist', 'todo.cjs')));
+  const numbers: number[] = [];
+  for (const session of ['child', 'tmux']) {
+    const { number } = await home.add('echo begun; while ! test -e go; do sleep 0.05; done; echo ended', '--session', session);
+    await home.until('its agent has begun', async () => /begun/.test((await home.todo(['logs', String(number)])).stdout));
+    numbers.push(number);
+  }
+
+  const works = readFileSync(join(program, 'dist', 'todo.cjs'), 'utf8');
+  writeFileSync(join(program, 'dist', 'todo.cjs'), `${diesSoonAfterItsStart}${works}`);
+  const first = (await todo(['daemon', 'status'])).document;
+  await todo(['daemon', 'restart']);
+  const now = await home.until('the copy goes on', async () => {
+    const { document } = await todo(['daemon', 'status']).catch(() => ({ document: null }));
+    return document?.program?.kind === 'last-good' && document.intake.kind === 'open' && document;
+  });
+  assert.match(now.program.why, /program\/dist\/todo\.cjs was started 2 times and never worked/);
+  assert.notEqual(now.pid, first.pid);
+  assert.equal(watchdog.stderr().match(/watchdog: restart /g)?.length, 2, 'the second start of the build, and the one that gave way');
+  const { stdout } = await home.todo(['--json', 'health']);
+  const component = JSON.parse(stdout).components.find(({ name }: Json) => name === 'program');
+  assert.deepEqual([component.status, /runs the last good copy/.test(component.reason)], ['degraded', true]);
+  await home.until('the store has heard of it', () => rows(home).includes('restart_rolled_back'));
+  await home.until('the webhook has heard of it', () => hook.bodies.some(({ message }) => /went back to the last good copy/.test(message)));
+  assert.equal(home.log('monitor').filter(({ level, event }) => level === 'CRITICAL' && /never worked/.test(event)).length, 1);
+
+  // The daemon may restart for its own reasons, and its watchdog start it: what failed is passed over, and nobody is told again.
+  assert.equal((await todo(['daemon', 'restart'])).document.program.kind, 'last-good');
+  process.kill(now.pid, 'SIGKILL');
+  await home.until('it is there again', async () => {
+    const { document } = await todo(['daemon', 'status']).catch(() => ({ document: null }));
+    return document?.pid !== now.pid && document?.program?.kind === 'last-good';
+  });
+  assert.equal(hook.bodies.filter(({ message }) => /went back/.test(message)).length, 1);
+
+  writeFileSync(join(program, 'dist', 'todo.cjs'), works);
+  assert.deepEqual((await todo(['daemon', 'restart'])).document.program, { kind: 'installed', failedStarts: 0 });
+  writeFileSync(join(home.work, 'go'), '');
+  for (const number of numbers) {
+    const done = await home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
+    assert.equal(done.runs.length, 1, 'one run, through all of them');
+  }
+});
+
+test('without a watchdog a build that died before it had worked is started as it is, and the next start tells it', async (t) => {
+  const home = await testHome(t);
+  const { program, todo } = install(t, home);
+  // A copy of another build.
+  mkdirSync(join(home.folder, 'last-good'));
+  writeFileSync(join(home.folder, 'last-good', 'identity.json'), '{"script":"/elsewhere/dist/todo.cjs"}');
+  for (const failedStarts of [0, 1, 2, 3]) {
+    const { document } = await todo(['daemon', 'start']);
+    assert.deepEqual(document.program, { kind: 'installed', failedStarts });
+    process.kill(document.pid, 'SIGKILL');
+    await home.until('it is gone', async () => (await home.todo(['daemon', 'status'])).code === 1);
+  }
+  const { stdout } = await home.todo(['daemon', 'start'], { program: join(program, 'bin', 'todo') });
+  assert.match(stdout, /This build was started 4 times before and ended before it had worked/);
+  // On purpose is no failure.
+  await todo(['daemon', 'stop']);
+  assert.deepEqual((await todo(['daemon', 'start'])).document.program, { kind: 'installed', failedStarts: 0 });
+  await todo(['daemon', 'stop']);
+});
+
+/** A daemon takes that over when it has just begun; nothing else does. */
+const diesSoonAfterItsStart = `{
+  const take = process.setUncaughtExceptionCaptureCallback.bind(process);
+  process.setUncaughtExceptionCaptureCallback = (taken) => {
+    if (taken) setTimeout(() => process.exit(3), 300);
+    take(taken);
+  };
+}
+`;
+
 function install(t: TestContext, home: TestHome) {
   const program = join(dirname(home.folder), 'program');
   mkdirSync(program);
@@ -57,9 +141,10 @@ function install(t: TestContext, home: TestHome) {
       // It was stopped.
     }
   });
-  const todo = (args: readonly string[], by = join(program, 'bin', 'todo')) =>
+  const bin = join(program, 'bin', 'todo');
+  const env = { PATH: process.env['PATH'], HOME: dirname(home.folder), TODO_HOME: home.folder, TODO_NODE: process.execPath };
+  const todo = (args: readonly string[], by = bin) =>
     new Promise<{ document: Json; stderr: string }>((resolve, reject) => {
-      const env = { PATH: process.env['PATH'], HOME: dirname(home.folder), TODO_HOME: home.folder, TODO_NODE: process.execPath };
       execFile(by, [...args, '--json'], { env, cwd: home.work }, (error, stdout, stderr) => {
         if (error !== null) return reject(new Error(`todo ${args.join(' ')}: ${error.message}\n${stdout}`));
         const document = JSON.parse(stdout);
@@ -67,5 +152,5 @@ function install(t: TestContext, home: TestHome) {
         resolve({ document, stderr });
       });
     });
-  return { program, todo };
+  return { program, todo, bin, env };
 }

@@ -52,7 +52,8 @@ export type TestHome = {
   log(room: 'completion' | 'monitor' | 'emergency'): Json[];
 };
 
-export type CallOptions = { readonly env?: Env; readonly stdin?: string; readonly cwd?: string };
+/** `program`: another one than what was built here. */
+export type CallOptions = { readonly env?: Env; readonly stdin?: string; readonly cwd?: string; readonly program?: string };
 export type Started = {
   readonly process: ChildProcess;
   readonly ended: Promise<Result>;
@@ -155,9 +156,9 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
 
 const saysReady = ({ logging }: Json): boolean => logging?.level === undefined || ['debug', 'info'].includes(logging.level);
 
-function launch(args: readonly string[], folder: string, base: string, { env, stdin, cwd }: CallOptions): Started {
+function launch(args: readonly string[], folder: string, base: string, { env, stdin, cwd, program = todoProgram }: CallOptions): Started {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_') && name !== 'CI'));
-  const child = spawn(todoProgram, args, {
+  const child = spawn(program, args, {
     cwd: cwd ?? base,
     env: { ...clean, TODO_HOME: folder, HOME: join(base, 'user'), XDG_CACHE_HOME: join(root, '.todo-test', 'cache'), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

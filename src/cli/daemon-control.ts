@@ -140,7 +140,9 @@ const heldLine = (why: string): string =>
 function programLines(daemon: Pick<Hello, 'program'> | null): readonly string[] {
   const program = daemon?.program;
   if (program?.kind === 'last-good')
-    return [`It runs the last good copy: ${plain(program.why)}. Once another build is installed: todo daemon restart; the same again: --force`];
+    return [
+      `It runs the last good copy: ${plain(program.why)}. Once another build is installed: todo daemon restart; the same again: --force`,
+    ];
   const failed = program?.failedStarts ?? 0;
   if (failed === 0) return [];
   return [`This build was started ${failed === 1 ? 'once' : `${failed} times`} before and ended before it had worked. See: todo logs`];

@@ -56,7 +56,8 @@ export async function startCounted(
   }
   const failedStarts = start.kind === 'tried' ? trial.starts - 1 : trial.starts;
   await journal.setNote(trialNote, JSON.stringify({ ...trial, starts: failedStarts + 1 }));
-  if (failedStarts > 0) log.warn('monitor', 'this build was started before, and ended before it had worked', { ...fields, starts: failedStarts });
+  if (failedStarts > 0)
+    log.warn('monitor', 'this build was started before, and ended before it had worked', { ...fields, starts: failedStarts });
   return { kind: 'installed', failedStarts };
 }
 

@@ -231,9 +231,12 @@ async function daemonProbe({ ask, world: { clock } }: Opened, timeoutMs: number)
   const fromMs = clock.monotonicMs();
   const tookMs = (): number => clock.monotonicMs() - fromMs;
   try {
-    const reply = await ask({ op: 'hello' }, timeoutMs);
-    return reply === null
-      ? { kind: 'none', why: 'nobody is at its socket', tookMs: tookMs() }
+    const reply = await ask({ op: 'progress' }, timeoutMs);
+    if (reply === null) return { kind: 'none', why: 'nobody is at its socket', tookMs: tookMs() };
+    // An older daemon knows no such question, and has answered all the same.
+    const standstill = reply.ok && reply.kind === 'progress' ? reply.standstill : null;
+    return standstill !== null
+      ? { kind: 'late', why: standstill, tookMs: tookMs() }
       : { kind: 'answered', status: 200, mediaType: '', body: '', tookMs: tookMs() };
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;

@@ -10,6 +10,8 @@ import type { HealthStatus } from './words.ts';
  */
 export type ControlRequest =
   | { readonly op: 'hello' }
+  /** A supervisor asks: answered once the loop has gone round and the journal has taken a write, both since the question. */
+  | { readonly op: 'progress' }
   /** Look again now: a marker was written, a todo was added. */
   | { readonly op: 'wake' }
   /** Start this todo now (from `todo run ID` while a daemon lives). */
@@ -66,6 +68,8 @@ export type ControlReply =
       readonly program?: ShownProgram;
     }
   | { readonly ok: true; readonly kind: 'accepted' }
+  /** `standstill`: what of it does not go on, though it answers; null: nothing. */
+  | { readonly ok: true; readonly kind: 'progress'; readonly standstill: string | null }
   /** The daemon of that generation goes; the next one is to be waited for. */
   | { readonly ok: true; readonly kind: 'restarting'; readonly generation: number }
   /** `ended`: the run reached its end within the request (emergency, verbs wait for it up to 60 s). */

@@ -37,7 +37,7 @@ ExecStart=${argument(program)} daemon run --home ${argument(home)}
 ExecReload=/bin/kill -HUP $MAINPID
 ${account === null ? '' : `User=${account}\n`}WorkingDirectory=${specifier(home)}
 Environment=${quoted(`PATH=${settings.path}`)}
-${settings.node === null ? '' : `Environment=${quoted(`TODO_NODE=${settings.node}`)}\n`}# A ping is sent by a pass of the loop, in a task of it, after a write to the journal: whichever of them stands still, no ping comes.
+${settings.node === null ? '' : `Environment=${quoted(`TODO_NODE=${settings.node}`)}\n`}# A ping is sent by a pass of the loop while todos are scheduled, after a write to the journal: whichever of them stands still, no ping comes.
 WatchdogSec=${watchdogSec}
 TimeoutStartSec=120
 TimeoutStopSec=${Math.ceil(drainMs / 1000) + 30}

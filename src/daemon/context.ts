@@ -82,6 +82,9 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
     /** A person keeps this host from taking todos; as the store said at the last look for one. */
     drained: boolean;
     lastPassAtMs: number;
+    passes: number;
+    /** When the loop goes round again at the latest, by the monotonic clock. */
+    passDueMs: number;
     lastSweepAtMs: number | null;
     store: { reachable: 'yes' | 'no' | 'unknown'; sinceMs: number; error: string | null };
     /** Runs whose agent was told once, through its waiting hook, to say a word. */

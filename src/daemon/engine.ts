@@ -67,7 +67,7 @@ const claimEveryMs = { shared: 2000, own: 10_000 };
 const claimAgainMs = 1000;
 
 /** Requests that change nothing. */
-const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'status', 'metrics', 'configuration', 'verdict']);
+const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'progress', 'status', 'metrics', 'configuration', 'verdict']);
 
 export type Engine = {
   /** Once, before the first pass: finds again what a dead process left, and goes on from its last fact. */
@@ -138,9 +138,12 @@ export function createEngine(given: EngineNeeds, stop: AbortSignal): Engine {
       sweepWhenDue(context, () => look(context));
       if (wantsMore(context, claimedOnce)) claimNext(context, () => (claimedOnce = true));
       context.state.lastPassAtMs = context.world.clock.nowMs();
+      context.state.passes += 1;
       context.changes.tell();
       context.tasks.check();
-      return Math.min(lookAgainAtMs, nextWakeAtMs(context, claimedOnce));
+      const againAtMs = Math.min(lookAgainAtMs, nextWakeAtMs(context, claimedOnce));
+      context.state.passDueMs = context.world.clock.monotonicMs() + againAtMs - context.world.clock.nowMs();
+      return againAtMs;
     },
     sleepUntil: (atMs) => context.wakeup.sleepUntil(atMs, stop),
     wake() {
@@ -197,7 +200,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     changes.tell();
     // What was refused is tried again when its time comes; at once it would be refused again.
     if (ended === 'done') wakeup.ring();
-  });
+  }, world.clock.monotonicMs);
   const bounds = newBounds(completionsMax);
   const steps: StepNeeds = {
     world,
@@ -254,6 +257,8 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
       asked: 0,
       drained: false,
       lastPassAtMs: nowMs,
+      passes: 0,
+      passDueMs: world.clock.monotonicMs(),
       lastSweepAtMs: null,
       store: { reachable: 'unknown', sinceMs: nowMs, error: null },
       nudges: new Set(),

@@ -16,6 +16,7 @@ import type { Context } from './context.ts';
 import { requeue } from './dead-letters.ts';
 import { emergency } from './emergency.ts';
 import { resume } from './handover.ts';
+import { progress } from './progress.ts';
 import { configurationInUse, configurationStatus, configure, reloadNow } from './reload.ts';
 import { claim } from './starts.ts';
 import { troubleOf } from './store-care.ts';
@@ -54,6 +55,8 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
         server: context.state.server,
         program: programOf(context),
       };
+    case 'progress':
+      return { ok: true, kind: 'progress', standstill: await progress(context, stop) };
     case 'wake':
       context.wakeup.ring();
       return accepted;

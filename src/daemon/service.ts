@@ -1,6 +1,6 @@
-import { isOperational } from '../core/errors.ts';
 import type { World } from '../world.ts';
 import type { Context } from './context.ts';
+import { journalAnswers, schedulerStandsStill } from './progress.ts';
 
 /** What a service manager was told; sd_notify(3). Without its socket in the environment nobody is told anything. */
 export type Service = {
@@ -10,13 +10,14 @@ export type Service = {
   /** By the monotonic clock. */
   dueMs: number;
   isReady: boolean;
+  /** Why nobody is told that all goes on, said once. */
+  standstill: string | null;
   /** Why it could not be told, said once. */
   failure: string | null;
 };
 
 const perPing = 3;
 const tellWithinMs = 10_000;
-const beatNote = 'service:beat';
 
 export function newService({ host, processes, clock }: Pick<World, 'host' | 'processes' | 'clock'>): Service {
   const socket = host.env['NOTIFY_SOCKET'] || null;
@@ -29,18 +30,25 @@ export function newService({ host, processes, clock }: Pick<World, 'host' | 'pro
     everyMs: watchMs > 0 ? Math.max(1, watchMs / perPing) : null,
     dueMs: clock.monotonicMs(),
     isReady: false,
+    standstill: null,
     failure: null,
   };
 }
 
 /**
- * A heartbeat that proves progress: a pass of the loop begins it, a task of the daemon takes it on, and it is sent after the journal has answered a write. Where
- * any of the three stands still no ping is sent. A full disk is an answer: nothing goes on, but a restart would not help.
+ * A heartbeat that proves progress: a pass of the loop begins it, unless todos are not scheduled any more, and it is sent after the journal has answered a write. Where
+ * any of the three stands still no ping is sent.
  */
 export function beatService(context: Context): void {
   const { service, world, tasks } = context;
   if (service.socket === null || world.clock.monotonicMs() < service.dueMs || tasks.busy('service:beat')) return;
   service.dueMs = service.everyMs === null ? Number.POSITIVE_INFINITY : world.clock.monotonicMs() + service.everyMs;
+  const before = service.standstill;
+  service.standstill = schedulerStandsStill(context);
+  if (service.standstill !== null) {
+    if (before === null) world.log.error('monitor', 'no heartbeat to the service manager', { reason: service.standstill });
+    return;
+  }
   tasks.start(
     'service:beat',
     async () => {
@@ -63,14 +71,6 @@ export function tellStopping(context: Context): void {
     () => tellService(context, ['STOPPING=1', 'STATUS=finishes what completes']),
     () => {},
   );
-}
-
-async function journalAnswers({ world }: Context): Promise<void> {
-  try {
-    await world.journal.setNote(beatNote, String(world.clock.nowMs()));
-  } catch (error) {
-    if (!isOperational(error) || error.code !== 'DISK_FULL') throw error;
-  }
 }
 
 /** Node has no datagram sockets of Unix (nodejs/node#61933), so the word is carried by the program that comes with systemd. */

@@ -7,6 +7,7 @@ import { shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
 import { healthNow } from './health-now.ts';
 import { families } from './metrics.ts';
+import { schedulerStandsStill } from './progress.ts';
 import { statusOf } from './requests.ts';
 
 /** What a daemon shows of itself. Todos and what the process uses are seen by who stands outside it. */
@@ -15,7 +16,7 @@ export function shownBy(context: Context, more: { readonly todos: Shown['todos']
   return {
     version,
     pid: owner.pid,
-    stuck: () => missedPass(statusOf(context), config, world.clock.nowMs())?.reason ?? null,
+    stuck: () => missedPass(statusOf(context), config, world.clock.nowMs())?.reason ?? schedulerStandsStill(context),
     starting: () => starting(context),
     notReady: () => notReady(context),
     health: () => healthNow(context),

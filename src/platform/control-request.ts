@@ -6,6 +6,7 @@ type Kind = 'text' | 'text?' | 'number' | 'number?' | 'flag' | readonly string[]
 /** What each request carries. The keys are checked against the type, so a new request cannot be forgotten here. */
 const shapes = {
   hello: {},
+  progress: {},
   wake: {},
   start: { todoId: 'text' },
   verdict: { runId: 'text', token: 'text', round: 'number', waitMs: 'number' },

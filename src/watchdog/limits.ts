@@ -36,7 +36,9 @@ export function allowed(
     return { kind: 'hold', why: `${word}: ${recent.length} restarts within ${windowMs / 60_000} minutes` };
   }
   if (today.length >= settings.restartsADayMax) return { kind: 'hold', why: `restart limit: ${today.length} restarts within 24 hours` };
-  return { kind: 'restart', delayMs: backoffMs({ firstMs, factor: 2, maxMs, jitter: spread(0.2) }, recent.length + 1, random) };
+  // What it restarted by itself was no failure: it uses up the budget, and makes nobody wait.
+  const failed = recent.filter(({ cause }) => cause !== 'itself').length;
+  return { kind: 'restart', delayMs: backoffMs({ firstMs, factor: 2, maxMs, jitter: spread(0.2) }, failed + 1, random) };
 }
 
 /** What the next watchdog needs of them. */

@@ -66,7 +66,7 @@ function scene(first: string) {
       },
     },
     owner: { pid: 1 },
-    tasks: createTasks(() => {}),
+    tasks: createTasks(() => {}, clock.monotonicMs),
     wakeup: createWakeup(clock),
     changes: createChanges(clock),
     outside: { tune() {} },

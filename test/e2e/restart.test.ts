@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { type TestHome, testHome } from './harness.ts';
-import { watch, webhook } from './watching.ts';
+import { misbehaves, watch, webhook } from './watching.ts';
 
 const waits = 'echo begun; while ! test -e go; do sleep 0.05; done; echo ended';
 const many = { total: 9, agent: 9, project: 9 };
@@ -163,11 +163,6 @@ test('an event loop that stands still: the daemon leaves where it stood and ends
   process.kill(second, 'SIGKILL');
   await home.until('a third one answers', async () => ![null, second].includes(JSON.parse(await answers()).pid));
   assert.equal(told().length, 1);
-});
-
-const misbehaves = (how: string) => ({
-  MISBEHAVE: how,
-  NODE_OPTIONS: `--require ${join(import.meta.dirname, '..', 'fixtures', 'misbehave.cjs')}`,
 });
 
 async function begun(home: TestHome, number: number): Promise<void> {

@@ -9,6 +9,7 @@ import { unitText } from '../../src/core/systemd-unit.ts';
 import { programs } from '../programs.ts';
 import { testHome } from './harness.ts';
 import { serviceManager } from './service-manager.ts';
+import { misbehaves, storeThatHangs } from './watching.ts';
 
 /** Of 10; with it systemd says OK. What is missing to less would take from agents what they need (core/systemd-unit.ts). */
 const exposureMax = 4.9;
@@ -132,6 +133,29 @@ test('[W-38] a ping proves progress: none comes while the journal takes no write
   other.exec('COMMIT');
   other.close();
   await manager.heard(home, 'WATCHDOG=1', held + 2);
+});
+
+test('[W-38] none comes while the loop does not go round by itself, and none while no todo is scheduled, though it goes round; both live and answer', async (t) => {
+  const [deaf, hung] = [await testHome(t), await testHome(t)];
+  const managers = [await serviceManager(t, deaf), await serviceManager(t, hung)] as const;
+  const env = (at: 0 | 1) => ({ NOTIFY_SOCKET: managers[at].socket, WATCHDOG_USEC: '300000' });
+  const daemon = deaf.start(['daemon', 'run'], { env: { ...env(0), ...misbehaves('deaf') } });
+  const other = hung.start(['daemon', 'run'], { env: { ...env(1), ...(await storeThatHangs(t)) } });
+  await managers[0].heard(deaf, 'WATCHDOG=1', 2);
+  await managers[1].heard(hung, 'READY=1', 1);
+  daemon.process.kill('SIGUSR2');
+  await daemon.says('timers are lost');
+  const reason = await hung.until('it says why', () => hung.log('monitor').find(({ event }) => /^no heartbeat/.test(event))?.reason);
+  assert.match(reason, /^the look for a todo has gone on for \d+ s: no todo is scheduled$/);
+  // One may have been on its way, and the loop on its last round.
+  const held = managers.map(({ count }) => count('WATCHDOG=1') + 2);
+  for (let looks = 0; looks < 5; looks++)
+    for (const home of [deaf, hung]) assert.equal((await home.json(['daemon', 'status'])).running, true, 'it lives and answers');
+  managers.forEach(
+    ({ count }, at) => void assert.ok(count('WATCHDOG=1') <= held[at]!, `${count('WATCHDOG=1')} pings, ${held[at]} at most`),
+  );
+  // Its drain would wait for the call that never ends.
+  other.process.kill('SIGKILL');
 });
 
 test('[W-38] without the program that carries the word a daemon works all the same, and says once what to install', async (t) => {

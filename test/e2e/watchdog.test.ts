@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../fixtures/free-port.ts';
 import { testHome } from './harness.ts';
-import { lives, rows, tagged, watch, watchBackend, webhook } from './watching.ts';
+import { lives, misbehaves, rows, storeThatHangs, tagged, watch, watchBackend, webhook } from './watching.ts';
 
 test('[W-03] [W-30] a crash loop: back-off, five restarts, then it is held and stopped, a person is told once, and the watchdog lives', async (t) => {
   const hook = await webhook(t);
@@ -201,6 +201,26 @@ test('[W-01] alone it keeps the daemon of its home running: killed or stopped it
   watched.started.process.kill('SIGTERM');
   assert.equal((await watched.started.ended).code, 0);
   assert.equal((await home.json(['daemon', 'status'], { code: 1 })).running, false);
+});
+
+test('a daemon that answers and makes no progress: one whose loop does not wake, and one that schedules no todo, are restarted', async (t) => {
+  const options = ['--check-interval', '300ms', '--timeout', '1s', '--probe-timeout', '500ms', '--grace', '200ms', '--steady', '200ms'];
+  const [deaf, hung] = [await testHome(t, { monitoring: { rescan: 0.1 } }), await testHome(t)];
+  const watched = watch(t, deaf, options, null, { env: misbehaves('deaf') });
+  const other = watch(t, hung, options, null, { env: await storeThatHangs(t) });
+  await watched.logs('watchdog: healthy');
+  const { pid } = await deaf.json(['daemon', 'status']);
+  process.kill(pid, 'SIGUSR2');
+  await watched.logs('watchdog: recovered');
+  const reasonOf = (it: typeof watched) => it.log().find(({ event }) => event === 'watchdog: restart').reason;
+  assert.match(reasonOf(watched), /^no good answer for /);
+  assert.notEqual((await deaf.json(['daemon', 'status'])).pid, pid);
+  await other.logs('watchdog: restart');
+  assert.match(reasonOf(other), /^no good answer for .* \(the look for a todo has gone on for \d+ s: no todo is scheduled\)$/);
+  assert.ok(
+    other.log().some(({ event }) => event === 'watchdog: healthy'),
+    'it was well before',
+  );
 });
 
 test('[W-05] [W-06] its parameters, and its lines: time, level in brackets, what', async (t) => {

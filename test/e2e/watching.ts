@@ -2,10 +2,34 @@
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSilentServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
-import type { Json, Started, TestHome } from './harness.ts';
+import type { CallOptions, Json, Started, TestHome } from './harness.ts';
+
+/** The environment of a daemon that does so at SIGUSR2 (fixtures/misbehave.cjs). */
+export const misbehaves = (how: 'throw' | 'spin' | 'deaf'): { readonly MISBEHAVE: string; readonly NODE_OPTIONS: string } => ({
+  MISBEHAVE: how,
+  NODE_OPTIONS: `--require ${join(import.meta.dirname, '..', 'fixtures', 'misbehave.cjs')}`,
+});
+
+/**
+ * A daemon whose first call of its store never ends: there is a server that takes connections and says nothing, and the timers that would end the call are
+ * lost (fixtures/misbehave.cjs).
+ */
+export async function storeThatHangs(t: TestContext) {
+  const server = createSilentServer((socket) => void socket.on('error', () => {})).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const timeoutMs = 777;
+  return {
+    ...misbehaves('deaf'),
+    LOST_TIMER_MS: String(timeoutMs),
+    TODO_BEHAVIOR_DATABASE_TIMEOUT: String(timeoutMs / 1000),
+    TODO_STORE_URL: `mysql://nobody@127.0.0.1:${(server.address() as { port: number }).port}/todo`,
+  };
+}
 
 const backend = join(import.meta.dirname, '..', 'fixtures', 'backend.ts');
 
@@ -18,8 +42,14 @@ export type Watching = {
   status(): Promise<Json>;
 };
 
-export function watch(t: TestContext, home: TestHome, options: readonly string[], command: readonly string[] | null): Watching {
-  const started = home.start(['watchdog', ...options, ...(command === null ? [] : ['--', ...command])]);
+export function watch(
+  t: TestContext,
+  home: TestHome,
+  options: readonly string[],
+  command: readonly string[] | null,
+  call: CallOptions = {},
+): Watching {
+  const started = home.start(['watchdog', ...options, ...(command === null ? [] : ['--', ...command])], call);
   t.after(() => started.process.kill('SIGTERM'));
   const at = options.indexOf('--log-path');
   const folder = at < 0 ? join(home.folder, 'logs', 'watchdog_logs') : options[at + 1]!;

@@ -5,6 +5,7 @@ import type { ProbeAnswer } from '../../src/core/probe.ts';
 import { createWakeup } from '../../src/daemon/wakeup.ts';
 import { digest } from '../../src/platform/digest.ts';
 import type { Needs, Told } from '../../src/watchdog/context.ts';
+import type { Restart } from '../../src/watchdog/limits.ts';
 import type { Settings } from '../../src/watchdog/settings.ts';
 import type { State } from '../../src/watchdog/state.ts';
 import { supervise } from '../../src/watchdog/supervise.ts';
@@ -65,6 +66,7 @@ function machine(settings: Partial<Settings> = {}, stranger: number | null = nul
     running: stranger,
     ended: new Map<number, { readonly exitCode: number | null; readonly osSignal: string | null }>(),
     wish: null as string | null,
+    itsOwn: [] as Restart[],
     bell,
     state: (): State => JSON.parse(kept.get('/state') ?? 'null'),
     events: (): string[] => told.map(({ what }) => what.replace('watchdog.', '')),
@@ -136,7 +138,7 @@ function machine(settings: Partial<Settings> = {}, stranger: number | null = nul
     },
     daemon: async () => refused,
     nodeReport: async () => null,
-    itsOwn: () => [],
+    itsOwn: () => world.itsOwn,
     takeEnd(pid) {
       const end = world.ended.get(pid) ?? null;
       world.ended.delete(pid);
@@ -368,6 +370,17 @@ test('held: what could not be ended is tried again before another start, and who
   await crashy.clock.pass(20 * minute);
   assert.equal(crashy.starts.length, 1, 'a person has started it by hand: no clash of ports');
   assert.match(crashy.state().why ?? '', /^somebody else answers at its address: it answers 200$/);
+});
+
+test('what a command restarted by itself uses up the budget, and makes nobody wait for the restart of one that died', async () => {
+  const { world, clock } = machine({ restartsMax: 3 });
+  world.itsOwn = [1, 2].map((atMs) => ({ atMs: clock.nowMs() + atMs, cause: 'itself', why: 'a person asked for it' }));
+  world.lives = { ms: 1000, code: 1 };
+  await clock.pass(4 * second);
+  assert.deepEqual(world.state().restarts.length, 1);
+  assert.ok(world.starts[1]! - world.starts[0]! < 2.5 * second, 'one second and a fifth after its end, though it is the third of them');
+  assert.equal(world.state().phase, 'held');
+  assert.match(world.state().why ?? '', /^restart limit: 3 restarts within 10 minutes; last: it exited with 1$/);
 });
 
 test('prints are a sign of life for twice the time, as work is', async () => {

@@ -5,6 +5,12 @@ import type { Statement, Work } from './work.ts';
 /** What is being done on what, for the text of an error: "recording", "todo 42". */
 export type About = { readonly operation: string; readonly subject: string };
 
+/** What a store is read with; a snapshot of one is all of this too. */
+export type Source = Pick<Driver, 'dialect' | 'read'>;
+
+/** Reads that all see one moment, however long they take and whoever writes meanwhile. Its first error ends it. */
+export type Snapshot = Source & AsyncDisposable;
+
 /** All that the store's logic asks of a database. Errors leave as OperationalError (world.ts, `Store`). */
 export type Driver = {
   readonly name: 'sqlite' | 'mysql';

@@ -1,8 +1,8 @@
-import { OperationalError } from '../core/errors.ts';
+import { isOperational, OperationalError } from '../core/errors.ts';
 import { type LongField, longFields } from '../core/record.ts';
 import type { TerminalRecord } from '../core/todo.ts';
 import type { Log } from '../world.ts';
-import type { Driver } from './driver.ts';
+import type { Driver, Source } from './driver.ts';
 import { type Names, quotedNames, type Tables } from './names.ts';
 import { openSchema } from './open.ts';
 import { parcelOf } from './records.ts';
@@ -13,7 +13,7 @@ import { affectedBy, marks, type Row, rowOf, rowsOf, type Value, type Work } fro
 
 export type MigrationNeeds = {
   /** The store that is moved. It is read, and nothing of it is changed. */
-  readonly from: { readonly driver: Driver; readonly prefix: string };
+  readonly from: { readonly driver: Source; readonly prefix: string };
   readonly to: { readonly driver: Driver; readonly prefix: string };
   /** Says whose store it is, so that a half-moved one is finished by nobody else. */
   readonly origin: string;
@@ -98,10 +98,13 @@ const about = (operation: string) => ({ operation, subject: 'the store that is m
 /** All that is data; what a store says about itself each has by itself. */
 const moved = (): readonly Table[] => tablesNow().filter(({ name }) => name !== 'store_meta');
 
-async function refuseOld(driver: Driver, source: Tables): Promise<void> {
+async function refuseOld(driver: Source, source: Tables): Promise<void> {
   const row = await driver
     .read(about('reading'), () => rowOf(`SELECT value FROM ${source.store_meta} WHERE name = 'version'`))
-    .catch(() => null);
+    .catch((error: unknown) => {
+      if (isOperational(error) && error.code === 'STORE_SCHEMA') return null;
+      throw error;
+    });
   if (Number(row?.['value']) === schemaVersion) return;
   throw new OperationalError('STORE_SCHEMA', {
     ...about('reading'),
@@ -157,12 +160,12 @@ const refusal = ({ to }: MigrationNeeds, why: string): OperationalError =>
 
 const tableNamed = (name: TableName): Table => tablesNow().find((table) => table.name === name)!;
 
-async function countOf(driver: Driver, names: Tables, { name }: Table): Promise<number> {
+async function countOf(driver: Source, names: Tables, { name }: Table): Promise<number> {
   const row = await driver.read(about('counting'), () => rowOf(`SELECT COUNT(*) AS n FROM ${names[name]}`));
   return Number(row?.['n'] ?? 0);
 }
 
-async function sumOf(driver: Driver, names: Tables): Promise<number> {
+async function sumOf(driver: Source, names: Tables): Promise<number> {
   let sum = 0;
   for (const table of moved()) sum += await countOf(driver, names, table);
   return sum;

@@ -21,6 +21,7 @@ const rules: Readonly<Record<number, Rule>> = {
   1205: { means: 'again' }, // lock wait timeout: InnoDB keeps the transaction, so it is rolled back first
   9007: { means: 'again', atCommit: 'again' }, // TiDB: write conflict
   8022: { means: 'again', atCommit: 'again' }, // TiDB: the commit failed, safe to try again
+  1412: { means: 'again' }, // somebody changed the table itself since this transaction began
   1206: { means: 'again' }, // more locks than fit
   1062: { means: 'again' }, // somebody made this row meanwhile: the next look sees it
 

@@ -1,11 +1,12 @@
 import { type ErrorCode, OperationalError } from '../core/errors.ts';
 import type { Clock, Condition, Random, Store } from '../world.ts';
 import { mysqlDialect, mysqlNow } from './dialect.ts';
-import type { About, Driver } from './driver.ts';
+import type { About, Driver, Snapshot } from './driver.ts';
 import { mysqlConditions } from './mysql-conditions.ts';
 import { isAboutThisServer, isLostConnection, judge, type Sent } from './mysql-errors.ts';
 import { lookForObstacles } from './mysql-obstacles.ts';
 import { connectServers, type Line, type Reach } from './mysql-servers.ts';
+import { beginSnapshot } from './mysql-session.ts';
 import { createStore, type StoreNeeds } from './store.ts';
 import type { MysqlAddress } from './url.ts';
 import { type Result, rowOf, runWith, type Statement, Undo, type Work } from './work.ts';
@@ -45,7 +46,10 @@ const pauseMs = { from: 20, to: 200 };
 /** A look at what holds us up, and what is done about it, is not held up itself. */
 const asideMs = 5000;
 
-export function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize, reach, onClose }: Needs): Driver {
+/** SQLite needs none: there the file itself is copied in one read transaction. */
+export type MysqlDriver = Driver & { snapshot(about: About): Promise<Snapshot> };
+
+export function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize, reach, onClose }: Needs): MysqlDriver {
   const servers = connectServers({
     address,
     poolSize,
@@ -118,9 +122,8 @@ export function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize,
   }
 
   /** In time or not at all; a connection that hangs is left to its end. */
-  async function aside<T>(about: About, work: () => Promise<T>): Promise<T> {
+  async function aside<T>(about: About, work: () => Promise<T>, withinMs = Math.min(asideMs, Math.max(1000, deadlineMs))): Promise<T> {
     const settled = new AbortController();
-    const withinMs = Math.min(asideMs, Math.max(1000, deadlineMs));
     const late = clock.sleep(withinMs, settled.signal).then(() => 'late' as const);
     try {
       const answer = await Promise.race([answerOf(work()), late]);
@@ -135,8 +138,42 @@ export function mysqlDriver({ address, clock, random, log, deadlineMs, poolSize,
     }
   }
 
+  /** One connection for all of it, which nobody gets after it: it is closed at its end, and at its first error. */
+  async function snapshot(about: About): Promise<Snapshot> {
+    const trip: Trip = { sent: 'nothing', line: null, over: false };
+    const within = async <T>(what: About, work: () => Promise<T>): Promise<T> => {
+      try {
+        return await aside(what, work, deadlineMs);
+      } catch (error) {
+        abandon(trip);
+        throw error;
+      }
+    };
+    const line = await within(about, async () => {
+      const taken = await servers.acquire('read', (it) => {
+        trip.line = it;
+        return !trip.over;
+      });
+      await beginSnapshot(taken);
+      return taken;
+    });
+    return {
+      dialect: mysqlDialect,
+      read: (what, work) =>
+        within(what, async () => {
+          await line.query('SAVEPOINT read_begun');
+          const value = await runWith(work(), (statement) => send(line, statement));
+          // Gives back the lock on the table itself: whoever changes it, and all who come after them, would wait for the whole snapshot.
+          await line.query('ROLLBACK TO SAVEPOINT read_begun');
+          return value;
+        }),
+      [Symbol.asyncDispose]: async () => abandon(trip),
+    };
+  }
+
   return {
     name: 'mysql',
+    snapshot,
     dialect: mysqlDialect,
     read: (about, work) => operate(about, 'read', work),
     write: (about, work) => operate(about, 'write', work),

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
 import { programs } from '../programs.ts';
+import { aTodo } from '../store/conformance.ts';
+import { mysqlStore } from '../store/mysql-fixture.ts';
 import { endRuns, type Json, type Started, type TestHome, testHome } from './harness.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -62,6 +66,54 @@ test('[P-56] the same from one file, for a home whose todos are in MySQL and who
   await home.daemon();
   writeFileSync(join(home.work, 'go'), '');
   await home.untilTodo(waiting, 'the todo that was live ends', (it) => it.status === 'completed');
+});
+
+test('[P-56] what is in MySQL is backed up as of one moment: todos, runs and records agree, while another host and somebody else write', async (t) => {
+  const settings = { store: { url: server.url(), table_prefix: 's_' } };
+  const home = await testHome(t, settings);
+  const here = await home.daemon();
+  const { number } = await home.add('true', '--check', 'true');
+  const ended = await home.untilTodo(number, 'it ended', (it) => it.status === 'completed');
+  here.process.kill('SIGTERM');
+  await here.ended;
+
+  const store = mysqlStore(server.url(), { prefix: 's_' });
+  t.after(() => store.close());
+  for (let i = 0; i < 300; i++) await store.add(aTodo({ held: true, title: 'stamped' }));
+  const writer = await stamping(ended.id);
+  const other = await testHome(t, settings);
+  await other.daemon();
+  for (let i = 0; i < 8; i++) await other.add('sleep 0.2', '--check', 'true');
+  const stampedBefore = await writer.reached(1);
+
+  const at = join(home.folder, '..', 'b');
+  await home.json(['backup', at]);
+  const stampedAfter = await writer.stop();
+  const copy = new DatabaseSync(join(at, 'store.db'), { readOnly: true });
+  t.after(() => copy.close());
+  const all = (sql: string): Json[] => copy.prepare(sql.replaceAll(/\b(todo|run|completion)\b/g, 's_$1')).all();
+
+  const stamps = [
+    ...all(`SELECT DISTINCT summary AS stamp FROM todo WHERE title = 'stamped'`),
+    ...all(`SELECT said_by AS stamp FROM run WHERE todo_id = '${ended.id}'`),
+    ...all(`SELECT summary AS stamp FROM completion WHERE todo_id = '${ended.id}'`),
+  ].map(({ stamp }) => Number(stamp));
+  assert.deepEqual(stamps, [stamps[0], stamps[0], stamps[0]], 'one transaction stamps them all');
+  assert.ok(stamps[0]! >= stampedBefore && stamps[0]! + 5 < stampedAfter, `${stamps[0]} of ${stampedBefore} to ${stampedAfter}`);
+  assert.deepEqual(
+    all(
+      `SELECT t.number, t.status FROM todo t LEFT JOIN completion c ON c.todo_id = t.id WHERE (t.status = 'completed') <> (c.run_id IS NOT NULL)`,
+    ),
+    [],
+    'whoever is completed has a record, and nobody else',
+  );
+  assert.deepEqual(
+    all(
+      `SELECT t.number FROM todo t LEFT JOIN run r ON r.id = t.run_id WHERE t.status = 'running' AND (r.id IS NULL OR r.ended_at_ms IS NOT NULL)`,
+    ),
+    [],
+    'whoever runs has a run that has not ended',
+  );
 });
 
 test('a backup that was damaged, extended or made to escape is refused, and nothing of it reaches the home', async (t) => {
@@ -167,6 +219,40 @@ test('[P-56] a backup or a restore that is killed at any of its renames leaves n
     [],
   );
 });
+
+/** Gives all stamped todos, and run and record of one that ended, the next number in one transaction, again and again. */
+async function stamping(todoId: string) {
+  const connection = await server.connect();
+  const signs = new EventEmitter();
+  let done = 0;
+  let goesOn = true;
+  const over = (async () => {
+    while (goesOn) {
+      const next = done + 1;
+      await connection.query(
+        `START TRANSACTION;
+         UPDATE s_completion SET summary = '${next}' WHERE todo_id = '${todoId}';
+         UPDATE s_run SET said_by = '${next}' WHERE todo_id = '${todoId}';
+         UPDATE s_todo SET summary = '${next}' WHERE title = 'stamped';
+         COMMIT`,
+      );
+      done = next;
+      signs.emit('stamped');
+    }
+  })();
+  return {
+    async reached(count: number): Promise<number> {
+      while (done < count) await once(signs, 'stamped');
+      return done;
+    },
+    async stop(): Promise<number> {
+      goesOn = false;
+      await over;
+      await connection.end();
+      return done;
+    },
+  };
+}
 
 /** Five todos: three that ended, each in another way, one whose agent waits, one held; with a comment and a file. A daemon works on them. */
 async function workingHome(t: TestContext, config: Json = {}) {

@@ -10,11 +10,14 @@ import type { Connection } from 'mysql2/promise';
 import { isOperational } from '../../src/core/errors.ts';
 import { digestOf, sameRecord } from '../../src/core/record.ts';
 import type { RunRef, TerminalRecord } from '../../src/core/todo.ts';
+import { random } from '../../src/platform/random.ts';
+import { mysqlDriver } from '../../src/store/mysql.ts';
+import { rowOf } from '../../src/store/work.ts';
 import type { Store } from '../../src/world.ts';
 import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
 import { type Command, type Fate, startTcpProxy, type TcpProxy } from '../fixtures/tcp-proxy.ts';
 import { aClaim, aRecord, aTodo, claimed, sha256 } from './conformance.ts';
-import { type MysqlStoreChoices, manualClock, mysqlStore } from './mysql-fixture.ts';
+import { type MysqlStoreChoices, manualClock, mysqlAddress, mysqlStore, realClock } from './mysql-fixture.ts';
 
 let server: Mariadb;
 let admin: Connection;
@@ -495,6 +498,39 @@ test('[C-16] MariaDB: what is too large for the server is stored in part with le
   assert.deepEqual(sameRecord(digestOf(sent, sha256), back!, sha256), { same: true });
   await admin.query(`UPDATE completion SET output = CONCAT('x', output) WHERE run_id = '${ref.runId}'`);
   assert.equal(sameRecord(digestOf(sent, sha256), (await store.readBack(ref.runId))!, sha256).same, false, 'a changed part is seen');
+});
+
+test('a snapshot is of one moment, nobody who changes a table has to wait for it, and what it can no longer answer it says', async (t) => {
+  const driver = mysqlDriver({
+    address: mysqlAddress(server.url(proxy.port)),
+    clock: realClock,
+    random: { uuidv7: random.uuidv7, next: () => 0 },
+    log: { info: () => {}, warn: () => {} },
+    deadlineMs: 30_000,
+    poolSize: 1,
+  });
+  t.after(() => driver.close());
+  await truth.add(aTodo());
+  const snapshot = await driver.snapshot({ operation: 'reading', subject: 'all' });
+  const count = async (table: string): Promise<number> =>
+    Number((await snapshot.read({ operation: 'counting', subject: table }, () => rowOf(`SELECT COUNT(*) AS n FROM ${table}`)))?.['n']);
+  const before = [await count('todo'), await count('run')];
+  await truth.add(aTodo());
+  await claimed(truth);
+  assert.deepEqual([await count('todo'), await count('run')], before, 'what came later is not in it');
+  assert.equal(await count('comment'), 0);
+
+  await admin.query('SET SESSION lock_wait_timeout = 2');
+  await admin.query('ALTER TABLE comment FORCE');
+  assert.equal(await codeOf(count('comment')), 'STORE_CONFLICT', 'the table is another one now');
+  assert.equal(await codeOf(count('todo')), 'STORE_UNREACHABLE', 'an error ends the snapshot: what follows would be of another moment');
+  await snapshot[Symbol.asyncDispose]();
+
+  const cut = await driver.snapshot({ operation: 'reading', subject: 'all' });
+  await proxy.refuse();
+  await proxy.accept();
+  const read = cut.read({ operation: 'counting', subject: 'todo' }, () => rowOf('SELECT COUNT(*) AS n FROM todo'));
+  assert.equal(await codeOf(read), 'STORE_UNREACHABLE', 'and nothing is read anew over another connection');
 });
 
 test('[P-15] connections are pooled and bounded, and figures show them', async () => {

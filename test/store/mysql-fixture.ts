@@ -22,7 +22,9 @@ export type MysqlStoreChoices = {
   clock?: Pick<Clock, 'sleep'>;
 };
 
-const realClock: Pick<Clock, 'sleep'> = { sleep: (ms, stop) => after(ms, undefined, { signal: stop }).catch(() => {}) as Promise<void> };
+export const realClock: Pick<Clock, 'sleep'> = {
+  sleep: (ms, stop) => after(ms, undefined, { signal: stop }).catch(() => {}) as Promise<void>,
+};
 
 /** Short waits (between tries) pass at once; long ones, which are deadlines, when the test says so. */
 export function manualClock(): Pick<Clock, 'sleep'> & { expire(): void } {

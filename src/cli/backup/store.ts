@@ -1,20 +1,20 @@
-import { rmSync } from 'node:fs';
 import type { Config } from '../../core/config.ts';
 import { isOperational, OperationalError } from '../../core/errors.ts';
 import { homeId } from '../../platform/home.ts';
 import { createCommitter, openDatabase } from '../../platform/sqlite.ts';
-import type { Driver } from '../../store/driver.ts';
+import type { Driver, Source } from '../../store/driver.ts';
 import type { MigrationNeeds, Moved } from '../../store/migrate.ts';
+import type { MysqlDriver } from '../../store/mysql.ts';
 import { sqliteDriver } from '../../store/sqlite.ts';
 import type { World } from '../../world.ts';
 import type { StoredAs } from './manifest.ts';
 
 export type StoreNeeds = { readonly config: Config; readonly world: Pick<World, 'clock' | 'random' | 'digest' | 'log' | 'home'> };
 
-/** Other hosts may write between copying a row and comparing it. */
-const triesMax = 5;
-
-/** The store of a home whose todos are in MySQL, row by row into a file, by what `todo store migrate` moves one with: each row is read again and compared. */
+/**
+ * The store of a home whose todos are in MySQL, row by row into a file, by what `todo store migrate` moves one with: each row is read again and compared.
+ * All of it is read in one snapshot, so what other hosts write meanwhile is in it whole or not at all.
+ */
 export async function copyStore(opened: StoreNeeds, file: string, step: (text: string) => void): Promise<StoredAs> {
   const { store } = opened.config;
   if (isOwnFile(store.url)) return { kind: 'in-database' };
@@ -24,27 +24,18 @@ export async function copyStore(opened: StoreNeeds, file: string, step: (text: s
       why: `its todos are in the table ${JSON.stringify(store.map.table ?? 'of store.map')}, which is backed up with its database (mysqldump)`,
     };
   await using stack = new AsyncDisposableStack();
-  const from = await mysqlOf(opened, stack);
-  for (let tries = 1; ; tries++) {
-    rmSync(file, { force: true });
-    const to = sqliteAt(file, opened);
-    try {
-      await move({ opened, from: from.driver, to: to.driver, step });
-      return { kind: 'copied', from: from.described, prefix: store.table_prefix };
-    } catch (error) {
-      if (!isOperational(error) || error.code !== 'REFUSED') throw error;
-      if (tries === triesMax)
-        throw new OperationalError('LOCKED', {
-          operation: 'backing up',
-          subject: 'the store',
-          cause: error,
-          hint: `In each of ${triesMax} tries somebody wrote to it meanwhile. Try again when less happens, or drain its hosts: todo host drain`,
-        });
-      step('the store changed meanwhile, copying it again');
-    } finally {
-      to.close();
-    }
+  const { driver, described } = await mysqlOf(opened, stack);
+  const from = stack.use(await driver.snapshot({ operation: 'backing up', subject: 'the store' }));
+  const to = sqliteAt(file, opened);
+  stack.defer(() => to.close());
+  try {
+    await move({ opened, from, to: to.driver, step });
+  } catch (error) {
+    if (!isOperational(error) || error.code !== 'STORE_CONFLICT') throw error;
+    const hint = 'Its tables were altered while they were read: a program of another version came. Call it again.';
+    throw new OperationalError('LOCKED', { operation: 'backing up', subject: 'the store', cause: error, hint });
   }
+  return { kind: 'copied', from: described, prefix: store.table_prefix };
 }
 
 /** Puts the rows of a backup into the MySQL store of this home. One in use is refused; one that an interrupted restore began is finished. */
@@ -60,7 +51,7 @@ export const isOwnFile = (url: string | null): boolean => url === null || url.st
 
 type Move = {
   readonly opened: StoreNeeds;
-  readonly from: Driver;
+  readonly from: Source;
   readonly fromPrefix?: string;
   readonly to: Driver;
   readonly step: (text: string) => void;
@@ -85,7 +76,7 @@ async function move({ opened, from, fromPrefix, to, step }: Move): Promise<Moved
 async function mysqlOf(
   { config, world }: StoreNeeds,
   stack: AsyncDisposableStack,
-): Promise<{ readonly driver: Driver; readonly described: string }> {
+): Promise<{ readonly driver: MysqlDriver; readonly described: string }> {
   const [{ mysqlDriver }, { parseStoreUrl }] = await Promise.all([import('../../store/mysql.ts'), import('../../store/url.ts')]);
   const { log, clock, random } = world;
   const { store, behavior } = config;

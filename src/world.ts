@@ -9,7 +9,7 @@ import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.t
 import type { PastRun } from './core/prediction.ts';
 import type { MachineFigures, PoolFigures, SelfFigures, TreeFigures } from './core/resources.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
-import type { Answer, HealthStatus, TodoStatus } from './core/words.ts';
+import type { Answer, HealthStatus, LivingStatus, TodoStatus } from './core/words.ts';
 
 /**
  * The door: all that we do not control. Everything below `cli/` and above `platform/` and `store/` sees only this,
@@ -286,6 +286,8 @@ export type Store = {
   list(filter: ListFilter): Promise<{ readonly todos: readonly Todo[]; readonly truncated: boolean }>;
   /** Open and parked ones that could be claimed now or later. */
   waiting(): Promise<number>;
+  /** How many todos have not ended, by status. */
+  living(): Promise<Readonly<Record<LivingStatus, number>>>;
   runsOf(todoId: string): Promise<readonly Run[]>;
   getRun(runId: string): Promise<Run | null>;
 

@@ -28,6 +28,10 @@ const programs = [
   { program: 'chromium', debian: 'chromium' },
   { program: 'prometheus', debian: 'prometheus' },
   { program: 'promtool', debian: 'prometheus' },
+  { program: 'prometheus-alertmanager', debian: 'prometheus-alertmanager' },
+  { program: 'amtool', debian: 'prometheus-alertmanager' },
+  // Makes the certificate of a mail server.
+  { program: 'openssl', debian: 'openssl' },
   { program: 'git', debian: 'git' },
   { program: 'ps', debian: 'procps' },
   { program: 'systemd-analyze', debian: 'systemd' },

@@ -22,6 +22,10 @@ export const terminalStatuses = ['completed', 'failed', 'cancelled'] as const sa
 export type TerminalStatus = (typeof terminalStatuses)[number];
 export const isTerminal = (status: ShownStatus): status is TerminalStatus => (terminalStatuses as readonly string[]).includes(status);
 
+/** All others: somebody or something still moves it on. */
+export type LivingStatus = Exclude<TodoStatus, TerminalStatus>;
+export const livingStatuses: readonly LivingStatus[] = todoStatuses.filter((status): status is LivingStatus => !isTerminal(status));
+
 /** A todo in one of these has a live run. */
 export const inProgressStatuses = ['claimed', 'running', 'stalled'] as const satisfies readonly TodoStatus[];
 export const isInProgress = (status: ShownStatus): boolean =>

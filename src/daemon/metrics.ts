@@ -1,9 +1,11 @@
 import { facts } from '../core/entry.ts';
+import { livingStatuses } from '../core/words.ts';
 import { buildInfo, healthFamilies } from '../observe/health-families.ts';
 import { counter, type Family, gauge, type HistogramSeries } from '../observe/metric.ts';
 import type { ShownHealth } from '../observe/shown.ts';
 import { shownBounds } from './bounds.ts';
 import { shownBreakers } from './breaker-events.ts';
+import { type Census, census, restartCauses } from './census.ts';
 import type { Context } from './context.ts';
 
 /** What is counted as it happens, and what is so now. Nothing is asked of anybody for it. */
@@ -14,6 +16,7 @@ export function families(context: Context, health: ShownHealth, version: string)
     ...healthFamilies(health),
     ...breakerFamilies(context),
     ...storeFamilies(context),
+    ...censusFamilies(census(context)),
     ...machineFamilies(context),
     counter(
       'todo_metrics_dropped',
@@ -134,6 +137,46 @@ function storeFamilies({ state, world }: Context): Family[] {
             ),
           },
         ]),
+  ];
+}
+
+/** Absent while nobody knows. */
+function censusFamilies(counted: Census | null): Family[] {
+  if (counted === null) return [];
+  const { todos, leases, hosts, watchdog } = counted;
+  return [
+    {
+      name: 'todo_todos',
+      help: 'Todos that have not ended, of all hosts, by status.',
+      type: 'gauge',
+      series: livingStatuses.map((status) => ({ labels: { status }, value: todos[status] })),
+    },
+    {
+      name: 'todo_leases',
+      help: 'Runs under a lease, of this host or another, by whether it holds.',
+      type: 'gauge',
+      series: leases.map(({ where, state, runs }) => ({ labels: { where, state }, value: runs })),
+    },
+    {
+      name: 'todo_hosts',
+      help: 'Hosts that ever took a todo of this store, by whether they take more.',
+      type: 'gauge',
+      series: [
+        { labels: { state: 'taking' }, value: hosts.taking },
+        { labels: { state: 'drained' }, value: hosts.drained },
+      ],
+    },
+    gauge(
+      'todo_watchdog_up',
+      '1 while the watchdog of this daemon lives; absent where it never had one.',
+      watchdog === null ? null : watchdog.isAlive ? 1 : 0,
+    ),
+    {
+      name: 'todo_watchdog_restarts',
+      help: 'How often its watchdog restarted this daemon in the last 24 hours, by cause.',
+      type: 'gauge',
+      series: watchdog === null ? [] : restartCauses.map((cause) => ({ labels: { cause }, value: watchdog.restarts[cause] })),
+    },
   ];
 }
 

@@ -6,6 +6,9 @@ import type { Context } from './context.ts';
 import { breakerNames } from './outside.ts';
 
 const sources = ['structured output', 'session folder', 'terminal output', 'store'];
+/** The four layers in their order. */
+const layers = ['collect', 'report', 'record', 'confirm'];
+const layerBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 const quickBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const runBuckets = [1, 10, 60, 300, 900, 1800, 3600, 7200, 14_400, 43_200];
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
@@ -14,6 +17,7 @@ type Name =
   | 'todo_completions'
   | 'todo_completed'
   | 'todo_completion_duration_seconds'
+  | 'todo_layer_duration_seconds'
   | 'todo_run_duration_seconds'
   | 'todo_collect_source'
   | 'todo_retry_attempts'
@@ -33,6 +37,11 @@ export function newDaemonTally(agents: Iterable<string>): DaemonTally {
       help: 'From the first word that a run has ended until all of it was recorded, confirmed and cleaned.',
       labels: {},
       buckets: quickBuckets,
+    },
+    todo_layer_duration_seconds: {
+      help: 'What each layer of a completion took, waits between tries left out.',
+      labels: { layer: layers },
+      buckets: layerBuckets,
     },
     todo_run_duration_seconds: { help: 'From the start of a run to its end.', labels: { agent: [...agents] }, buckets: runBuckets },
     todo_collect_source: {
@@ -77,6 +86,15 @@ export function tallyEnd({ tally, world }: Pick<Context, 'tally' | 'world'>, ent
   const seconds = (fromMs: number, toMs: number): number => Math.max(0, toMs - fromMs) / 1000;
   const wordAtMs = timeline.find((it) => it.fact === 'signalled')?.atMs;
   if (wordAtMs !== undefined) tally.observe('todo_completion_duration_seconds', {}, seconds(wordAtMs, world.clock.nowMs()));
+  for (const [at, layer] of layers.entries()) {
+    const took = timeline.filter((it) => it.layer === at + 1 && it.durationMs !== null);
+    if (took.length === 0) continue;
+    tally.observe(
+      'todo_layer_duration_seconds',
+      { layer },
+      took.reduce((sum, { durationMs }) => sum + Math.max(0, durationMs ?? 0), 0) / 1000,
+    );
+  }
   if (collected === null) return;
   tally.observe('todo_run_duration_seconds', { agent: todo.agent }, seconds(startedAtMs, collected.endedAtMs));
   for (const { name, verdict } of collected.sources) tally.count('todo_collect_source', { source: name, verdict });

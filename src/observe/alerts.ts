@@ -10,8 +10,9 @@ export type Alert = {
   readonly runbook: string;
 };
 
+/** Of each daemon by itself: an alert without `instance` is not known to be of the daemon that is down. */
 const badShare = (window: string): string =>
-  `sum(rate(todo_completions_total{outcome=~"failed|forced|lost"}[${window}])) / sum(rate(todo_completions_total[${window}]))`;
+  `sum by (instance) (rate(todo_completions_total{outcome=~"failed|forced|lost"}[${window}])) / sum by (instance) (rate(todo_completions_total[${window}]))`;
 
 /** On what the daemon exports, and nothing else: each has a test that fires and one that does not. */
 export const alerts: readonly Alert[] = [
@@ -81,7 +82,7 @@ export const alerts: readonly Alert[] = [
   },
   {
     name: 'TodoDeadLettersGrow',
-    expr: 'sum(increase(todo_dead_lettered_total[1h])) > 0',
+    expr: 'sum by (instance) (increase(todo_dead_lettered_total[1h])) > 0',
     holds: '0m',
     severity: 'warning',
     summary: 'A completion was given up within the last hour',
@@ -137,7 +138,8 @@ export const alerts: readonly Alert[] = [
   },
   {
     name: 'TodoDiskFull',
-    expr: 'predict_linear(todo_disk_free_bytes[6h], 86400) < 0',
+    // A disk that is half empty may fill and empty as it likes.
+    expr: 'predict_linear(todo_disk_free_bytes[6h], 86400) < 0 and todo_disk_free_bytes / todo_disk_size_bytes < 0.4',
     holds: '30m',
     severity: 'warning',
     summary: 'At this rate the disk of the home is full within a day',
@@ -177,7 +179,10 @@ export function alertRules(): string {
       `      - alert: ${name}`,
       `        expr: ${quoted(expr)}`,
       `        for: ${holds}`,
+      ...(keepsFiring(name, holds) ? ['        keep_firing_for: 3m'] : []),
       '        labels:',
+      // Whoever has an Alertmanager already tells ours by it.
+      '          service: todo',
       `          severity: ${severity}`,
       '        annotations:',
       `          summary: ${quoted(summary)}`,
@@ -185,6 +190,12 @@ export function alertRules(): string {
     );
   return `${lines.join('\n')}\n`;
 }
+
+/**
+ * A daemon that goes down takes its figures with it: what it last said would be told as resolved, until it is known to be down and mutes that.
+ * What fires at once looks back over an hour by itself.
+ */
+const keepsFiring = (name: string, holds: string): boolean => holds !== '0m' && name !== 'TodoDaemonDown';
 
 /** As YAML is written by hand: in single quotes what has double ones. */
 const quoted = (text: string): string => (text.includes('"') ? `'${text.replaceAll("'", "''")}'` : JSON.stringify(text));

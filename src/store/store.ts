@@ -19,7 +19,7 @@ import { deadLetter, expired, giveBack, leaseEndsInMs, mark, renew, requeue, res
 import { tableNames } from './schema.ts';
 import { ownShape, type Shape } from './shape.ts';
 import { type TimingNeeds, timed } from './timing.ts';
-import { add, blockDependents, change, dependentsToBlock, find, inProgress, list, runById, runsOf, waiting } from './todos.ts';
+import { add, blockDependents, change, dependentsToBlock, find, inProgress, list, living, runById, runsOf, waiting } from './todos.ts';
 import { rowOf, type Work } from './work.ts';
 
 export type StoreNeeds = {
@@ -63,6 +63,7 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
     find: (ref) => read('finding', `todo ${ref}`, () => find(names, ref)),
     list: (filter) => read('listing', 'todos', () => list(names, filter)),
     waiting: () => read('counting', 'waiting todos', () => waiting(names)),
+    living: () => read('counting', 'todos that have not ended', () => living(names)),
     runsOf: (todoId) => read('listing the runs of', `todo ${todoId}`, () => runsOf(names, todoId)),
     getRun: (runId) => read('reading', `run ${runId}`, () => runById(names, runId)),
 

@@ -1,6 +1,6 @@
 import { OperationalError } from '../core/errors.ts';
 import type { NewTodo, Run, Todo } from '../core/todo.ts';
-import { inProgressStatuses, isTerminal, type TodoStatus } from '../core/words.ts';
+import { inProgressStatuses, isTerminal, type LivingStatus, livingStatuses, type TodoStatus } from '../core/words.ts';
 import type { ListFilter, Store } from '../world.ts';
 import type { Names } from './names.ts';
 import { noteChange } from './notes.ts';
@@ -83,6 +83,15 @@ export function* waiting(names: Names): Work<number> {
     `SELECT COUNT(*) AS waiting FROM ${names.todos.waitingRows} t WHERE t.status IN ('open', 'parked') AND t.held = 0`,
   );
   return Number(row?.['waiting']);
+}
+
+export function* living(names: Names): Work<Readonly<Record<LivingStatus, number>>> {
+  const rows = yield* rowsOf(
+    `SELECT t.status AS status, COUNT(*) AS todos FROM ${names.todos.rows(livingStatuses)} t WHERE t.status IN (${marks(livingStatuses)}) GROUP BY t.status`,
+    ...livingStatuses,
+  );
+  const counted = new Map(rows.map((row) => [String(row['status']), Number(row['todos'])]));
+  return Object.fromEntries(livingStatuses.map((status) => [status, counted.get(status) ?? 0])) as Record<LivingStatus, number>;
 }
 
 export function* runsOf(names: Names, todoId: string): Work<readonly Run[]> {

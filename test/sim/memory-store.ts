@@ -6,7 +6,7 @@ import { healingEventOf } from '../../src/core/healing-event.ts';
 import { type MetricRow, rollUp } from '../../src/core/health-history.ts';
 import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
-import { isInProgress, isTerminal } from '../../src/core/words.ts';
+import { isInProgress, isTerminal, type LivingStatus, livingStatuses } from '../../src/core/words.ts';
 import type { ClaimRequest, ClaimResult, Store } from '../../src/world.ts';
 
 /**
@@ -112,6 +112,11 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
 
     async waiting() {
       return [...rows.todos.values()].filter((todo) => (todo.status === 'open' || todo.status === 'parked') && !todo.held).length;
+    },
+
+    async living() {
+      const counted = (status: LivingStatus): number => [...rows.todos.values()].filter((todo) => todo.status === status).length;
+      return Object.fromEntries(livingStatuses.map((status) => [status, counted(status)])) as Record<LivingStatus, number>;
     },
 
     async runsOf(todoId) {

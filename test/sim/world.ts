@@ -359,6 +359,7 @@ export class ProcessWorld {
       find: guard('find', false),
       list: guard('list', false),
       waiting: guard('waiting', false),
+      living: guard('living', false),
       runsOf: guard('runsOf', false),
       getRun: guard('getRun', false),
       claim: guard('claim', true),

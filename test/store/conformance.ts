@@ -364,6 +364,18 @@ export function conformance(name: string, engine: Engine): void {
       assert.equal(await store.waiting(), 1);
     });
 
+    test('todos that have not ended are counted by status, held ones too', async () => {
+      const store = await engine.fresh();
+      const none = { open: 0, claimed: 0, running: 0, parked: 0, stalled: 0, blocked: 0, 'dead-lettered': 0 };
+      assert.deepEqual(await store.living(), none);
+      await end(store, await put(store), { outcome: 'parked', todoStatus: 'parked', proof: null });
+      await end(store, await put(store), {});
+      await claimed(store, { todoId: (await put(store)).id });
+      await put(store);
+      await put(store, { held: true });
+      assert.deepEqual(await store.living(), { ...none, open: 2, claimed: 1, parked: 1 });
+    });
+
     test('slots are counted per host: in total, by agent, by project', async () => {
       const store = await engine.fresh();
       const slots = { total: 3, agent: 2, project: 1 };

@@ -7,6 +7,7 @@ import type { FailedTry } from './core/failed-try.ts';
 import type { HealingEvent } from './core/healing-event.ts';
 import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
 import type { PastRun } from './core/prediction.ts';
+import type { Priorities } from './core/priority.ts';
 import type { MachineFigures, PoolFigures, SelfFigures, TreeFigures } from './core/resources.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from './core/todo.ts';
 import type { Answer, HealthStatus, LivingStatus, TodoStatus } from './core/words.ts';
@@ -162,15 +163,16 @@ export type Processes = {
   system(diskPath: string, tag?: { readonly name: string; readonly value: string }): SystemState;
 };
 
+/** How the processes of a run are found: by its tag, and by the session that was made for it. */
+export type RunTag = { readonly name: string; readonly value: string; readonly session: ProcessId | null };
+
 /** What this process and its machine use, and what can be done about it here. A look costs a few milliseconds. */
 export type Resources = {
   /** What counts "since the last look" begins with the first one. */
   self(): SelfFigures;
   machine(diskPath: string): MachineFigures;
   /** By value of the tag: all processes of that run, found by tag, session, group and parent. Null: they could not be seen. */
-  trees(
-    runs: readonly { readonly name: string; readonly value: string; readonly session: ProcessId | null }[],
-  ): ReadonlyMap<string, TreeFigures> | null;
+  trees(runs: readonly RunTag[]): ReadonlyMap<string, TreeFigures> | null;
   /** Whether a thread for file work comes free. */
   pool(path: string, withinMs: number): Promise<PoolFigures>;
   /** Bytes of the heap that are in use after it. */
@@ -178,8 +180,10 @@ export type Resources = {
   dropCaches(): void;
   /** Writes a CPU profile (`.cpuprofile`) of so long. */
   profile(path: string, ms: number, stop?: AbortSignal): Promise<void>;
-  /** Lowers the priority of a run's processes, for good; how many it was new to. */
-  giveWay(name: string, value: string, session: ProcessId | null): number;
+  /** Where the processes of a run stand, by a way in which that can be changed and taken back; or why there is none. */
+  priorities(run: RunTag, by?: Priorities['by']): Priorities | { readonly why: string };
+  /** How many were changed. */
+  setPriorities(run: RunTag, wanted: Priorities): Promise<number>;
 };
 
 /** tmux, on a server of our own. TMUX_UNAVAILABLE when it cannot be used. */

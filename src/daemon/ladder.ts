@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Config, inMs } from '../core/config.ts';
 import { isOperational } from '../core/errors.ts';
 import { type Cause, type Climb, climbed, ladders, nextRung, outcomeOf, type Rung } from '../core/ladder.ts';
+import { lowered, type Priorities, restored } from '../core/priority.ts';
 import { boundsOf, type Gauge, memoryShare } from '../core/resources.ts';
 import { parsedJson } from '../core/shape.ts';
 import { megabytes } from '../healing/resources.ts';
@@ -22,8 +23,14 @@ type Done = {
   readonly told: Readonly<Record<string, unknown>>;
 };
 
+type GivingWay = { readonly runId: string; readonly for: readonly string[]; readonly before: Priorities };
+
 export type Acting = {
   readonly climbs: Map<string, Climb>;
+  /** Runs that give way, and for which troubles. In the journal, since whoever comes after a crash takes it back as well. */
+  givingWay: readonly GivingWay[];
+  /** Runs that keep their priority though they are in trouble, and why. */
+  readonly keepingIt: Map<string, string>;
   /** Troubles for which there are fewer agents, or none new. */
   readonly throttled: Set<string>;
   readonly paused: Set<string>;
@@ -32,9 +39,18 @@ export type Acting = {
   isRead: boolean;
 };
 
-export const newActing = (): Acting => ({ climbs: new Map(), throttled: new Set(), paused: new Set(), done: [], isRead: false });
+export const newActing = (): Acting => ({
+  climbs: new Map(),
+  givingWay: [],
+  keepingIt: new Map(),
+  throttled: new Set(),
+  paused: new Set(),
+  done: [],
+  isRead: false,
+});
 
 const doneNote = 'resource:done';
+const givingWayNote = 'resource:giving-way';
 const profilesMax = 5;
 /** Above this share of its memory there is no time for a cooldown. */
 const urgentShare = 0.97;
@@ -45,6 +61,7 @@ export async function actOnTrouble(context: Context): Promise<void> {
   takeUp(context);
   await verify(context);
   giveBack(context);
+  await takePrioritiesBack(context);
   if (!config.resource.actions) return;
   const nowMs = world.clock.monotonicMs();
   const cooldownMs = inMs(config.resource.cooldown);
@@ -90,7 +107,7 @@ async function step(context: Context, key: string, rung: Rung, gauge: Gauge): Pr
     case 'give-way':
     case 'throttle':
       await done({
-        gaveWay: giveWay(context, run),
+        ...(await giveWay(context, key)),
         slots: rung === 'throttle' ? throttle(context, key).total : context.config.slots.total,
       });
       break;
@@ -146,10 +163,55 @@ async function closeIdle({ world }: Context): Promise<string> {
   }
 }
 
-function giveWay(context: Context, run: string | null): number {
-  const { giveWay: lower } = context.world.resources;
-  const runs = watchedRuns(context).filter(({ ref }) => run === null || ref.runId === run);
-  return runs.map(tagOf).reduce((sum, { name, value, session }) => sum + lower(name, value, session), 0);
+/** Only by what can be taken back: a priority that stayed low would punish a run, for as long as it lives, for minutes that are over. */
+async function giveWay(context: Context, key: string): Promise<Done['told']> {
+  const { world, watch } = context;
+  const run = runOf(key);
+  let gaveWay = 0;
+  for (const entry of watchedRuns(context).filter(({ ref }) => run === null || ref.runId === run)) {
+    const { runId } = entry.ref;
+    const now = world.resources.priorities(tagOf(entry));
+    if ('why' in now) {
+      watch.acting.keepingIt.set(runId, now.why);
+      continue;
+    }
+    const known = watch.acting.givingWay.find((it) => it.runId === runId);
+    const it: GivingWay = { runId, for: [...new Set([...(known?.for ?? []), key])], before: known?.before ?? now };
+    await keepGivingWay(context, [...watch.acting.givingWay.filter((other) => other !== known), it]);
+    gaveWay += await world.resources.setPriorities(tagOf(entry), lowered(now));
+  }
+  const [keeps] = watch.acting.keepingIt.values();
+  return { gaveWay, ...(keeps !== undefined && { keptTheirPriority: keeps }) };
+}
+
+/** Of runs whose troubles are all over. Not measured yet is not over. */
+async function takePrioritiesBack(context: Context): Promise<void> {
+  const { watch, world } = context;
+  const { acting, gauges } = watch;
+  const isOver = (key: string): boolean => gauges.get(key)?.level === 'ok' && gauges.get(key)?.value !== null;
+  const live = new Map(watchedRuns(context).map((entry) => [entry.ref.runId, entry]));
+  for (const runId of acting.keepingIt.keys()) if (!live.has(runId)) acting.keepingIt.delete(runId);
+  for (const it of acting.givingWay) {
+    const entry = live.get(it.runId);
+    if (entry !== undefined && !it.for.every(isOver)) continue;
+    if (entry !== undefined) {
+      const now = world.resources.priorities(tagOf(entry), it.before.by);
+      const gaveBack = 'why' in now ? 0 : await world.resources.setPriorities(tagOf(entry), restored(it.before, now));
+      const fields = { actor: 'daemon', reason: `${it.for.map(gaugeOf).join(' and ')} is well again`, outcome: 'done', gaveBack };
+      world.log.info('monitor', 'resource action taken back', { cause: gaugeOf(it.for[0]!), run: it.runId, gaveBack });
+      const ids = { runId: it.runId, todoId: entry.todo.id };
+      noteEvent(context, { kind: 'healing', what: 'resource_give-way_over', ...ids, detail: JSON.stringify(fields) });
+    }
+    await keepGivingWay(
+      context,
+      acting.givingWay.filter((other) => other.runId !== it.runId),
+    );
+  }
+}
+
+async function keepGivingWay({ watch, world }: Context, runs: readonly GivingWay[]): Promise<void> {
+  watch.acting.givingWay = runs;
+  await world.journal.setNote(givingWayNote, JSON.stringify(runs));
 }
 
 function throttle(context: Context, key: string): Config['slots'] {
@@ -252,4 +314,6 @@ function takeUp({ watch, world }: Context): void {
   watch.acting.isRead = true;
   const kept = parsedJson(world.journal.getNote(doneNote) ?? '');
   if (Array.isArray(kept)) watch.acting.done = [...(kept as Done[]), ...watch.acting.done];
+  const givingWay = parsedJson(world.journal.getNote(givingWayNote) ?? '');
+  if (Array.isArray(givingWay)) watch.acting.givingWay = givingWay as GivingWay[];
 }

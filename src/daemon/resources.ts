@@ -229,6 +229,8 @@ export function resources(context: Context) {
       runId: ref.runId,
       name: `todo ${todo.number}`,
       rssBytes: trees?.get(ref.runId)?.rssBytes ?? 0,
+      givesWay: watch.acting.givingWay.some(({ runId }) => runId === ref.runId),
+      keepsIt: watch.acting.keepingIt.get(ref.runId) ?? null,
     })),
     acting: actingWords(watch.acting),
   });

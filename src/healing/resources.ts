@@ -13,7 +13,14 @@ export type Measured = {
   readonly machine: MachineFigures;
   readonly limit: { readonly bytes: number; readonly by: string };
   readonly leak: LeakVerdict;
-  readonly agents: readonly { readonly runId: string; readonly name: string; readonly rssBytes: number }[];
+  readonly agents: readonly {
+    readonly runId: string;
+    readonly name: string;
+    readonly rssBytes: number;
+    readonly givesWay: boolean;
+    /** Why it does not, though it should. */
+    readonly keepsIt: string | null;
+  }[];
   /** What is being done about it, in words. */
   readonly acting: readonly string[];
 };
@@ -100,17 +107,17 @@ export function resourceComponents(it: Measured): readonly Component[] {
 
 /** An agent that computes does its work: that alone makes nothing worse. One that takes the memory of all does. */
 function agentsComponent({ agents, gauges, nowMs, config }: Measured): Component {
-  const told = agents.flatMap(({ runId, name, rssBytes }) => {
+  const told = agents.flatMap(({ runId, name, rssBytes, givesWay, keepsIt }) => {
     const cpu = gauges.get(`agent-cpu ${runId}`);
     const memory = gauges.get(`agent-memory ${runId}`);
     const heavy = memory?.level === 'warning' || memory?.level === 'critical';
     return [
       ...(heavy ? [`${name} has ${megabytes(rssBytes)} MB, ${percent(memory.value)} % of the memory`] : []),
       ...(cpu?.level === 'critical'
-        ? [
-            `${name} has used ${percent(cpu.value)} % of a core for more than ${config.resource.cpu_critical_after} s; it gives way to others`,
-          ]
+        ? [`${name} has used ${percent(cpu.value)} % of a core for more than ${config.resource.cpu_critical_after} s`]
         : []),
+      ...(givesWay ? [`${name} gives way to others until it is over`] : []),
+      ...(cpu?.level === 'critical' && keepsIt !== null ? [`${name} keeps its priority: ${keepsIt}`] : []),
     ];
   });
   const isHeavy = told.some((text) => text.endsWith('of the memory'));
@@ -122,7 +129,11 @@ function agentsComponent({ agents, gauges, nowMs, config }: Measured): Component
     status: blind ? 'unknown' : isHeavy ? 'degraded' : 'healthy',
     reason: blind ? 'the processes of agents could not be seen' : told.join('; ') || `${agents.length} run`,
     sinceMs: nowMs,
-    evidence: { runs: agents.length, rssMb: megabytes(agents.reduce((sum, { rssBytes }) => sum + rssBytes, 0)) },
+    evidence: {
+      runs: agents.length,
+      givingWay: agents.filter(({ givesWay }) => givesWay).length,
+      rssMb: megabytes(agents.reduce((sum, { rssBytes }) => sum + rssBytes, 0)),
+    },
     whatToDo: isHeavy ? 'Nothing ends it by itself. See: todo top or todo show ID; end it with: todo cancel ID' : null,
   };
 }

@@ -31,6 +31,16 @@ export function cgroupMemory(self: string, read: (path: string) => string | null
   return bounds.sort((a, b) => a.limitBytes - b.limitBytes)[0] ?? null;
 }
 
+/** Whether the CPU is divided among control groups, and ours is one of them: then what sessions are given counts for nothing. */
+export function cpuIsDividedByGroups(self: string, read: (path: string) => string | null, root = '/sys/fs/cgroup'): boolean {
+  const lines = self.split('\n').map((line) => line.split(':'));
+  const v1 = lines.find(([, controllers = '']) => controllers.split(',').includes('cpu'));
+  if (v1 !== undefined) return v1.slice(2).join(':') !== '/';
+  const v2 = lines.find(([number, controllers]) => number === '0' && controllers === '');
+  // The true root of all has no such file; in a container its own group looks like a root.
+  return v2 !== undefined && upwards(v2.slice(2).join(':')).some((at) => read(join(root, at, 'cpu.weight')) !== null);
+}
+
 const namesV1 = { limit: 'memory.limit_in_bytes', used: 'memory.usage_in_bytes', cache: 'total_inactive_file' };
 const namesV2 = { limit: 'memory.max', used: 'memory.current', cache: 'inactive_file' };
 

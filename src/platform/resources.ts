@@ -1,18 +1,17 @@
 import { readdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { availableParallelism, setPriority, totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { MachineFigures, SelfFigures, TreeFigures } from '../core/resources.ts';
 import type { Resources } from '../world.ts';
 import { cgroupMemory } from './cgroup.ts';
 import { belonging } from './end-processes.ts';
+import { priorities, setPriorities } from './priorities.ts';
 import { forgetLook } from './proc.ts';
 import { shrinkDatabases } from './sqlite.ts';
 
 /** The event loop is asked so often whether it still turns; a standstill is known to within this. */
 const loopLookMs = 200;
-/** A program of somebody else's does its work, and we do ours before it. */
-const givenWay = 10;
 
 /** What this process and its machine use, by /proc and Node. Nothing runs before the first look. */
 export function createResources(): Resources {
@@ -53,7 +52,8 @@ export function createResources(): Resources {
       shrinkDatabases();
     },
     profile: takeProfile,
-    giveWay: (name, value, session) => lowered(belonging({ name, value }, session === null ? [] : [session])),
+    priorities,
+    setPriorities,
   };
 }
 
@@ -197,21 +197,6 @@ async function takeProfile(path: string, ms: number, stop?: AbortSignal): Promis
   } finally {
     session.disconnect();
   }
-}
-
-/** How many give way now that did not before. Only root can take it back, so it is never taken back. */
-function lowered(processes: readonly { readonly pid: number }[]): number {
-  const { getPriority } = process.getBuiltinModule('node:os');
-  return processes.filter(({ pid }) => {
-    try {
-      if (getPriority(pid) >= givenWay) return false;
-      setPriority(pid, givenWay);
-      return true;
-    } catch {
-      // It has ended, or is another user's.
-      return false;
-    }
-  }).length;
 }
 
 function tryRead(path: string): string | null {

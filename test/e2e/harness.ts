@@ -52,8 +52,15 @@ export type TestHome = {
   log(room: 'completion' | 'monitor' | 'emergency'): Json[];
 };
 
-/** `program`: another one than what was built here. */
-export type CallOptions = { readonly env?: Env; readonly stdin?: string; readonly cwd?: string; readonly program?: string };
+export type CallOptions = {
+  readonly env?: Env;
+  readonly stdin?: string;
+  readonly cwd?: string;
+  /** Another one than what was built here. */
+  readonly program?: string;
+  /** A program that makes its surroundings and then runs what it is given, in its own place. */
+  readonly within?: readonly string[];
+};
 export type Started = {
   readonly process: ChildProcess;
   readonly ended: Promise<Result>;
@@ -156,9 +163,15 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
 
 const saysReady = ({ logging }: Json): boolean => logging?.level === undefined || ['debug', 'info'].includes(logging.level);
 
-function launch(args: readonly string[], folder: string, base: string, { env, stdin, cwd, program = todoProgram }: CallOptions): Started {
+function launch(
+  args: readonly string[],
+  folder: string,
+  base: string,
+  { env, stdin, cwd, program = todoProgram, within = [] }: CallOptions,
+): Started {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_') && name !== 'CI'));
-  const child = spawn(program, args, {
+  const [first, ...rest] = [...within, program, ...args];
+  const child = spawn(first!, rest, {
     cwd: cwd ?? base,
     env: { ...clean, TODO_HOME: folder, HOME: join(base, 'user'), XDG_CACHE_HOME: join(root, '.todo-test', 'cache'), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

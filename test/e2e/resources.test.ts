@@ -2,13 +2,14 @@
 // burn CPU, a small memory. Times are scaled by the configuration; nothing is waited for but events.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { defaultConfig } from '../../src/core/config.ts';
+import { cpuIsDividedByGroups } from '../../src/platform/cgroup.ts';
 import { taggedBy } from '../fixtures/process-figures.ts';
 import { rowsOf } from './aging.ts';
 import { type Json, type Started, type TestHome, testHome } from './harness.ts';
@@ -174,27 +175,82 @@ test('[H-39] a daemon whose memory grows steadily says so with the slope, before
   assert.match(memory.reason, /grows by \d+ MB an hour, steadily: a leak/);
 });
 
-test('[H-25] [H-26] [H-37] an agent that burns CPU for too long gives way to others, is told of, and goes on', async (t) => {
-  const busy = { cpu_warning: 2, cpu_warning_after: 0.5, cpu_critical: 3, cpu_critical_after: 0.6 };
-  const home = await testHome(t, { ...quick, resource: { ...resource, ...busy, machine_cpu_warning: 1000 } });
-  await home.daemon();
-  const todo = await home.add('while [ ! -e go ]; do :; done');
+const busy = { cpu_warning: 2, cpu_warning_after: 0.5, cpu_critical: 3, cpu_critical_after: 0.6 };
+/** Burns CPU until it is told to be calm, then waits. */
+const burner = 'while [ ! -e calm ]; do :; done; while [ ! -e go ]; do sleep 0.1; done';
+
+const read = (path: string): string | null => (existsSync(path) ? readFileSync(path, 'utf8') : null);
+const mayGiveWay =
+  process.getuid!() === 0 ||
+  (read('/proc/sys/kernel/sched_autogroup_enabled')?.trim() === '1' && !cpuIsDividedByGroups(read('/proc/self/cgroup') ?? '', read));
+
+test('[H-25] [H-26] [H-37] an agent that burns CPU for too long gives way to others, is told of, and has its priority back when that is over', {
+  skip: !mayGiveWay && 'this machine lets nobody but root take a priority back',
+}, async (t) => {
+  const home = await testHome(t, { ...quick, resource: { ...resource, ...busy } });
+  const first = await home.daemon();
+  const todo = await home.add(burner);
+  const { runs } = await home.untilTodo(todo.number, 'running', ({ status }) => status === 'running');
+  const [usual, ...others] = await home.until('it has begun', () => placesOf(runs[0].id));
+  assert.deepEqual(others, []);
   const act = await event(home, 'resource_give-way');
   assert.deepEqual([act.cause, act.todo_id], ['agent-cpu', todo.id], act.detail);
   assert.ok(act.before >= 0.03, act.detail);
   assert.ok(['improved', 'unchanged'].includes(act.outcome), act.detail);
   const gaveWay = ['resource_give-way', 'resource_throttle'].flatMap((type) => events(home, type)).reduce((sum, it) => sum + it.gaveWay, 0);
-  assert.ok(gaveWay >= 1, 'by its own step, or by that of a machine that is too busy');
-  const processes = taggedBy(`TODO_RUN=${act.run_id}`);
-  assert.ok(processes.length > 0);
-  for (const pid of processes) assert.equal(niceOf(pid), 10);
+  assert.ok(gaveWay >= 1 && act.keptTheirPriority === undefined, 'by its own step, or by that of a machine that is too busy');
+  assert.deepEqual(
+    placesOf(act.run_id)?.filter((it) => it === usual || !/\b10\b/.test(it)),
+    [],
+  );
   const health = await home.until('health tells', async () => {
     const found = component(await healthy(home), 'agent-processes');
-    return /gives way to others/.test(found?.reason) && found;
+    return /gives way to others until it is over/.test(found?.reason) && found;
   });
-  assert.equal(health.status, 'healthy', 'an agent that computes does its work');
+  assert.deepEqual([health.status, health.evidence.givingWay], ['healthy', 1], 'an agent that computes does its work');
+
+  // Whoever comes after a crash gives it back as well.
+  first.process.kill('SIGKILL');
+  await first.ended;
+  writeFileSync(join(home.work, 'calm'), '');
+  // How busy the machine is that runs the tests is not what this is about.
+  const file = join(home.folder, 'hooks', 'config.json');
+  const config = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...config, resource: { ...config.resource, cpu_warning: 1000, cpu_critical: 1000 } }));
+  await home.daemon();
+  const back = await home.until('it was taken back', () =>
+    home.log('monitor').find(({ event: it }) => it === 'resource action taken back'),
+  );
+  assert.ok(back.run === act.run_id && back.gaveBack >= 1, JSON.stringify(back));
+  assert.deepEqual(placesOf(act.run_id), [usual], 'all of it is as it was');
+  const calm = await home.until('health says nothing of it any more', async () => {
+    const found = component(await healthy(home), 'agent-processes');
+    return found?.evidence.givingWay === 0 && found;
+  });
+  assert.doesNotMatch(calm.reason, /gives way/);
   assert.equal((await home.show(todo.number)).status, 'running', 'its run goes on');
   writeFileSync(join(home.work, 'go'), '');
+  await home.untilTodo(todo.number, 'completed', ({ status }) => status === 'completed');
+});
+
+test('where the kernel would not let it be taken back, the priority of an agent stays as it is, and event and health say why', {
+  skip: process.getuid!() !== 0 && 'only root can take autogroups and its own rights away from a daemon',
+}, async (t) => {
+  const home = await testHome(t, { ...quick, resource: { ...resource, ...busy } });
+  writeFileSync(join(home.work, 'off'), '0\n');
+  const poor = `mount --bind ${join(home.work, 'off')} /proc/sys/kernel/sched_autogroup_enabled && exec setpriv --bounding-set=-sys_nice --inh-caps=-sys_nice "$@"`;
+  home.start(['daemon', 'run'], { within: ['unshare', '--mount', 'sh', '-c', poor, 'sh'] });
+  const todo = await home.add(burner);
+  const { runs } = await home.untilTodo(todo.number, 'running', ({ status }) => status === 'running');
+  const usual = await home.until('it has begun', () => placesOf(runs[0].id));
+  const act = await event(home, 'resource_give-way');
+  assert.equal(act.gaveWay, 0, act.detail);
+  assert.match(act.keptTheirPriority, /without root or RLIMIT_NICE/);
+  await home.until('health tells', async () =>
+    /keeps its priority: without root or RLIMIT_NICE/.test(component(await healthy(home), 'agent-processes')?.reason),
+  );
+  assert.deepEqual(placesOf(act.run_id), usual);
+  for (const name of ['calm', 'go']) writeFileSync(join(home.work, name), '');
   await home.untilTodo(todo.number, 'completed', ({ status }) => status === 'completed');
 });
 
@@ -319,5 +375,18 @@ test('[H-38] descriptors stay as they were over hundreds of requests and complet
   assert.equal(first.process.exitCode, null);
 });
 
-/** Field 19 of stat. */
-const niceOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[16]);
+/** How the scheduler weighs the processes of a run, each way once: the nice of its first thread and that of its session; null: it has none. */
+function placesOf(runId: string): string[] | null {
+  const places = taggedBy(`TODO_RUN=${runId}`).flatMap((pid) => {
+    try {
+      // Field 19 of stat.
+      const nice = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[16];
+      return [`nice ${nice}, session${/ nice -?\d+/.exec(readFileSync(`/proc/${pid}/autogroup`, 'utf8'))?.[0]}`];
+    } catch (error) {
+      // It has ended meanwhile, or the kernel has no autogroups.
+      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return [];
+    }
+  });
+  return places.length === 0 ? null : [...new Set(places)];
+}

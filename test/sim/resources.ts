@@ -1,10 +1,15 @@
 import type { Resources } from '../../src/world.ts';
 import type { Machine } from './machine.ts';
 
+/** It outlives whoever set it. */
+const niceOn = new WeakMap<Machine, Map<number, number>>();
+
 /** What a machine of the simulation uses: its processes take the CPU time that their script gives them, memory is what the faults say. */
 export function resourcesOf(machine: Machine, schedule: (ms: number, act: () => void) => void): Resources {
   const wait = (ms: number): Promise<void> => new Promise((resolve) => schedule(ms, resolve));
   const table = machine.processes;
+  const nice = niceOn.get(machine) ?? new Map<number, number>();
+  niceOn.set(machine, nice);
   return {
     self: () => ({
       cpuMs: machine.timeline.nowMs / 100,
@@ -46,6 +51,15 @@ export function resourcesOf(machine: Machine, schedule: (ms: number, act: () => 
     },
     dropCaches() {},
     profile: (_path, ms) => wait(ms),
-    giveWay: (_name, value) => table.tagged(value).length,
+    priorities: ({ value }) => ({
+      by: 'session',
+      of: Object.fromEntries(table.tagged(value).map(({ id: { pid } }) => [String(pid), nice.get(pid) ?? 0])),
+    }),
+    async setPriorities({ value }, { of }) {
+      await wait(1);
+      const found = table.tagged(value).filter(({ id: { pid } }) => of[pid] !== undefined);
+      for (const { id } of found) nice.set(id.pid, of[id.pid]!);
+      return found.length;
+    },
   };
 }

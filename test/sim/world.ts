@@ -292,7 +292,8 @@ export class ProcessWorld {
       collectGarbage: () => this.#async('resources.collectGarbage', false, () => port.collectGarbage()),
       dropCaches: () => this.#sync('resources.dropCaches', false, () => port.dropCaches()),
       profile: (path, ms, stop) => this.#async('resources.profile', true, () => port.profile(path, ms, stop)),
-      giveWay: (name, value, session) => this.#sync('resources.giveWay', true, () => port.giveWay(name, value, session)),
+      priorities: (run, by) => this.#sync('resources.priorities', false, () => port.priorities(run, by)),
+      setPriorities: (run, wanted) => this.#async('resources.setPriorities', true, () => port.setPriorities(run, wanted)),
     };
   }
 

@@ -85,6 +85,8 @@ export type ControlReply =
       readonly kind: 'plans';
       readonly plans: readonly RecoveryPlan[];
       readonly results: readonly RepairResult[];
+      /** Components that could not be looked at, so that there may be more. Absent in older daemons. */
+      readonly notSeen?: readonly string[];
     }
   | { readonly ok: true; readonly kind: 'healed'; readonly healed: Healed }
   | { readonly ok: true; readonly kind: 'status'; readonly status: DaemonStatus }
@@ -239,8 +241,6 @@ export type Finding = {
     | 'queue'
     | 'completion-waiting'
     | 'dead-letter'
-    | 'daemon'
-    | 'configuration'
     | 'disk';
   readonly subject: string;
   readonly todoId: string | null;
@@ -302,4 +302,6 @@ export type Healed = {
   readonly results: readonly RepairResult[];
   readonly before: readonly Component[];
   readonly after: readonly Component[];
+  /** Components that could not be looked at, so that there may be more to heal. Absent in older daemons. */
+  readonly notSeen?: readonly string[];
 };

@@ -3,7 +3,7 @@ import { isOperational, OperationalError } from '../core/errors.ts';
 import { healRate } from '../core/healing-event.ts';
 import { parsedJson } from '../core/shape.ts';
 import { lookAtHealth } from '../healing/health.ts';
-import { componentOf, type Only } from '../healing/sweep.ts';
+import { componentOf, notSeenIn, type Only } from '../healing/sweep.ts';
 import type { Context } from './context.ts';
 import { noteHealing } from './healing-events.ts';
 import { sweepNow } from './recovery.ts';
@@ -25,10 +25,14 @@ export async function healNow(
     const only = what === null ? null : await meant(context, what);
     if (!dryRun) await countHeal(context);
     const before = of(only, await componentsNow(context));
-    const { plans, results } = await sweepNow(context, dryRun ? 'none' : 'all', look, only);
+    const { health, plans, results } = await sweepNow(context, dryRun ? 'none' : 'all', look, only);
     const store = dryRun || !(only === null || ('component' in only && only.component === 'store')) ? [] : await healStore(context, before);
     const after = dryRun ? before : of(only, await componentsNow(context));
-    return { ok: true, kind: 'healed', healed: { what, plans, results: [...results, ...store], before, after } };
+    return {
+      ok: true,
+      kind: 'healed',
+      healed: { what, plans, results: [...results, ...store], before, after, notSeen: notSeenIn(of(only, health.components)) },
+    };
   } catch (error) {
     if (!isOperational(error)) throw error;
     return { ok: false, code: error.code, message: error.message, hint: error.hint };

@@ -5,7 +5,7 @@ import { recoveriesMax } from '../core/healing-event.ts';
 import type { RunRef } from '../core/todo.ts';
 import type { Actions } from '../healing/apply.ts';
 import { archiveOrphan } from '../healing/archive-orphan.ts';
-import { type Only, type Swept, sweep } from '../healing/sweep.ts';
+import { notSeenIn, type Only, type Swept, sweep } from '../healing/sweep.ts';
 import type { Context } from './context.ts';
 import { emergency } from './emergency.ts';
 import { recordHealing } from './healing-events.ts';
@@ -45,8 +45,8 @@ export const sweepDueMs = (context: Context): number =>
 
 /** `todo recover`: the plan first; with apply all of it. */
 export async function recoverNow(context: Context, apply: boolean, look: () => Promise<unknown>): Promise<ControlReply> {
-  const { plans, results } = await sweepNow(context, apply ? 'all' : 'none', look);
-  return { ok: true, kind: 'plans', plans, results };
+  const { health, plans, results } = await sweepNow(context, apply ? 'all' : 'none', look);
+  return { ok: true, kind: 'plans', plans, results, notSeen: notSeenIn(health.components) };
 }
 
 /** The last sweep that was begun, of each context: the next one waits for it. Nothing where it is over. */

@@ -119,7 +119,7 @@ export async function lookAtAll(
       runsComponent(config, together([hanging, orphans, consistency, waiting, dead]), entries, nowMs),
       timersComponent(needs, entries, nowMs),
       component('logs', logs, nowMs, `none over ${config.logging.max_size_mb} MB`),
-      configurationComponent(needs.configWarnings ?? [], nowMs),
+      configurationComponent(needs.configWarnings ?? [], daemon === null || 'silent' in daemon ? null : daemon, nowMs),
       ...serverComponent(daemon === null || 'silent' in daemon ? null : (daemon.server ?? null)),
       ...programComponent(daemon === null || 'silent' in daemon ? null : daemon),
       ...watchedComponents(watched, nowMs),
@@ -158,6 +158,7 @@ const advice: Readonly<Record<string, string>> = {
   runs: 'See what could be mended: todo recover; one of them: todo why ID',
   timers: 'A daemon acts on them: todo daemon start',
   program: 'Install Signoff again, then: todo daemon restart',
+  configuration: 'Mend hooks/config.json; it is taken up by itself. See: todo doctor',
   logs: 'The next sweep rotates them; at once: todo recover --apply',
 };
 
@@ -380,13 +381,15 @@ function timersComponent({ config, liveEntries }: HealthNeeds, entries: readonly
   return { name, status: 'healthy', reason: `next: ${about} in ${span(Math.max(0, next.atMs - nowMs))}`, sinceMs: nowMs };
 }
 
-function configurationComponent(warnings: readonly string[], nowMs: number): Component {
-  return {
-    name: 'configuration',
-    status: 'healthy',
-    reason: warnings.length === 0 ? 'valid' : `valid; ${warnings.join('; ')}`,
-    sinceMs: nowMs,
-  };
+/** A file that is wrong is not used: the daemon works on with what it had. */
+function configurationComponent(warnings: readonly string[], daemon: DaemonStatus | null, nowMs: number): Component {
+  const name = 'configuration';
+  const { refused = null, needsRestart = [] } = daemon?.configuration ?? {};
+  if (refused !== null)
+    return { name, status: 'degraded', reason: `the file is refused, what was read before stays in use: ${refused}`, sinceMs: nowMs };
+  const waits =
+    needsRestart.length === 0 ? [] : [`${needsRestart.join(', ')} ${needsRestart.length === 1 ? 'waits' : 'wait'} for a restart`];
+  return { name, status: 'healthy', reason: ['valid', ...warnings, ...waits].join('; '), sinceMs: nowMs };
 }
 
 /** Only where a daemon serves HTTP, or wants to. */

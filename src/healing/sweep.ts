@@ -27,10 +27,15 @@ export const componentOf: Readonly<Record<Finding['check'], string>> = {
   'stale-marker': 'spool',
   'log-size': 'logs',
   queue: 'queue',
-  daemon: 'daemon',
-  configuration: 'configuration',
   disk: 'disk',
 };
+
+/** Where findings come from. What the daemon watches beside them (memory, webhook …) has none. */
+const lookedAt: ReadonlySet<string> = new Set([...Object.values(componentOf), 'store', 'journal']);
+
+/** What could not be looked at is not fine: there may be more. */
+export const notSeenIn = (components: Health['components']): readonly string[] =>
+  components.filter(({ name, status }) => status === 'unknown' && lookedAt.has(name)).map(({ name }) => name);
 
 const wanted = (only: Only | null) => (it: Finding) =>
   only === null || ('component' in only ? componentOf[it.check] === only.component : it.todoId === only.todoId);

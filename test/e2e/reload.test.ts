@@ -74,7 +74,7 @@ test('[P-05] a changed file is taken up by itself, with the watcher and by the s
 });
 
 test('[P-05] an invalid or half-written file changes nothing and is told once; mended, it is taken up', async (t) => {
-  const home = await testHome(t, { behavior, monitoring: { rescan: 0.1 }, slots: { total: 3 } });
+  const home = await testHome(t, { behavior, monitoring: { rescan: 0.1 }, resource: { probe_interval: 0.2 }, slots: { total: 3 } });
   const daemon = await home.daemon();
   const whole = JSON.stringify({ ...said(home), slots: { total: 7 } });
   const inUse = async () => (await home.json(['config', 'show', 'slots.total'], { code: 78 })).daemon;
@@ -95,9 +95,15 @@ test('[P-05] an invalid or half-written file changes nothing and is told once; m
   assert.equal(values['slots.total'], 3);
   assert.match(why, /slots\.totla/);
   assert.equal(taken(home).length, 0);
+  const health = (status: string): Promise<Json> =>
+    home.until(`health says ${status}`, () =>
+      home.log('monitor').findLast((it) => it.event === 'health changed' && it.component === 'configuration' && it.status === status),
+    );
+  assert.match((await health('degraded')).reason, /the file is refused, what was read before stays in use: /);
 
   writeFileSync(fileOf(home), whole);
   await home.until('mended', () => taken(home).length === 1);
+  await health('healthy');
   const shown = (await home.json(['config', 'show', 'slots'])).values;
   assert.deepEqual(
     shown.map((it: Json) => [it.key, it.value, it.source, it.inUse]),

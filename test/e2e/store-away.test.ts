@@ -89,17 +89,20 @@ test('[C-24] [C-26] [I-33] what only the store could tell is neither planned nor
 
   await behind.away();
   const blind = await home.json(['recover', '--apply']);
-  assert.deepEqual([blind.plans, blind.results], [[], []]);
+  assert.deepEqual([blind.plans, blind.results, blind.notSeen], [[], [], ['store', 'queue', 'runs']]);
+  const healed = await home.json(['heal', 'runs']);
+  assert.deepEqual([healed.results, healed.notSeen], [[], ['runs']], 'of what was asked for');
   assert.ok(existsSync(orphan));
   const said = await home.todo(['recover']);
   assert.match(said.stderr, /Could not look at .*store.*runs/);
 
   await behind.back();
   // A look takes half a second at most: on a busy machine the first ones may end before the store has answered.
-  let results: Json[] = [];
-  for (let looks = 1; results.length === 0 && looks <= 10; looks++) results = (await home.json(['recover', '--apply'])).results;
+  let [results, notSeen]: Json[][] = [[], []];
+  for (let looks = 1; results!.length === 0 && looks <= 10; looks++) ({ results, notSeen } = await home.json(['recover', '--apply']));
+  assert.deepEqual(notSeen, []);
   assert.deepEqual(
-    results.map((it: Json) => it.done),
+    results!.map((it: Json) => it.done),
     [true],
   );
   assert.ok(!existsSync(orphan) && readdirSync(join(home.folder, 'archive')).length === 1);

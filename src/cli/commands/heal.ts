@@ -6,7 +6,7 @@ import { exit } from '../exit-codes.ts';
 import { showComponents } from '../health-look.ts';
 import { refusal } from '../say.ts';
 import { plain } from '../text/plain.ts';
-import { planLines } from '../text/plans.ts';
+import { notSeenText, planLines } from '../text/plans.ts';
 import { table } from '../text/table.ts';
 import { clockText } from '../text/times.ts';
 import { usage } from '../todos.ts';
@@ -61,12 +61,14 @@ const healIn = async (opened: Opened, what: string | null, dryRun: boolean) => {
   return (await opened.ask(request, healWithinMs)) ?? (await inProcess(opened, null, (engine) => engine.serve(request)));
 };
 
-function show({ plans, results, before, after }: Healed, dryRun: boolean, { out }: Call): void {
+function show({ plans, results, before, after, notSeen = [] }: Healed, dryRun: boolean, { out }: Call): void {
+  if (notSeen.length > 0) out.note(notSeenText(notSeen));
   const resultOf = new Map(results.map((it) => [it.plan, it]));
   for (const plan of plans) for (const line of planLines(plan, resultOf.get(plan.id), out)) out.line(line);
   const planned = new Set(plans.map(({ id }) => id));
   for (const it of results.filter(({ plan }) => !planned.has(plan))) out.line(`${mark(it, out)} ${plain(it.plan)}: ${plain(it.why)}`);
-  if (plans.length === 0 && results.length === 0) out.line('Nothing to heal.');
+  if (plans.length === 0 && results.length === 0)
+    out.line(notSeen.length > 0 ? 'Nothing to heal in what could be seen.' : 'Nothing to heal.');
   out.line();
   showComponents(dryRun ? before : after, out);
   if (dryRun) out.line('\nNothing was changed.');

@@ -3,12 +3,13 @@ import { OperationalError } from '../../core/errors.ts';
 import { lookAtAll } from '../../healing/health.ts';
 import { withinLimits } from '../../healing/limits.ts';
 import { plansFor } from '../../healing/plans.ts';
+import { notSeenIn } from '../../healing/sweep.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { inProcess } from '../engine.ts';
 import { exit } from '../exit-codes.ts';
 import { healthNeeds, looking } from '../health-look.ts';
 import { refusal } from '../say.ts';
-import { planLines } from '../text/plans.ts';
+import { notSeenText, planLines } from '../text/plans.ts';
 
 type Options = { readonly apply?: true; readonly dryRun?: true };
 type Found = { readonly plans: readonly RecoveryPlan[]; readonly results: readonly RepairResult[]; readonly notSeen: readonly string[] };
@@ -47,7 +48,7 @@ const planned = (call: Call): Promise<Found> =>
     const { seen, components } = await lookAtAll(needs);
     const found = await withinLimits(plansFor(seen, needs.config, opened.world.clock.nowMs()), opened.world);
     const plans = found.map(({ plan }) => plan);
-    return { plans, results: [], notSeen: components.filter((it) => it.status === 'unknown').map((it) => it.name) };
+    return { plans, results: [], notSeen: notSeenIn(components) };
   });
 
 async function applied(call: Call): Promise<Found> {
@@ -55,7 +56,7 @@ async function applied(call: Call): Promise<Found> {
   const reply = await recoverIn(opened);
   if (!reply.ok) throw refusal(reply);
   if (reply.kind !== 'plans') throw new Error(`recover was answered with ${reply.kind}`);
-  return { plans: reply.plans, results: reply.results, notSeen: [] };
+  return { plans: reply.plans, results: reply.results, notSeen: reply.notSeen ?? [] };
 }
 
 const recoverIn = async (opened: Opened) => {
@@ -64,7 +65,7 @@ const recoverIn = async (opened: Opened) => {
 };
 
 function show({ plans, results, notSeen }: Found, apply: boolean, { out }: Call): void {
-  if (notSeen.length > 0) out.note(`Could not look at ${notSeen.join(', ')}, so there may be more. See: todo health`);
+  if (notSeen.length > 0) out.note(notSeenText(notSeen));
   if (plans.length === 0) out.line(notSeen.length > 0 ? 'Nothing to mend in what could be seen.' : 'Nothing to mend.');
   const resultOf = new Map(results.map((it) => [it.plan, it]));
   for (const plan of plans) {

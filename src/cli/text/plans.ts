@@ -16,3 +16,6 @@ export function planLines(plan: RecoveryPlan, result: RepairResult | undefined, 
     came,
   ];
 }
+
+export const notSeenText = (names: readonly string[]): string =>
+  `Could not look at ${names.join(', ')}, so there may be more. See: todo health`;

@@ -233,7 +233,7 @@ async function daemonProbe({ ask, world: { clock } }: Opened, timeoutMs: number)
   try {
     const reply = await ask({ op: 'progress' }, timeoutMs);
     if (reply === null) return { kind: 'none', why: 'nobody is at its socket', tookMs: tookMs() };
-    // An older daemon knows no such question, and has answered all the same.
+    // An older daemon knows no such question, and one whose journal refuses a write says so: they have answered, and a restart would mend nothing.
     const standstill = reply.ok && reply.kind === 'progress' ? reply.standstill : null;
     return standstill !== null
       ? { kind: 'late', why: standstill, tookMs: tookMs() }

@@ -21,8 +21,10 @@ export const of = (metric: string, matchers = ''): string =>
   `${metric}{${['job="todo"', 'instance=~"$instance"', matchers].filter(Boolean).join(', ')}}`;
 const rate = (metric: string, matchers = ''): string => `rate(${of(metric, matchers)}[$__rate_interval])`;
 const inRange = (metric: string, matchers = ''): string => `increase(${of(metric, matchers)}[$__range])`;
-const quantile = (q: number, metric: string, by: string): string =>
-  `histogram_quantile(${q}, sum by (${[by, 'le'].filter(Boolean).join(', ')}) (${rate(`${metric}_bucket`)}))`;
+/** Completions are few: over a minute there is mostly none. */
+const hourly = (metric: string): string => `rate(${of(metric)}[1h])`;
+const quantile = (q: number, metric: string, by: string, over: (metric: string) => string = rate): string =>
+  `histogram_quantile(${q}, sum by (${[by, 'le'].filter(Boolean).join(', ')}) (${over(`${metric}_bucket`)}))`;
 
 export const rows: readonly Row[] = [
   {
@@ -96,10 +98,10 @@ export const rows: readonly Row[] = [
       },
       {
         title: 'How long runs took',
-        about: 'From the start of a run to its end: the median, and what one in twenty exceeds.',
+        about: 'From the start of a run to its end, over the hour before: the median, and what one in twenty exceeds.',
         queries: [
-          { expr: quantile(0.5, 'todo_run_duration_seconds', 'agent'), legend: '{{agent}} median' },
-          { expr: quantile(0.95, 'todo_run_duration_seconds', 'agent'), legend: '{{agent}} 95 %' },
+          { expr: quantile(0.5, 'todo_run_duration_seconds', 'agent', hourly), legend: '{{agent}} median' },
+          { expr: quantile(0.95, 'todo_run_duration_seconds', 'agent', hourly), legend: '{{agent}} 95 %' },
         ],
         shows: 'lines',
         unit: 's',
@@ -111,20 +113,20 @@ export const rows: readonly Row[] = [
     panels: [
       {
         title: 'How long completions took',
-        about: 'From the first word that a run has ended until all of it was recorded, confirmed and cleaned.',
+        about: 'From the first word that a run has ended until all of it was recorded, confirmed and cleaned; over the hour before.',
         queries: [
-          { expr: quantile(0.5, 'todo_completion_duration_seconds', ''), legend: 'median' },
-          { expr: quantile(0.95, 'todo_completion_duration_seconds', ''), legend: '95 %' },
+          { expr: quantile(0.5, 'todo_completion_duration_seconds', '', hourly), legend: 'median' },
+          { expr: quantile(0.95, 'todo_completion_duration_seconds', '', hourly), legend: '95 %' },
         ],
         shows: 'lines',
         unit: 's',
       },
       {
         title: 'What each layer took',
-        about: 'On average, waits between tries left out.',
+        about: 'On average over the hour before, waits between tries left out.',
         queries: [
           {
-            expr: `sum by (layer) (${rate('todo_layer_duration_seconds_sum')}) / sum by (layer) (${rate('todo_layer_duration_seconds_count')})`,
+            expr: `sum by (layer) (${hourly('todo_layer_duration_seconds_sum')}) / sum by (layer) (${hourly('todo_layer_duration_seconds_count')})`,
             legend: '{{layer}}',
           },
         ],
@@ -133,9 +135,9 @@ export const rows: readonly Row[] = [
       },
       {
         title: 'Where the output came from',
-        about: 'Sources that were tried, by verdict.',
+        about: 'Sources that were tried in the range that is shown, by verdict.',
         queries: [{ expr: `sum by (source, verdict) (${inRange('todo_collect_source_total')}) > 0`, legend: '{{source}}: {{verdict}}' }],
-        shows: 'lines',
+        shows: 'stat',
       },
       {
         title: 'Retries',
@@ -170,9 +172,12 @@ export const rows: readonly Row[] = [
       },
       {
         title: 'Changes of breakers',
-        about: 'In the range that is shown.',
+        about: 'Within five minutes.',
         queries: [
-          { expr: `sum by (dependency, to) (${inRange('todo_breaker_transitions_total')}) > 0`, legend: '{{dependency}} to {{to}}' },
+          {
+            expr: `sum by (dependency, to) (increase(${of('todo_breaker_transitions_total')}[5m])) > 0`,
+            legend: '{{dependency}} to {{to}}',
+          },
         ],
         shows: 'lines',
       },

@@ -152,7 +152,7 @@ export const custom = {
 } as const;
 
 /** A state has its word beside its colour: colours alone say nothing to one man in twelve. */
-function looks({ shows, title, redFrom }: Panel) {
+function looks({ shows, title, redFrom, unit }: Panel) {
   switch (shows) {
     case 'states':
       return {
@@ -164,6 +164,8 @@ function looks({ shows, title, redFrom }: Panel) {
     case 'stat':
       return {
         color: { mode: 'thresholds' as const },
+        // Increases are reckoned over the edges of the range: a todo and a bit has not ended.
+        ...(unit === 's' ? {} : { decimals: 0 }),
         thresholds: redFrom === undefined ? steps([null, 'text']) : steps([null, 'green'], [redFrom, 'red']),
       };
     case 'lines':

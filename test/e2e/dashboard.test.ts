@@ -68,6 +68,7 @@ test('[P-49] every metric that an alert or the dashboard asks for is exported: e
   assert.equal(await value('todo_layer_duration_seconds_count{layer="report"}'), 2);
   assert.equal(await value('todo_hosts{state="taking"}'), 1);
   assert.equal(await value('sum(todo_watchdog_restarts)'), 0);
+  assert.equal((await home.json(['metrics', '--rules', '--grafana'], { code: 64 })).code, 'USAGE', 'one file at a time');
   starter.process.kill('SIGINT');
   assert.equal((await starter.ended).code, 0);
   assert.equal(existsSync(join(home.folder, 'http.json')), false);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { alertmanagerConfig } from '../../src/observe/alertmanager-config.ts';
-import { alerts } from '../../src/observe/alerts.ts';
+import { alertRules, alerts } from '../../src/observe/alerts.ts';
 import { prometheusConfig } from '../../src/observe/prometheus-config.ts';
 import { programs } from '../programs.ts';
 
@@ -40,12 +40,22 @@ test('each alert reaches the people, the heartbeat only what misses it', () => {
   assert.ok(named.length > 8);
 });
 
-test('the judges have teeth', () => {
+test('the judges have teeth; what stands in a comment holds, too', () => {
   const folder = mkdtempSync(join(tmpdir(), 'signoff-configurations-'));
   try {
     writeFileSync(join(folder, 'alertmanager.yml'), alertmanagerConfig().replace('receiver: heartbeat', 'receiver: nobody'));
     assert.notEqual(says(programs().amtool, ['check-config', join(folder, 'alertmanager.yml')]).code, 0);
     writeFileSync(join(folder, 'prometheus.yml'), prometheusConfig());
+    writeFileSync(join(folder, 'alerts.yml'), alertRules());
+    writeFileSync(join(folder, 'token'), 'a token');
+    const open = prometheusConfig().replace(
+      /^( +)# (authorization:)\n( +)# {3}(credentials_file: ).*$/m,
+      `$1$2\n$3  $4${join(folder, 'token')}`,
+    );
+    assert.match(open, /^ {4}authorization:\n {6}credentials_file: /m);
+    writeFileSync(join(folder, 'open.yml'), open);
+    assert.equal(says(programs().promtool, ['check', 'config', join(folder, 'open.yml')]).code, 0, 'the comment for a server with a token');
+    rmSync(join(folder, 'alerts.yml'));
     const alone = says(programs().promtool, ['check', 'config', join(folder, 'prometheus.yml')]);
     assert.notEqual(alone.code, 0, 'without its rules');
   } finally {

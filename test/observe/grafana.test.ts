@@ -53,10 +53,7 @@ test('all fields are ones that Grafana knows: the compiler compares with the typ
       panel,
       true,
     );
-    conforms<Said<Omit<FieldConfig, 'custom' | 'thresholds' | 'actions'>> & { custom?: unknown; thresholds?: unknown }>()(
-      panel.fieldConfig.defaults,
-      true,
-    );
+    conforms<Said<Omit<FieldConfig, 'custom' | 'actions'>> & { custom?: unknown }>()(panel.fieldConfig.defaults, true);
     for (const target of panel.targets) conforms<Said<Omit<Dataquery, '_implementsDataqueryVariant'>>>()(target, true);
   }
   conforms<Said<StatOptions>>()(options.stat, true);

@@ -13,6 +13,9 @@ const tapFile = join(root, '.todo-test', 'last.tap');
 mkdirSync(join(root, '.todo-test'), { recursive: true });
 rmSync(tapFile, { force: true });
 
+/** What was read of a source is kept for the next process: each test file is one, and the simulation is many. Programs under test have their own. */
+const env = { ...process.env, NODE_COMPILE_CACHE: join(root, '.todo-test', 'compiled') };
+
 const tapOnly = process.argv.includes('--tap');
 const asked = process.argv.slice(2).filter((argument) => argument !== '--tap');
 const askedOptions = asked.filter((argument) => argument.startsWith('-'));
@@ -38,7 +41,7 @@ const runner = spawn(process.execPath, [...options, ...(askedFiles.length > 0 ? 
   cwd: root,
   stdio: ['ignore', 'pipe', 'inherit'],
   detached: true,
-  env: { ...process.env, ...(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? { FORCE_COLOR: '1' } : {}) },
+  env: { ...env, ...(process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? { FORCE_COLOR: '1' } : {}) },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal));
 
@@ -80,6 +83,7 @@ function againAlone(tap: readonly string[]): number {
   const bad = files.filter((file) => {
     const alone = spawnSync(process.execPath, ['--test', `--test-timeout=${testTimeoutMs}`, '--test-reporter=spec', file], {
       cwd: root,
+      env,
       stdio: ['ignore', 'inherit', 'inherit'],
       timeout: aloneMaxMs,
       killSignal: 'SIGKILL',

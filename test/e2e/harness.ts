@@ -163,13 +163,16 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
 
 const saysReady = ({ logging }: Json): boolean => logging?.level === undefined || ['debug', 'info'].includes(logging.level);
 
+/** What test/run.ts and CI say to tests, and nobody to a program. */
+const ofTheRunner = new Set(['CI', 'NODE_COMPILE_CACHE']);
+
 function launch(
   args: readonly string[],
   folder: string,
   base: string,
   { env, stdin, cwd, program = todoProgram, within = [] }: CallOptions,
 ): Started {
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_') && name !== 'CI'));
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_') && !ofTheRunner.has(name)));
   const [first, ...rest] = [...within, program, ...args];
   const child = spawn(first!, rest, {
     cwd: cwd ?? base,

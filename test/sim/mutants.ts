@@ -263,7 +263,7 @@ export const mutants: readonly Mutant[] = [
     find: 'const found = held(ref);\n      if (found === null || !isInProgress(found.todo.status) || found.run.leaseUntilMs > now()) return false;',
     replace:
       'const { todo } = { todo: todoOf(ref.todoId)! };\n      const found = { todo, run: rows.runs.get(todo.runId ?? ref.runId)! };\n      if (!isInProgress(todo.status)) return false;',
-    killedBy: { seeds },
+    killedBy: { seeds: [90, 140] },
   },
   {
     name: 'a rescue takes a todo whose lease was renewed meanwhile',
@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
     file: 'daemon/receipts.ts',
     find: 'clock.nowMs() - inMs(context.config.store.receipts)',
     replace: 'clock.nowMs()',
-    killedBy: { seeds },
+    killedBy: { seeds: [140, 190] },
   },
   {
     name: 'a pass puts off the look that is under way',
@@ -291,7 +291,7 @@ export const mutants: readonly Mutant[] = [
     file: 'completion/bury.ts',
     find: "entry.fact === 'reported' && (await isRecorded(entry, needs))",
     replace: "entry.fact === 'signalled' && (await isRecorded(entry, needs))",
-    killedBy: { seeds: [520, 900] },
+    killedBy: { seeds: [740, 790] },
   },
   {
     name: 'a node that is behind is not given time',

@@ -33,8 +33,8 @@ const aloneMaxMs = 10 * 60 * 1000;
 const reporters = tapOnly
   ? ['--test-reporter=tap', '--test-reporter-destination=stdout']
   : ['--test-reporter=spec', '--test-reporter-destination=stdout', '--test-reporter=tap', `--test-reporter-destination=${tapFile}`];
-// Three at a time, whatever the number of cores: tests run real daemons, databases and browsers, and mostly wait for them.
-const options = ['--test', '--test-concurrency=3', `--test-timeout=${testTimeoutMs}`, ...reporters, ...askedOptions];
+// Four at a time, whatever the number of cores: tests run real daemons, databases and browsers, and mostly wait for them.
+const options = ['--test', '--test-concurrency=4', `--test-timeout=${testTimeoutMs}`, ...reporters, ...askedOptions];
 
 // A group of its own, so that all of it can be ended.
 const runner = spawn(process.execPath, [...options, ...(askedFiles.length > 0 ? askedFiles : ['test/**/*.test.ts'])], {

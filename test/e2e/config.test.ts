@@ -633,7 +633,8 @@ const cases: readonly Case[] = [
     config: { monitoring: { watcher: false, rescan: 0.15 } },
     async see(home) {
       await home.daemon();
-      assert.equal(home.log('monitor').find((line) => line.event === 'daemon ready').rescanMs, 150);
+      const ready = await home.until('its log says so', () => home.log('monitor').find((line) => line.event === 'daemon ready'));
+      assert.equal(ready.rescanMs, 150);
       const pass = async () => (await home.json(['status'])).lastPassAtMs;
       const first = await pass();
       let last = first;

@@ -89,6 +89,7 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
   const resource = { machine_cpu_warning: 1000, machine_memory_warning: 1000, machine_disk_warning: 1000, ...config.resource };
   writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify({ ...config, paths, resource }, null, 2));
 
+  const ownStore = config.store?.url === undefined && config.database === undefined;
   const started: Started[] = [];
   const start = (args: readonly string[], options: CallOptions = {}): Started => {
     const process = launch(args, folder, base, options);
@@ -113,7 +114,9 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
       const answers = async () => (await home.json(['daemon', 'status'], { code: 0 }).catch(() => null))?.running === true;
       await Promise.race([
         // Where its level of logging lets it say so: asking costs a process each time.
-        saysReady(config) ? daemon.says('daemon ready') : home.until('the daemon answers', answers),
+        saysReady(config)
+          ? daemon.says(ownStore ? /store ready|the store is away/ : 'daemon ready')
+          : home.until('the daemon answers', answers),
         daemon.ended.then(({ code, stderr }) => {
           throw new Error(`the daemon ended with ${code} before it was ready\n${stderr}`);
         }),
@@ -135,7 +138,7 @@ export async function testHome(t: TestContext, config: Json = {}): Promise<TestH
           const todo = await home.show(ref);
           return fits(todo) && isFiled(todo) ? todo : null;
         },
-        config.store?.url === undefined && config.database === undefined ? isOfStore : () => true,
+        ownStore ? isOfStore : () => true,
       ),
     log: (room) =>
       (tryRead(join(folder, 'logs', `${room}.log`)) ?? '')

@@ -32,7 +32,7 @@ export async function runDaemon(call: Call, how: Asked): Promise<number> {
   return exit.yes;
 }
 
-/** For who is about to start this build: it is loaded whole, and nothing is touched. */
+/** For who is about to start this build: it is loaded whole, it can read the journal (a newer build may have changed that), and nothing is touched. */
 async function startsAtAll(call: Call): Promise<number> {
   await using opened = await call.open({ readOnly: true });
   const loaded = await Promise.all([
@@ -42,6 +42,7 @@ async function startsAtAll(call: Call): Promise<number> {
     import('../store/sqlite.ts'),
     import('../store/mysql.ts'),
   ]);
+  opened.world.journal.getNote('ready');
   call.out.json('daemon', { starts: true, version, pieces: loaded.length, home: opened.world.home.root });
   return exit.yes;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Json, type TestHome, testHome } from './harness.ts';
@@ -111,6 +112,15 @@ test('without a watchdog a build that died before it had worked is started as it
   await todo(['daemon', 'stop']);
   assert.deepEqual((await todo(['daemon', 'start'])).document.program, { kind: 'installed', failedStarts: 0 });
   await todo(['daemon', 'stop']);
+});
+
+test('a program that cannot read the journal is found before anything gives way to it', async (t) => {
+  const home = await testHome(t);
+  assert.equal((await home.json(['daemon', 'run', '--check'])).starts, true);
+  await home.add('true');
+  using database = new DatabaseSync(join(home.folder, 'todo.db'));
+  database.exec('UPDATE journal_schema SET version = 99');
+  assert.equal((await home.json(['daemon', 'run', '--check'], { code: 78 })).code, 'JOURNAL_NEWER');
 });
 
 /** A daemon takes that over when it has just begun; nothing else does. */

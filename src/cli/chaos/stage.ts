@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonStatus } from '../../core/control.ts';
 import type { Entry, SessionRef } from '../../core/entry.ts';
@@ -11,6 +10,7 @@ import { endOne } from '../../platform/end-processes.ts';
 import { watchdogFolder } from '../../platform/home.ts';
 import { readState, type State } from '../../watchdog/state.ts';
 import type { Call, Opened } from '../command.ts';
+import { makeOwnHome, shellTodo, withoutOurs } from '../own-home.ts';
 import { todoCommand } from '../program.ts';
 import { openWorld } from '../world.ts';
 
@@ -72,14 +72,11 @@ type Options = {
   readonly storeUrl?: { readonly daemon: string; readonly direct: string };
 };
 
-export async function openStage(call: Pick<Call, 'env'>, { on = tmpdir(), config = {}, storeUrl }: Options = {}): Promise<Stage> {
+export async function openStage(call: Pick<Call, 'env'>, { on, config = {}, storeUrl }: Options = {}): Promise<Stage> {
   await using stack = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(on, 'todo-chaos-'));
+  const folder = makeOwnHome({ name: 'chaos', config: { ...settings, ...config }, ...(on === undefined ? {} : { on }) });
   stack.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
-  for (const name of ['hooks', 'work']) mkdirSync(join(folder, name));
-  writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify({ ...settings, ...config }));
-  // The person's own home and store are not what is broken here.
-  const clean = Object.fromEntries(Object.entries(call.env).filter(([name]) => !name.startsWith('TODO_')));
+  const clean = withoutOurs(call.env);
   const withStore = (url: string | undefined) => (url === undefined ? clean : { ...clean, TODO_STORE_URL: url });
   const opened = await openWorld({ home: folder, env: withStore(storeUrl?.direct), cwd: folder });
   stack.use(opened);
@@ -107,21 +104,9 @@ export async function openStage(call: Pick<Call, 'env'>, { on = tmpdir(), config
     },
     async add(count, command, session = 'child') {
       for (let index = 0; index < count; index++) {
-        const id = world.random.uuidv7();
-        const cwd = join(folder, 'work', id);
-        mkdirSync(cwd);
-        const fixed = {
-          agent: 'shell',
-          session,
-          checks: [],
-          priority: 5,
-          timeoutMs: null,
-          rounds: 1,
-          after: null,
-          held: false,
-        } as const;
-        await world.store.add({ id, title: `chaos ${index + 1}`, prompt: command, cwd, project: cwd, ...fixed });
-        todos.push(id);
+        const todo = shellTodo(folder, world, { title: `chaos ${index + 1}`, prompt: command, session });
+        await world.store.add(todo);
+        todos.push(todo.id);
       }
       await opened.wake();
     },

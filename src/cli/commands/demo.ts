@@ -1,6 +1,3 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Run, Todo } from '../../core/todo.ts';
 import type { ShownStatus } from '../../core/words.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
@@ -10,6 +7,7 @@ import { exit } from '../exit-codes.ts';
 import { lastOf, stepOf } from '../follow-todo.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { write } from '../out.ts';
+import { makeOwnHome, shellTodo, withoutOurs } from '../own-home.ts';
 import { fit, plain } from '../text/plain.ts';
 import { colourOf, endText, symbolOf } from '../text/status.ts';
 import { type Cell, table } from '../text/table.ts';
@@ -36,13 +34,8 @@ export const command: CommandModule = {
   async run(call) {
     const { out } = call;
     const startedAtMs = performance.now();
-    const home = mkdtempSync(join(tmpdir(), 'todo-demo-'));
-    mkdirSync(join(home, 'hooks'));
-    mkdirSync(join(home, 'legacy'));
-    writeFileSync(join(home, 'hooks', 'config.json'), `${JSON.stringify(demoConfig(join(home, 'legacy')), null, 2)}\n`);
-    // Its own words only: what the person's environment says of another home or store is not for here.
-    const env = Object.fromEntries(Object.entries(call.env).filter(([name]) => !name.startsWith('TODO_')));
-    const there: Call = { ...call, home, env };
+    const home = makeOwnHome({ name: 'demo', config: demoConfig });
+    const there: Call = { ...call, home, env: withoutOurs(call.env) };
     const { openWorld } = await import('../world.ts');
     await using opened = await openWorld(there);
     const spinner = await out.spin('adding six todos and starting a daemon of their own');
@@ -88,23 +81,8 @@ export const command: CommandModule = {
 async function addAll(home: string, { world }: Opened): Promise<Player[]> {
   const players: Player[] = [];
   for (const scenario of scenarios) {
-    const cwd = join(home, 'work', scenario.name);
-    mkdirSync(cwd, { recursive: true });
-    const { id, number } = await world.store.add({
-      id: world.random.uuidv7(),
-      title: scenario.title,
-      prompt: scenario.prompt,
-      cwd,
-      project: cwd,
-      agent: 'shell',
-      session: 'child',
-      checks: scenario.checks,
-      priority: 5,
-      timeoutMs: null,
-      rounds: scenario.rounds,
-      after: null,
-      held: false,
-    });
+    const { name, title, prompt, checks, rounds } = scenario;
+    const { id, number } = await world.store.add(shellTodo(home, world, { title, prompt, checks, rounds }, name));
     players.push({ scenario, id, number });
   }
   return players;

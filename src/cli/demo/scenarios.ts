@@ -97,14 +97,8 @@ echo 'result' > result.txt`,
 ];
 
 /** Short timers, so that the hanging one is over within the minute; everything else as shipped. */
-export const demoConfig = (legacyFolder: string) => ({
+export const demoConfig = {
   behavior: { completion_timeout: 5, emergency_timeout: 10, term_grace: 2, quiet_after: 2 },
   run: { retry_delay: 0.5 },
   slots: { total: 6, agent: 6, project: 1 },
-  // Never the machine's own marker: a demo ends nobody else's work.
-  paths: {
-    task_completed: `${legacyFolder}/TASK_COMPLETED`,
-    current_todo: `${legacyFolder}/CURRENT_TODO_ID`,
-    session_prefix: `${legacyFolder}/claude_session_`,
-  },
-});
+};

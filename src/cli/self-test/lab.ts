@@ -1,11 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { Entry } from '../../core/entry.ts';
 import type { NewTodo, Run, Todo } from '../../core/todo.ts';
 import type { Engine } from '../../daemon/engine.ts';
 import type { Call, Opened } from '../command.ts';
 import { engineFor } from '../engine.ts';
+import { makeOwnHome, shellTodo, withoutOurs } from '../own-home.ts';
 import { openWorld } from '../world.ts';
 
 /** A home of its own with a daemon's engine in this process: what the self-test works on. Gone when disposed, with all it started. */
@@ -28,7 +27,7 @@ const patienceMs = 30_000;
 /** Looks between two changes that are told: a change told while we looked must not be waited for in vain. */
 const lookMs = 100;
 
-const settings = {
+const config = {
   behavior: { quiet_after: 0.05, term_grace: 2, health_check_interval: 3600 },
   run: { retry_delay: 0.1 },
   slots: { total: 50, agent: 50, project: 50 },
@@ -38,7 +37,7 @@ const settings = {
 export async function openLab(call: Pick<Call, 'env' | 'cwd'>): Promise<Lab> {
   const stack = new AsyncDisposableStack();
   try {
-    const folder = mkdtempSync(join(tmpdir(), 'todo-selftest-'));
+    const folder = makeOwnHome({ name: 'selftest', config });
     stack.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
     return await labIn(folder, call, stack);
   } catch (error) {
@@ -48,17 +47,7 @@ export async function openLab(call: Pick<Call, 'env' | 'cwd'>): Promise<Lab> {
 }
 
 async function labIn(folder: string, call: Pick<Call, 'env' | 'cwd'>, stack: AsyncDisposableStack): Promise<Lab> {
-  const legacy = join(folder, 'legacy');
-  const paths = {
-    task_completed: join(legacy, 'TASK_COMPLETED'),
-    current_todo: join(legacy, 'CURRENT_TODO_ID'),
-    session_prefix: join(legacy, 'claude_session_'),
-  };
-  for (const name of ['hooks', 'legacy', 'work']) mkdirSync(join(folder, name));
-  writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify({ ...settings, paths }));
-  // The user's own settings are not what is tested, and his store must not be reached by accident.
-  const env = Object.fromEntries(Object.entries(call.env).filter(([name]) => !name.startsWith('TODO_')));
-  const opened = await openWorld({ home: folder, env, cwd: folder }, { log: true });
+  const opened = await openWorld({ home: folder, env: withoutOurs(call.env), cwd: folder }, { log: true });
   stack.use(opened);
   const { world } = opened;
   stack.defer(() => void world.processes.endTagged('TODO_HOME', world.home.root, 1000));
@@ -82,26 +71,7 @@ async function labIn(folder: string, call: Pick<Call, 'env' | 'cwd'>, stack: Asy
     world,
     engine,
     async add(command, options = {}) {
-      const id = world.random.uuidv7();
-      const cwd = join(folder, 'work', id);
-      mkdirSync(cwd);
-      const todo = {
-        id,
-        title: 'self-test',
-        prompt: command,
-        cwd,
-        project: cwd,
-        agent: 'shell',
-        session: 'child',
-        checks: [],
-        priority: 5,
-        timeoutMs: null,
-        rounds: 1,
-        after: null,
-        held: false,
-        ...options,
-      } as const;
-      const added = await world.store.add(todo);
+      const added = await world.store.add(shellTodo(folder, world, { title: 'self-test', prompt: command, ...options }));
       engine.wake();
       return added;
     },

@@ -177,7 +177,8 @@ export type Resources = {
   pool(path: string, withinMs: number): Promise<PoolFigures>;
   /** Bytes of the heap that are in use after it. */
   collectGarbage(): Promise<number>;
-  dropCaches(): void;
+  /** Drops caches and gives free memory back to the system. All stands still for some 50 ms. What there is after it. */
+  giveBack(): Pick<SelfFigures, 'rssBytes' | 'heapUsedBytes'>;
   /** Writes a CPU profile (`.cpuprofile`) of so long. */
   profile(path: string, ms: number, stop?: AbortSignal): Promise<void>;
   /** Where the processes of a run stand, by a way in which that can be changed and taken back; or why there is none. */

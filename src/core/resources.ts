@@ -153,3 +153,10 @@ export function machineCpuShare(before: MachineFigures['cpu'], now: MachineFigur
   if (before === null || now === null || now.allMs <= before.allMs) return null;
   return Math.min(1, Math.max(0, (now.busyMs - before.busyMs) / (now.allMs - before.allMs)));
 }
+
+/** What a busy time must have left before it is worth a standstill to give it back. */
+const leftOver = { share: 1.25, bytes: 16 * 1024 * 1024 };
+
+/** Memory of the process since it was last as small as it gets. */
+export const isLeftOver = (rssBytes: number, smallestBytes: number): boolean =>
+  rssBytes >= smallestBytes * leftOver.share && rssBytes - smallestBytes >= leftOver.bytes;

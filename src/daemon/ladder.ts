@@ -96,7 +96,7 @@ async function step(context: Context, key: string, rung: Rung, gauge: Gauge): Pr
       await done({ profile: await profile(context) });
       break;
     case 'trim':
-      await done(...(await trim(context, key)));
+      await done(...trim(context, key));
       break;
     case 'close-idle':
       await done({ closed: await closeIdle(context) });
@@ -141,17 +141,16 @@ async function profile({ world, config, stop }: Context): Promise<string> {
 }
 
 /** Measured again at once: what a collection did not free is held by somebody. */
-async function trim(context: Context, key: string): Promise<[Done['told'], number]> {
+function trim(context: Context, key: string): [Done['told'], number] {
   const { world, watch } = context;
   const rssBefore = watch.last!.self.rssBytes;
-  world.resources.dropCaches();
-  const heapBytes = await world.resources.collectGarbage();
+  world.resources.giveBack();
   const self = world.resources.self();
   const machine = world.resources.machine(world.home.root);
   const after = key === 'memory' ? memoryShare(self, limitOf(context, machine).bytes) : machine.memoryUsedBytes / machine.memoryTotalBytes;
   const atMs = world.clock.monotonicMs();
   measure(context, key, { value: after, fromMs: atMs, atMs });
-  return [{ rssMbBefore: megabytes(rssBefore), rssMb: megabytes(self.rssBytes), heapMb: megabytes(heapBytes) }, after];
+  return [{ rssMbBefore: megabytes(rssBefore), rssMb: megabytes(self.rssBytes), heapMb: megabytes(self.heapUsedBytes) }, after];
 }
 
 async function closeIdle({ world }: Context): Promise<string> {

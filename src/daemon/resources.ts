@@ -5,6 +5,7 @@ import { type LeakVerdict, leakIn, type UseAt, withUse } from '../core/leak.ts';
 import {
   cpuShare,
   type Gauge,
+  isLeftOver,
   type MachineFigures,
   machineCpuShare,
   memoryShare,
@@ -42,6 +43,10 @@ export type Watch = {
   /** Of the heap, right after a garbage collection. */
   heap: readonly UseAt[];
   leak: LeakVerdict;
+  /** What the process had at its first look, and each time after it gave back what it did not need. */
+  smallestBytes: number | null;
+  /** At the last look something was being completed or started. */
+  wasBusy: boolean;
   /** What the store has not been told yet. */
   rows: MetricRow[];
   readonly acting: Acting;
@@ -54,6 +59,8 @@ export const newWatch = (): Watch => ({
   rss: [],
   heap: [],
   leak: { kind: 'too-early' },
+  smallestBytes: null,
+  wasBusy: true,
   rows: [],
   acting: newActing(),
 });
@@ -88,6 +95,7 @@ async function lookAtResources(context: Context): Promise<void> {
   watch.last = sample;
   for (const [key, reading] of readings(context, before, sample)) measure(context, key, reading);
   await lookForLeak(context, sample);
+  giveBackAtRest(context, sample);
   forgetEnded(watch, sample);
   keepRows(context, before, sample);
   await actOnTrouble(context);
@@ -149,6 +157,21 @@ async function lookForLeak(context: Context, { atMs, self }: Sample): Promise<vo
   };
   world.log.warn('monitor', 'memory grows steadily: a leak', fields);
   noteEvent(context, { kind: 'healing', what: 'memory_leak', detail: JSON.stringify(fields) });
+}
+
+/** What V8 and SQLite grew into they keep for as long as the process lives, though it may rest for days. Two looks in a row without work are rest. */
+function giveBackAtRest({ watch, world, tasks }: Context, { self }: Sample): void {
+  const isBusy = tasks.count('run:') + tasks.count('start:') > 0;
+  const rests = !isBusy && !watch.wasBusy;
+  watch.wasBusy = isBusy;
+  watch.smallestBytes ??= self.rssBytes;
+  if (!rests || !isLeftOver(self.rssBytes, watch.smallestBytes)) return;
+  const fromMs = world.clock.monotonicMs();
+  const { rssBytes, heapUsedBytes } = world.resources.giveBack();
+  const stoodStillMs = Math.round(world.clock.monotonicMs() - fromMs);
+  watch.smallestBytes = rssBytes;
+  const fields = { rssMbBefore: megabytes(self.rssBytes), rssMb: megabytes(rssBytes), heapMb: megabytes(heapUsedBytes), stoodStillMs };
+  world.log.info('monitor', 'memory given back', fields);
 }
 
 /** Of runs that are over there is nothing to measure. */

@@ -148,6 +148,16 @@ test('[H-02] [H-03] [H-22] [H-23] a daemon that leaks trims, takes nothing new, 
   await home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
 });
 
+test('what a busy time left behind is given back once it is over, and the daemon is as small again as it can be', async (t) => {
+  const home = await testHome(t, { ...quick, resource, slots: { total: 4, agent: 4, project: 4 } });
+  await home.daemon();
+  const todos = await Promise.all(Array.from({ length: 12 }, () => home.add('seq 1 60000')));
+  for (const { number } of todos) await home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
+  const back = await home.until('it was given back', () => home.log('monitor').find(({ event: it }) => it === 'memory given back'));
+  assert.ok(back.rssMb <= back.rssMbBefore - 10, JSON.stringify(back));
+  assert.ok(component(await healthy(home), 'memory').evidence.rssMb < back.rssMbBefore);
+});
+
 test('[H-21] memory over its warning shows in health with what was measured and what to do, and nothing is done about it', async (t) => {
   const home = await testHome(t, { ...quick, resource: { ...resource, memory_critical: 1000 } });
   await bounded(home, '60M');

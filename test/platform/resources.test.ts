@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { getHeapSpaceStatistics } from 'node:v8';
 import { cgroupMemory } from '../../src/platform/cgroup.ts';
 import { createResources } from '../../src/platform/resources.ts';
 
@@ -115,3 +116,17 @@ function burnTime(): void {
   const untilMs = performance.now() + 20;
   while (performance.now() < untilMs);
 }
+
+test('room for young objects that a busy time has grown is given back, which a collection alone does not do', async () => {
+  const resources = createResources();
+  const young = (): number => getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')!.physical_space_size;
+  let kept: object[] = [];
+  for (let round = 0; round < 40; round++) kept = Array.from({ length: 100_000 }, (_, at) => ({ at, before: kept[at] === undefined }));
+  await resources.collectGarbage();
+  const grown = young();
+  assert.ok(grown > 8 * mb, `${grown}`);
+  kept = [];
+  const { rssBytes, heapUsedBytes } = resources.giveBack();
+  assert.ok(young() < grown / 2, `${grown} → ${young()}`);
+  assert.ok(heapUsedBytes < rssBytes);
+});

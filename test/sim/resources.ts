@@ -49,7 +49,7 @@ export function resourcesOf(machine: Machine, schedule: (ms: number, act: () => 
       await wait(5);
       return 18e6;
     },
-    dropCaches() {},
+    giveBack: () => ({ rssBytes: 70e6, heapUsedBytes: 18e6 }),
     profile: (_path, ms) => wait(ms),
     priorities: ({ value }) => ({
       by: 'session',

@@ -290,7 +290,7 @@ export class ProcessWorld {
       trees: (runs) => this.#sync('resources.trees', false, () => port.trees(runs)),
       pool: (path, withinMs) => this.#async('resources.pool', false, () => port.pool(path, withinMs)),
       collectGarbage: () => this.#async('resources.collectGarbage', false, () => port.collectGarbage()),
-      dropCaches: () => this.#sync('resources.dropCaches', false, () => port.dropCaches()),
+      giveBack: () => this.#sync('resources.giveBack', false, () => port.giveBack()),
       profile: (path, ms, stop) => this.#async('resources.profile', true, () => port.profile(path, ms, stop)),
       priorities: (run, by) => this.#sync('resources.priorities', false, () => port.priorities(run, by)),
       setPriorities: (run, wanted) => this.#async('resources.setPriorities', true, () => port.setPriorities(run, wanted)),

@@ -18,7 +18,8 @@ export type Census = {
 
 export const restartCauses = ['crash', 'hang', 'unhealthy', 'not-started', 'itself'] as const;
 type WatchdogSeen = {
-  readonly isAlive: boolean;
+  /** Null: it has ended its watch itself, and nobody misses it. */
+  readonly isAlive: boolean | null;
   /** Of the last 24 hours. */
   readonly restarts: Readonly<Record<(typeof restartCauses)[number], number>>;
 };
@@ -95,7 +96,7 @@ export function watchdogSeen(text: string | null, isAlive: (watchdog: ProcessId)
   const restarts = state['restarts'].filter((it) => isObject(it) && Number(it['atMs']) > nowMs - dayMs) as { readonly cause: unknown }[];
   const counted = restartCauses.map((cause) => [cause, restarts.filter((it) => it.cause === cause).length]);
   return {
-    isAlive: state['phase'] !== 'ended' && isAlive(state['watchdog'] as unknown as ProcessId),
+    isAlive: state['phase'] === 'ended' ? null : isAlive(state['watchdog'] as unknown as ProcessId),
     restarts: Object.fromEntries(counted),
   };
 }

@@ -168,8 +168,8 @@ function censusFamilies(counted: Census | null): Family[] {
     },
     gauge(
       'todo_watchdog_up',
-      '1 while the watchdog of this daemon lives; absent where it never had one.',
-      watchdog === null ? null : watchdog.isAlive ? 1 : 0,
+      '1 while the watchdog of this daemon lives, 0 when it is dead; absent where there is to be none.',
+      watchdog === null || watchdog.isAlive === null ? null : watchdog.isAlive ? 1 : 0,
     ),
     {
       name: 'todo_watchdog_restarts',

@@ -65,6 +65,14 @@ export const alerts: readonly Alert[] = [
     runbook: 'todo watchdog status; logs/watchdog_logs/incidents',
   },
   {
+    name: 'TodoWatchdogDead',
+    expr: 'todo_watchdog_up == 0',
+    holds: '5m',
+    severity: 'warning',
+    summary: 'The watchdog of the daemon is dead, and the daemon has not got another one: nobody would restart it',
+    runbook: 'todo watchdog status; todo start',
+  },
+  {
     name: 'TodoCompletionsFailFast',
     expr: `${badShare('5m')} > 0.5 and ${badShare('1h')} > 0.5`,
     holds: '2m',

@@ -69,7 +69,7 @@ test('[P-27] a real Prometheus scrapes the daemon, and its counters say what was
   assert.notEqual(promtoolSays('# TYPE x_total gauge\nx_total 1\n'), '', 'the linter has teeth');
 });
 
-test('[P-47] SystemDegraded fires in a real Prometheus while a daemon is degraded, and ends with it; every alert asks for what a daemon exports', async (t) => {
+test('[P-47] SystemDegraded fires in a real Prometheus while a daemon is degraded, and ends with it', async (t) => {
   const home = await testHome(t, {
     server: { port: 0 },
     behavior: { enable_emergency_handlers: false },
@@ -90,21 +90,6 @@ test('[P-47] SystemDegraded fires in a real Prometheus while a daemon is degrade
   await home.json(['config', 'set', 'behavior.enable_emergency_handlers', 'true']);
   await seen('it is over', async () => (await firing()).length === 0 && (await ask('/health')).json.checks.timers[0].health === 'healthy');
   assert.equal((await prometheus.query('ALERTS{alertname="TodoHeartbeat",alertstate="firing"}')).length, 1);
-
-  const exported = (await ask('/metrics')).text;
-  const asked = [
-    ...new Set(
-      shipped
-        .match(/^ +expr: .*$/gm)
-        ?.join('\n')
-        .match(/todo_\w+/g),
-    ),
-  ];
-  assert.ok(asked.length > 10);
-  assert.deepEqual(
-    asked.filter((name) => !new RegExp(`^# TYPE ${name} `, 'm').test(exported)),
-    [],
-  );
 });
 
 test('a port that somebody has: the daemon lives, says who has it, and serves when it is free', async (t) => {

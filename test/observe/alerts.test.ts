@@ -62,6 +62,13 @@ const cases: Readonly<Record<string, Case>> = {
     fires: { series: { todo_daemon_start_time_seconds: '0 60 120 180 240 240 240' }, at: '6m' },
     quiet: [{ series: { todo_daemon_start_time_seconds: '0 60 120 180 180 180 180' }, at: '6m' }],
   },
+  TodoWatchdogDead: {
+    fires: { series: { todo_watchdog_up: always(0) }, at: '5m' },
+    quiet: [
+      { series: { todo_watchdog_up: always(1) }, at: '1h' },
+      { series: { todo_watchdog_up: '1 0 0 0 1 1 1 1 1 1' }, at: '8m' },
+    ],
+  },
   TodoCompletionsFailFast: {
     fires: [
       { series: { [runs('failed')]: '0+3x90', [runs('done')]: '0+2x90' }, at: '80m' },

@@ -114,6 +114,8 @@ export function tagged(home: TestHome): number[] {
 
 export function rows(home: TestHome): string[] {
   using database = new DatabaseSync(join(home.folder, 'todo.db'), { readOnly: true });
+  // The store is made by its first question, which a daemon that is ready may not have asked yet.
+  if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'self_healing_events'").get() === undefined) return [];
   return database
     .prepare('SELECT what FROM self_healing_events ORDER BY at_ms, id')
     .all()

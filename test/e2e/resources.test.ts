@@ -2,17 +2,20 @@
 // burn CPU, a small memory. Times are scaled by the configuration; nothing is waited for but events.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { defaultConfig } from '../../src/core/config.ts';
 import { cpuIsDividedByGroups } from '../../src/platform/cgroup.ts';
+import { ask } from '../../src/platform/control-socket.ts';
 import { taggedBy } from '../fixtures/process-figures.ts';
 import { rowsOf } from './aging.ts';
 import { type Json, type Started, type TestHome, testHome } from './harness.ts';
+import { get, served } from './http-get.ts';
 
 const ill = fileURLToPath(new URL('../fixtures/ill.ts', import.meta.url));
 const quick = { behavior: { quiet_after: 0.1, term_grace: 1 }, monitoring: { rescan: 0.2 } };
@@ -156,6 +159,16 @@ test('what a busy time left behind is given back once it is over, and the daemon
   const back = await home.until('it was given back', () => home.log('monitor').find(({ event: it }) => it === 'memory given back'));
   assert.ok(back.rssMb <= back.rssMbBefore - 10, JSON.stringify(back));
   assert.ok(component(await healthy(home), 'memory').evidence.rssMb < back.rssMbBefore);
+});
+
+test('[H-23] where garbage is all that fills the memory, trimming is enough: it is better at once, and nothing else is done', async (t) => {
+  const home = await testHome(t, { ...quick, resource: { ...resource, leak_window: 3600 } });
+  await bounded(home, '150M', illWith(home, 'litter', 120));
+  const trimmed = await event(home, 'resource_trim');
+  assert.deepEqual([trimmed.cause, trimmed.outcome], ['memory', 'improved'], trimmed.detail);
+  assert.ok(trimmed.before >= 0.9 && trimmed.after <= trimmed.before * 0.9, trimmed.detail);
+  await home.until('it is no longer critical', async () => component(await healthy(home), 'memory')?.evidence.level !== 'critical');
+  for (const type of ['resource_pause', 'resource_restart']) assert.deepEqual(events(home, type), [], type);
 });
 
 test('[H-21] memory over its warning shows in health with what was measured and what to do, and nothing is done about it', async (t) => {
@@ -361,11 +374,10 @@ test('[W-40] [H-52] measurements become coarser as they age, and todo health --h
   assert.match(wrong.stderr, /no figure cpu was measured.*\n.*There are: .*cpu_percent/s);
 });
 
-test('[H-38] descriptors stay as they were over hundreds of requests and completions, and what others left in temporary folders goes', async (t) => {
-  const home = await testHome(t, { ...quick, resource });
-  mkdirSync(join(home.folder, '.tmp'), { recursive: true });
+test('[H-38] descriptors: those who say nothing are hung up on, hundreds of requests and some completions leave none, and leftovers in temporary folders go', async (t) => {
+  const home = await testHome(t, { ...quick, resource, slots: { total: 4, agent: 4, project: 4 }, server: { port: 0 } });
   const temporary = join(home.folder, '.tmp');
-  mkdirSync(join(temporary, 'todo-empty-abc123'));
+  mkdirSync(join(temporary, 'todo-empty-abc123'), { recursive: true });
   mkdirSync(join(temporary, 'somebodys'));
   for (const name of readdirSync(temporary)) utimesSync(join(temporary, name), 0, 0);
   const first = await home.daemon({ TMPDIR: temporary });
@@ -373,15 +385,32 @@ test('[H-38] descriptors stay as they were over hundreds of requests and complet
     readdirSync(temporary).filter((name) => name === 'todo-empty-abc123' || name === 'somebodys'),
     ['somebodys'],
   );
-  const files = async (): Promise<number> => component(await healthy(home), 'files').evidence.open;
-  for (let n = 0; n < 3; n++) await home.untilTodo((await home.add('true')).number, 'completed', ({ status }) => status === 'completed');
-  const before = await files();
-  for (let n = 0; n < 5; n++) await home.untilTodo((await home.add('true')).number, 'completed', ({ status }) => status === 'completed');
-  const after = await home.until('as before', async () => {
-    const open = await files();
-    return open <= before + 2 && open;
-  });
-  assert.ok(after <= before + 2, `${before} → ${after}`);
+  const { url, token } = await served(home);
+  const open = async (): Promise<number> => component(await healthy(home), 'files').evidence.open;
+  const works = async (count: number): Promise<void> => {
+    const todos = await Promise.all(Array.from({ length: count }, () => home.add('true')));
+    for (const { number } of todos) await home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
+  };
+  await works(2);
+  const before = await open();
+
+  const socket = join(home.folder, 'control.sock');
+  const silent = [
+    ...Array.from({ length: 60 }, () => connect(socket)),
+    ...Array.from({ length: 40 }, () => connect(Number(new URL(url).port), '127.0.0.1')),
+  ];
+  for (const it of silent) it.on('error', () => {});
+  const hungUp = Promise.all(silent.map((it) => once(it, 'close')));
+  await home.until('the gauge counts them', async () => (await open()) >= before + 100);
+  for (let round = 0; round < 15; round++) {
+    const asked = Array.from({ length: 10 }, () => ask(socket, { op: 'status' }, 30_000));
+    const got = Array.from({ length: 10 }, () => get(`${url}/status`, { authorization: `Bearer ${token}` }));
+    for (const reply of await Promise.all(asked)) assert.equal(reply?.ok, true);
+    for (const reply of await Promise.all(got)) assert.equal(reply.status, 200);
+  }
+  await works(8);
+  await hungUp;
+  await home.until('as before', async () => (await open()) <= before + 2);
   assert.equal(first.process.exitCode, null);
 });
 

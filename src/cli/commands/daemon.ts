@@ -13,6 +13,7 @@ Actions:
   resume   take todos again, though a restart was not validated
 
 Between two restarts restart.cooldown must pass, and there are at most restart.per_hour and restart.per_day of them, those of the watchdog counted in.
+A build that was started twice under a watchdog and never worked (restart.good_after) is passed over for the last good copy, until another one is installed; restart --force tries it again.
 `;
 
 /** alone = run, in the foreground. */

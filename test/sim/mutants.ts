@@ -203,8 +203,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a drained host takes todos all the same',
     file: 'store/claim.ts',
-    find: 'return slots !== null && (yield* isDrained(names, host));',
-    replace: "return slots !== null && host === '' && (yield* isDrained(names, host));",
+    find: 'own ?? (request.slots !== null && isDrained ? drained : null)',
+    replace: "own ?? (request.slots !== null && isDrained && request.host === '' ? drained : null)",
     killedBy: { test: 'test/store/sqlite.test.ts', only: 'a drained host claims nothing' },
   },
   {

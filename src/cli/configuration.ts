@@ -59,10 +59,12 @@ export async function setCommand(call: Call, key: string, value: string | null):
     tellTaken(call, reply, true);
     return exit.yes;
   }
-  const before = (await settings.text()) === null ? defaultConfig() : (await settings.parse(settings.text() ?? '{}')).config;
+  const before = settings.text() === null ? defaultConfig() : (await readOrWhyNot(settings)).config;
   await writeValue(settings, key, value);
+  // What is still wrong is told; one thing less is.
   const { config } = await settings.parse(settings.text() ?? '{}');
-  const changed = effectiveChanges(before, config).map(shownChange);
+  const changed = before === null ? [] : effectiveChanges(before, config).map(shownChange);
+  if (before === null) call.out.line('The configuration is right again.');
   tellTaken(call, { ok: true, kind: 'configured', changed, needsRestart: [], overridden: settings.overridden(key) }, false);
   return exit.yes;
 }
@@ -71,7 +73,7 @@ function tellTaken({ out }: Call, reply: ControlReply, live: boolean): void {
   if (!reply.ok || reply.kind !== 'configured') throw new Error(`not what was asked for: ${JSON.stringify(reply)}`);
   const { changed, needsRestart: waiting, overridden } = reply;
   out.json('configured', { live, changed, needsRestart: waiting, overridden });
-  if (changed.length === 0) out.line('Nothing changed.');
+  if (changed.length === 0) out.line('No value that is in use changed.');
   for (const change of changed) out.line(changeLine(change));
   if (waiting.length > 0) out.note(`Used after a restart: ${waiting.join(', ')}. See: todo daemon restart`);
   if (overridden !== null) out.note(`${overridden} in the environment says over it.`);

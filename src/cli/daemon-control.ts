@@ -224,7 +224,7 @@ export async function startDaemon({ options }: Pick<Call, 'options'>, opened: Op
         operation: 'starting',
         subject: 'the daemon',
         why: `${ended ? 'it ended at once' : `it did not answer within ${readyWithinMs / 1000} s`}. Its last words:\n  ${said || '(none)'}`,
-        hint: `Its output is in ${outputPath}. In the foreground it shows more: todo daemon run`,
+        hint: `What keeps it from working: todo doctor. Its output is in ${outputPath}; in the foreground it shows more: todo daemon run`,
       });
     }
     step('waiting for the daemon to answer');

@@ -178,7 +178,8 @@ function note(context: Context, watchdog: ProcessId): void {
 async function readiness(context: Context, first: ProcessId): Promise<ProcessId> {
   const { call, opened, stop } = context;
   const { clock, processes, home } = opened.world;
-  using spinner = await call.out.spin('starting watchdog and daemon');
+  // No spinner: what both log comes meanwhile, and would stand in its line.
+  call.out.note('Starting watchdog and daemon; what they log follows.');
   const fromMs = clock.monotonicMs();
   for (;;) {
     if (stop.signal.aborted) return first;
@@ -187,7 +188,6 @@ async function readiness(context: Context, first: ProcessId): Promise<ProcessId>
     const watched = stateOf(context)?.child?.process.pid;
     if (daemon !== null && daemon.pid === watched && daemon.intake?.kind !== 'validating') {
       note(context, watchdog);
-      spinner.end();
       const tookMs = Math.round(clock.monotonicMs() - fromMs);
       call.out.json('started', {
         daemonPid: daemon.pid,
@@ -204,7 +204,6 @@ async function readiness(context: Context, first: ProcessId): Promise<ProcessId>
     }
     const ended = processes.alive(watchdog) === 'no';
     if (ended || clock.monotonicMs() - fromMs > readyWithinMs) {
-      spinner.end();
       throw new OperationalError('NO_DAEMON', {
         operation: 'starting',
         subject: 'the daemon',

@@ -8,7 +8,7 @@ export function parseConfigText(text: string, said: Said, { allowEmpty = true } 
   const found: unknown = parse(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
   if (found === undefined && errors.length === 0 && !allowEmpty) return { problems: [nothingThere] };
   const value = found ?? {};
-  if (errors.length > 0) return { problems: errors.slice(0, 20).map((error) => syntaxProblem(error, text)) };
+  if (errors.length > 0) return { problems: errors.slice(0, problemsMax).map((error) => syntaxProblem(error, text)) };
   return parseConfig(isObject(value) ? overlaid(value, said) : value);
 }
 
@@ -20,6 +20,16 @@ const nothingThere: ConfigProblem = {
 };
 
 export type Said = readonly (readonly [name: string, value: string])[];
+
+/** What keeps it from being JSON. */
+export function problemsIn(text: string): readonly ConfigProblem[] {
+  const errors: ParseError[] = [];
+  parse(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
+  return errors.slice(0, problemsMax).map((error) => syntaxProblem(error, text));
+}
+
+/** A file that is no JSON at all has one at each word. */
+const problemsMax = 20;
 
 /** What the file says by itself; null where it is no object. */
 export function configValue(text: string): Record<string, unknown> | null {
@@ -38,7 +48,10 @@ function syntaxProblem({ error, offset }: ParseError, text: string): ConfigProbl
   const before = text.slice(0, offset).split('\n');
   return {
     key: `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`,
-    got: printParseErrorCode(error),
+    // CloseBraceExpected.
+    got: printParseErrorCode(error)
+      .replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
+      .toLowerCase(),
     bound: 'JSON (comments and a last comma are allowed)',
     fix: 'mend it there',
   };

@@ -1,7 +1,8 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Owner } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
+import { writeLocksOf } from '../core/file-locks.ts';
 import { createPrivate } from './create-private.ts';
 import { sqliteProblem } from './sqlite.ts';
 
@@ -53,10 +54,43 @@ function noteHolder(path: string, me: Holder): void {
   }
 }
 
+/** A process that has the lock and did not take it as a daemon does: somebody looks into `lock.db` by hand, or copies it with locks. Null where there is none. */
+export function strangerAt(path: string): { readonly pid: number; readonly commandLine: string } | null {
+  const pids = lockersOf(path);
+  const pid = pids.find((it) => it !== process.pid);
+  return pid === undefined || pids.includes(readHolder(path)?.pid ?? 0) ? null : { pid, commandLine: commandLineOf(pid) };
+}
+
+function lockersOf(path: string): readonly number[] {
+  try {
+    return writeLocksOf(statSync(path).ino, readFileSync('/proc/locks', 'utf8')).map(({ pid }) => pid);
+  } catch {
+    // It is not made yet, or this kernel tells nobody.
+    return [];
+  }
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim().slice(0, commandCharsMax);
+  } catch {
+    return '';
+  }
+}
+const commandCharsMax = 200;
+
 function lockedBy(holder: Holder | null, path: string): OperationalError {
+  const about = { operation: 'taking', subject: path };
+  const stranger = strangerAt(path);
+  if (stranger !== null)
+    return new OperationalError('LOCKED', {
+      ...about,
+      why: `it is held by process ${stranger.pid}, which is no daemon: ${stranger.commandLine}`,
+      hint: `Let it go on to its end, or: kill ${stranger.pid}`,
+    });
   const who =
     holder === null
       ? 'a process that has not said who it is'
       : `process ${holder.pid}, running since ${new Date(holder.startedAtMs).toISOString()}`;
-  return new OperationalError('LOCKED', { operation: 'taking', subject: path, why: `it is held by ${who}` });
+  return new OperationalError('LOCKED', { ...about, why: `it is held by ${who}` });
 }

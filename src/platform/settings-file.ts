@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Config } from '../core/config.ts';
+import type { Config, ConfigProblem, ParsedConfig } from '../core/config.ts';
 import { environmentName } from '../core/config-keys.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { Settings } from '../world.ts';
@@ -45,9 +45,15 @@ export function settingsFile({ path, env, secretsOf }: SettingsNeeds): Settings 
       return { config, warnings, secrets: secretsOf(config) };
     },
     async edited(text, key, value) {
-      const { withValue } = await import('./config-text.ts');
+      const { parseConfigText, problemsIn, withValue } = await import('./config-text.ts');
+      const about = { operation: `setting "${key}" in`, hint: 'Nothing was changed. See: todo config show' };
+      // Into a text that is no JSON nothing can be set without losing the rest of it.
+      const broken = problemsIn(text ?? '');
+      const byHand = { ...about, hint: `Nothing was changed. Mend it by hand: \${EDITOR:-vi} ${path}` };
+      if (broken.length > 0) throw invalid(path, broken, byHand);
       const changed = withValue(text ?? '', key, value);
-      await parsed(changed, { operation: `setting "${key}" in`, hint: 'Nothing was changed. See: todo config show' });
+      const [before, after] = [text ?? '{}', changed].map((it) => wrongIn(parseConfigText(it, said)));
+      if (!isMended(before ?? [], after ?? [])) throw invalid(path, after ?? [], about);
       return changed;
     },
     replace(text, seen) {
@@ -92,3 +98,9 @@ function replaceWhole(path: string, text: string): void {
     throw new OperationalError('FILE_UNWRITABLE', { operation: 'writing', subject: path, cause });
   }
 }
+
+const wrongIn = (found: ParsedConfig): readonly ConfigProblem[] => ('problems' in found ? found.problems : []);
+
+/** Nothing is wrong after it, or less than before and nothing new: a file is mended one key after another. */
+const isMended = (before: readonly ConfigProblem[], after: readonly ConfigProblem[]): boolean =>
+  after.length === 0 || (after.length < before.length && after.every(({ key }) => before.some((it) => it.key === key)));

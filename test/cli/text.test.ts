@@ -20,6 +20,7 @@ test('columns are counted as a terminal does: wide and combining characters, emo
   assert.deepEqual(['abc', 'ü', 'ü', '日本', '👩‍💻', '✔'].map(columnsOf), [3, 1, 1, 4, 2, 1]);
   assert.deepEqual([fit('日本語のタイトル', 7), fit('short', 10), fit('abcdef', 4)], ['日本語…', 'short', 'abc…']);
   assert.deepEqual(fold('one two three', 7), ['one two', 'three']);
+  assert.deepEqual(fold('at /a/long/path here', 7), ['at', '/a/long', '/path', 'here'], 'nothing of a path is lost');
 });
 
 test('a list never leaves its 80 columns, whatever stands in it', () => {

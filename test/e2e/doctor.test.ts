@@ -1,7 +1,7 @@
 // `todo doctor`: what it sees, what it mends, and what it leaves alone; on real homes, ports, processes and checkouts.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -234,6 +234,103 @@ test('[W-21] --debug tells each look, how long it took, and the stack of what we
   assert.match(of(broken, 'store').mend, /^todo restore/);
   const look = broken.looks.find(({ error }: Json) => error !== null);
   assert.match(look.error, /^Error: file is not a database\n +at /);
+});
+
+test('a port of the configuration that somebody has is told and keeps nobody from starting, as `todo health` has it', async (t) => {
+  const home = await testHome(t);
+  const { child, port } = await listener(t, home.work);
+  writeFileSync(join(home.folder, 'hooks', 'config.json'), JSON.stringify({ server: { port } }));
+  const found = of(await home.json(['doctor', '--quick'], { code: 1 }), `port ${port}`);
+  assert.equal(found.severity, 'degraded');
+  assert.match(found.evidence, new RegExp(`^server\\.port is held by pid ${child.pid} .*a daemon works all the same`));
+  assert.match(found.mend, /^todo config set server\.port 0 /);
+  await home.todo(['config', 'set', 'server.port', '0']);
+  assert.equal((await home.json(['doctor', '--quick'])).status, 'healthy', 'what it said mends it');
+});
+
+test('who has locked the home and is no daemon is named by doctor and by a start, which begins nothing; when it has ended all is well', async (t) => {
+  const home = await testHome(t);
+  await home.add('true', '--hold');
+  const lock = join(home.folder, 'lock.db');
+  const script = `const d = new (require('node:sqlite').DatabaseSync)(process.argv[1]); d.exec('BEGIN EXCLUSIVE'); console.log('held'); setInterval(() => {}, 60000)`;
+  const stranger = spawn(node, ['-e', script, lock], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const gone = new Promise<void>((resolve) => void stranger.once('exit', () => resolve()));
+  t.after(() => stranger.kill('SIGKILL'));
+  await new Promise<void>((resolve) => void stranger.stdout.once('data', () => resolve()));
+  const found = of(await home.json(['doctor', '--quick'], { code: 2 }), 'daemon');
+  assert.equal(found.severity, 'unhealthy');
+  assert.match(found.evidence, new RegExp(`none can start: pid ${stranger.pid} has locked ${lock}: .*node`));
+  assert.match(found.mend, new RegExp(`^kill ${stranger.pid} `));
+  const start = await home.todo(['start']);
+  assert.equal(start.code, 1);
+  assert.match(start.stderr, new RegExp(`pid ${stranger.pid} has locked .*Nothing was started`, 's'));
+  const daemon = await home.todo(['daemon', 'run']);
+  assert.match(daemon.stderr, new RegExp(`held by process ${stranger.pid}, which is no daemon: .*\\n.*kill ${stranger.pid}`));
+  stranger.kill('SIGKILL');
+  await gone;
+  assert.equal((await home.json(['doctor', '--quick'])).status, 'healthy');
+});
+
+test('a folder that cannot be used is told once, with the command that mends it: read-only disk, a file in its place', {
+  skip: process.getuid?.() === 0 ? false : 'needs root, for a disk that is read-only',
+}, async (t) => {
+  const home = await testHome(t);
+  const inNamespace = async (script: string): Promise<Json> => {
+    const words = ['--mount', 'sh', '-c', `mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && ${script}`, 'sh', home.folder];
+    const env = { ...process.env, TODO_HOME: home.folder };
+    const child = spawn('unshare', words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let out = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
+    await new Promise<void>((resolve) => void child.once('close', () => resolve()));
+    return JSON.parse(out);
+  };
+  const doctor = `"${join(root, 'bin', 'todo')}" doctor --quick --json`;
+  const wrong = (seen: Json): Json[] => seen.findings.filter((it: Json) => it.severity !== 'healthy');
+  const [readOnly, ...others] = wrong(await inNamespace(doctor));
+  assert.deepEqual(others, [], 'the folders in it are not told again');
+  assert.deepEqual([readOnly.what, readOnly.evidence], [`folder ${home.folder}`, 'its disk is mounted read-only']);
+  const mend = /^as root: (mount .*"\)?) \(dmesg/.exec(readOnly.mend)?.[1];
+  assert.ok(mend, readOnly.mend);
+  assert.equal((await inNamespace(`${mend} && ${doctor}`)).status, 'healthy', mend);
+
+  const archive = join(home.folder, 'archive');
+  writeFileSync(archive, '');
+  const file = of(await home.json(['doctor', '--quick'], { code: 2 }), `folder ${archive}`);
+  assert.deepEqual([file.evidence, file.mend], [`${archive} is a file`, `mv ${archive} ${archive}.aside`]);
+});
+
+test('a configuration that is wrong is mended key by key with `todo config`; one that is no JSON is never written over', async (t) => {
+  const home = await testHome(t);
+  const path = join(home.folder, 'hooks', 'config.json');
+  const configuration = async (): Promise<Json> => of(await home.json(['doctor', '--quick'], { code: 2 }), 'configuration');
+  writeFileSync(path, '{"behavior": {"completion_timout": 5}, "server": {"port": "x"}}');
+  assert.match((await configuration()).mend, /^todo config set KEY VALUE, or todo config unset KEY; or: /);
+  const less = await home.todo(['config', 'unset', 'behavior.completion_timout']);
+  assert.equal(less.code, 78, 'it is not right yet');
+  assert.match(less.stderr, /"server\.port".*got "x"/);
+  assert.doesNotMatch(less.stderr, /completion_timout/);
+  assert.match((await home.todo(['config', 'set', 'server.port', '0'])).stdout, /^The configuration is right again\.$/m);
+  const right = readFileSync(path, 'utf8');
+  assert.equal((await home.todo(['config', 'set', 'server.prt', '1'])).code, 78);
+  assert.equal(readFileSync(path, 'utf8'), right, 'nothing new that is wrong');
+
+  await home.daemon();
+  const half = '{"slots": {"total": 3}, "behavior": {';
+  writeFileSync(path, half);
+  const refused = await home.todo(['config', 'set', 'slots.agent', '2']);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /Nothing was changed\. Mend it by hand: /);
+  assert.equal(readFileSync(path, 'utf8'), half);
+  assert.match((await configuration()).mend, /^\$\{EDITOR:-vi\} /);
+});
+
+test('on a terminal a command that mends stands whole on a line of its own, and can be copied', async (t) => {
+  const home = await testHome(t, { agents: { claude: { command: '/nowhere/claude' } } });
+  const said = await home.todo(['doctor']);
+  const { mend } = of(await home.json(['doctor'], { code: 1 }), 'agent claude');
+  assert.ok(said.stdout.split('\n').includes(`▸ agent claude: ${mend}`), said.stdout);
 });
 
 /** A process that listens on a port of its own; ended with the test. */

@@ -22,7 +22,7 @@ export const command: CommandModule = {
         ...before,
         portNumber(text),
       ])
-      .option('--quick', 'only what is looked at before a start: configuration, folders, disk, ports, store')
+      .option('--quick', 'only what is looked at before a start: configuration, folders, disk, ports, lock, store')
       .option('--debug', 'tell each look, how long it took, and the stack of what went wrong'),
   async run(call) {
     return (await import('../doctor/doctor.ts')).doctor(call, call.options as DoctorOptions);

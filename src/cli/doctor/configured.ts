@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { type Config, defaultConfig } from '../../core/config.ts';
-import { isOperational } from '../../core/errors.ts';
+import { isOperational, type OperationalError } from '../../core/errors.ts';
 import { configPath, homeAt, homeRoot } from '../../platform/home.ts';
 import type { Home } from '../../world.ts';
 import type { Call } from '../command.ts';
@@ -18,7 +18,7 @@ export async function lookAtConfiguration({ home: flag, env, cwd }: Pick<Call, '
   try {
     const { config, warnings, home } = await configuredHome(root, env, { readOnly: true });
     const said = warnings.map(
-      (warning): Finding => ({ what: 'configuration', severity: 'degraded', evidence: warning, mend: `edit ${path}` }),
+      (warning): Finding => ({ what: 'configuration', severity: 'degraded', evidence: warning, mend: mendOfWarning(warning, path) }),
     );
     const open = openToOthers(config, path);
     return {
@@ -35,10 +35,22 @@ export async function lookAtConfiguration({ home: flag, env, cwd }: Pick<Call, '
       what: 'configuration',
       severity: 'unhealthy',
       evidence: error.message,
-      mend: `${error.hint} See: todo config show`,
+      mend: mendOf(error, path),
     };
     return { config: null, home: homeAt(root, defaultConfig().paths), findings: [wrong] };
   }
+}
+
+/** `"database.charset": why`, as core/config.ts says of a key that is no longer used. */
+function mendOfWarning(warning: string, path: string): string {
+  const key = /^"([\w.]+)": /.exec(warning)?.[1];
+  return key === undefined ? `\${EDITOR:-vi} ${path}` : `todo config unset ${key}`;
+}
+
+function mendOf({ code, message }: OperationalError, path: string): string {
+  if (code === 'FILE_UNREADABLE') return `as root: chown ${process.getuid?.()} ${path}; or another home: --home or TODO_HOME`;
+  const edit = `\${EDITOR:-vi} ${path}`;
+  return /"line \d+, column \d+"/.test(message) ? edit : `todo config set KEY VALUE, or todo config unset KEY; or: ${edit}`;
 }
 
 /** Files with the store's password that more than their owner may read. */

@@ -1,5 +1,6 @@
 import { isOperational } from '../../core/errors.ts';
-import { readHolder } from '../../platform/lock.ts';
+import { readHolder, strangerAt } from '../../platform/lock.ts';
+import type { Home } from '../../world.ts';
 import type { Opened } from '../command.ts';
 import { version } from '../configured-home.ts';
 import { type Finding, fine } from './finding.ts';
@@ -25,5 +26,14 @@ export async function lookAtDaemon({ world, ask }: Opened): Promise<readonly Fin
     return [
       { what, severity: 'unhealthy', evidence: `pid ${holder.pid} has this home and does not answer`, mend: 'todo daemon restart --force' },
     ];
-  return [fine(what, `none runs; this program is ${version}`)];
+  const locked = lookAtLock(world.home);
+  return locked.length > 0 ? locked : [fine(what, `none runs; this program is ${version}`)];
+}
+
+/** Who keeps a daemon from starting without being one; a daemon that lives is found by asking it. */
+export function lookAtLock({ lock }: Pick<Home, 'lock'>): readonly Finding[] {
+  const stranger = strangerAt(lock);
+  if (stranger === null) return [];
+  const evidence = `none runs, and none can start: pid ${stranger.pid} has locked ${lock}: ${stranger.commandLine}`;
+  return [{ what: 'daemon', severity: 'unhealthy', evidence, mend: `kill ${stranger.pid} (where you know what it is)` }];
 }

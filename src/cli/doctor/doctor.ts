@@ -102,13 +102,10 @@ function show(findings: readonly Finding[], fixed: readonly Fixed[], status: Hea
   for (const { what, done, how } of fixed)
     out.line(`${out.paint(done ? 'green' : 'red', done ? '✔ mended' : '✘ not mended')} ${what}: ${plain(how)}`);
   showComponents(
-    findings.map(({ what, severity, evidence, mend }) => ({
-      name: what,
-      status: severity,
-      reason: mend === null ? evidence : `${evidence} ▸ ${mend}`,
-      sinceMs: 0,
-    })),
+    findings.map(({ what, severity, evidence }) => ({ name: what, status: severity, reason: evidence, sinceMs: 0 })),
     out,
   );
+  // Not in the table: a command is copied whole.
+  for (const { what, mend } of findings) if (mend !== null) out.line(`${out.paint('cyan', '▸')} ${what}: ${plain(mend)}`);
   out.line(statusLine(status, out));
 }

@@ -25,7 +25,7 @@ export function notSeen(what: string, error: unknown): Finding | null {
       evidence: `todo.db is damaged: ${message}`,
       mend: 'todo restore FILE --force (a backup of this home)',
     };
-  return typeof code === 'string' ? { what, severity: 'unknown', evidence: message, mend: null } : null;
+  return typeof code === 'string' ? { what, severity: 'unknown', evidence: message, mend: 'todo doctor --debug shows where' } : null;
 }
 
 /** https://sqlite.org/rescode.html: CORRUPT, NOTADB. */

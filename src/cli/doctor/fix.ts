@@ -9,7 +9,7 @@ import { installPackages, lookAtPackages } from './checkout.ts';
 import { lookAtConfiguration } from './configured.ts';
 import { lookAtFolders } from './folders.ts';
 import { endLeftovers } from './leftovers.ts';
-import { foreignHolder } from './ports.ts';
+import { foreignHolder, numbersOf } from './ports.ts';
 import { wantedPorts } from './preflight.ts';
 
 /** What was tried to mend. */
@@ -22,7 +22,7 @@ export async function fixWhatCanBe(call: Call, { ports, kill, step }: Wish): Pro
   const { config, home } = await lookAtConfiguration(call);
   const fixed: Fixed[] = [];
   // Before anything else: a wrong number changes nothing at all.
-  const holder = kill === null ? null : namedHolder(kill, wantedPorts(config, ports), home);
+  const holder = kill === null ? null : namedHolder(kill, numbersOf(wantedPorts(config, ports)), home);
   if (existsSync(home.root) && lookAtFolders(home, call.env).some(({ mend }) => mend === 'todo doctor --fix')) {
     step('setting rights');
     fixed.push(tryTo('rights of our folders', 'private again', () => makeHome(home)));

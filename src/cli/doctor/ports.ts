@@ -4,21 +4,30 @@ import { holdersOf, type PortHolder } from '../../platform/port-holder.ts';
 import type { Home } from '../../world.ts';
 import { type Finding, fine } from './finding.ts';
 
+/** Those that somebody asked for, and the one of the configuration. */
+export type WantedPorts = { readonly asked: readonly number[]; readonly ofServer: number | null };
+
 /** Each port that is wanted, and by whom. A foreign holder is named with pid and command line, and never ended from here. */
-export function lookAtPorts(ports: readonly number[], home: Home): readonly Finding[] {
-  return ports.flatMap((port) => {
+export function lookAtPorts(ports: WantedPorts, home: Home): readonly Finding[] {
+  return numbersOf(ports).flatMap((port) => {
     const holders = holdersOf(port);
-    return holders.length === 0 ? [fine(`port ${port}`, 'free')] : holders.map((holder) => heldBy(holder, home));
+    return holders.length === 0 ? [fine(`port ${port}`, 'free')] : holders.map((holder) => heldBy(holder, ports, home));
   });
 }
 
-function heldBy({ port, uid, process }: PortHolder, home: Home): Finding {
+export const numbersOf = ({ asked, ofServer }: WantedPorts): readonly number[] => [
+  ...new Set([...(ofServer === null ? [] : [ofServer]), ...asked]),
+];
+
+function heldBy({ port, uid, process }: PortHolder, { asked, ofServer }: WantedPorts, home: Home): Finding {
   const what = `port ${port}`;
-  if (process === null)
-    return { what, severity: 'unhealthy', evidence: `held by a process of user ${uid}`, mend: `as root: todo doctor --port ${port}` };
-  if (isOurs(process, home)) return fine(what, `held by the daemon of this home (pid ${process.pid})`);
-  const evidence = `held by pid ${process.pid} of user ${uid}: ${process.commandLine}`;
-  return { what, severity: 'unhealthy', evidence, mend: `todo doctor --port ${port} --fix --kill ${process.pid}` };
+  if (process !== null && isOurs(process, home)) return fine(what, `held by the daemon of this home (pid ${process.pid})`);
+  const holder = process === null ? `a process of user ${uid}` : `pid ${process.pid} of user ${uid}: ${process.commandLine}`;
+  const end = process === null ? `as root: todo doctor --port ${port}` : `todo doctor --port ${port} --fix --kill ${process.pid}`;
+  if (port !== ofServer || asked.includes(port)) return { what, severity: 'unhealthy', evidence: `held by ${holder}`, mend: end };
+  // As `todo health` judges it: the daemon works without, and takes it when it comes free.
+  const evidence = `server.port is held by ${holder}; a daemon works all the same, and serves nothing there until it is free`;
+  return { what, severity: 'degraded', evidence, mend: `todo config set server.port 0 (any free one), or: ${end}` };
 }
 
 const isOurs = ({ pid, startTicks, bootId }: ProcessId, home: Home): boolean => {

@@ -30,11 +30,11 @@ export function columnsOf(text: string): number {
   return clusters(text).reduce((sum, { width }) => sum + width, 0);
 }
 
-/** Folded at spaces into lines of at most that many columns; a longer word stands alone. */
+/** Folded at spaces into lines of at most that many columns; a longer word, a path mostly, goes on in the next line. */
 export function fold(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of text.split(' ').flatMap((it) => pieces(it, columns))) {
     if (line !== '' && columnsOf(line) + 1 + columnsOf(word) > columns) {
       lines.push(line);
       line = word;
@@ -43,6 +43,23 @@ export function fold(text: string, columns: number): string[] {
     }
   }
   return line === '' && lines.length > 0 ? lines : [...lines, line];
+}
+
+function pieces(word: string, columns: number): string[] {
+  if (columns <= 1 || columnsOf(word) <= columns) return [word];
+  const found: string[] = [];
+  let piece = '';
+  let width = 0;
+  for (const cluster of clusters(word)) {
+    if (width + cluster.width > columns) {
+      found.push(piece);
+      piece = '';
+      width = 0;
+    }
+    piece += cluster.text;
+    width += cluster.width;
+  }
+  return [...found, piece];
 }
 
 function clusters(text: string): { text: string; width: number }[] {

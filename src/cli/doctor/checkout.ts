@@ -22,9 +22,10 @@ export function lookAtPackages(): readonly Finding[] {
   return [{ what: 'packages', severity: 'degraded', evidence, mend: `todo doctor --fix (npm ci in ${programFolder})` }];
 }
 
+/** npm allows "v1.2.3" in a package's own file, and writes 1.2.3 into the lock. */
 function isOther(place: string, version: unknown): boolean {
   const there = readJson(join(programFolder, place, 'package.json'))?.['version'];
-  return typeof version === 'string' && there !== undefined && there !== version;
+  return typeof version === 'string' && typeof there === 'string' && there.replace(/^v/, '') !== version;
 }
 
 const installWithinMs = 10 * 60_000;

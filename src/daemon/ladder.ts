@@ -195,7 +195,11 @@ async function takePrioritiesBack(context: Context): Promise<void> {
     if (entry !== undefined && !it.for.every(isOver)) continue;
     if (entry !== undefined) {
       const now = world.resources.priorities(tagOf(entry), it.before.by);
-      const gaveBack = 'why' in now ? 0 : await world.resources.setPriorities(tagOf(entry), restored(it.before, now));
+      if ('why' in now) continue;
+      const wanted = restored(it.before, now);
+      const gaveBack = await world.resources.setPriorities(tagOf(entry), wanted);
+      // What could not be changed now is looked at again with the next look.
+      if (gaveBack < Object.keys(wanted.of).length) continue;
       const fields = { actor: 'daemon', reason: `${it.for.map(gaugeOf).join(' and ')} is well again`, outcome: 'done', gaveBack };
       world.log.info('monitor', 'resource action taken back', { cause: gaugeOf(it.for[0]!), run: it.runId, gaveBack });
       const ids = { runId: it.runId, todoId: entry.todo.id };

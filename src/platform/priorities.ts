@@ -16,21 +16,24 @@ export function priorities(
   run: RunTag,
   by: Priorities['by'] = sessionsAreWeighed() ? 'session' : 'thread',
 ): Priorities | { readonly why: string } {
-  const found = belonging(run, run.session === null ? [] : [run.session]);
-  if (by === 'session')
-    return { by, of: Object.fromEntries(sessionsOf(found).flatMap(([key, pid]) => entry(key, () => autogroupNice(pid)))) };
-  const of = Object.fromEntries(found.flatMap(threadsOf).flatMap(({ key, id }) => entry(key, () => getPriority(id))));
-  const best = niceWeMaySet();
+  let of: Priorities['of'];
+  try {
+    of = Object.fromEntries(
+      targetsOf(run, by).flatMap(({ key, id }) => entry(key, () => (by === 'session' ? autogroupNice(id) : getPriority(id)))),
+    );
+  } catch {
+    // What /proc does not show is not known; it is not nothing.
+    return { why: 'its processes could not be seen' };
+  }
+  const best = by === 'session' ? Math.min(0, niceWeMaySet()) : niceWeMaySet();
   if (Object.values(of).some((at) => at < best)) return { why: 'without root or RLIMIT_NICE the kernel would not let us take it back' };
   return { by, of };
 }
 
-/** How many were changed. Who has ended meanwhile, or is another user's, is left out. */
+/** How many were changed. Who has ended meanwhile, is another user's, or could not be changed now is left out. */
 export async function setPriorities(run: RunTag, { by, of }: Priorities): Promise<number> {
-  const found = belonging(run, run.session === null ? [] : [run.session]);
   let changed = 0;
-  const targets = by === 'session' ? sessionsOf(found).map(([key, id]) => ({ key, id })) : found.flatMap(threadsOf);
-  for (const { key, id } of targets) {
+  for (const { key, id } of targetsOf(run, by)) {
     const nice = of[key];
     if (nice === undefined) continue;
     const isDone = by === 'session' ? await setAutogroupNice(id, nice) : unlessGone(() => setPriority(id, nice));
@@ -39,19 +42,26 @@ export async function setPriorities(run: RunTag, { by, of }: Priorities): Promis
   return changed;
 }
 
+type Target = { readonly key: string; readonly id: number };
+
+function targetsOf(run: RunTag, by: Priorities['by']): readonly Target[] {
+  const found = belonging(run, run.session === null ? [] : [run.session]);
+  return by === 'session' ? sessionsOf(found) : found.flatMap(threadsOf);
+}
+
 const sessionsAreWeighed = (): boolean =>
   tryRead('/proc/sys/kernel/sched_autogroup_enabled')?.trim() === '1' && !cpuIsDividedByGroups(tryRead('/proc/self/cgroup') ?? '', tryRead);
 
 /** Sessions in which nobody else is, each with one of its members. */
-function sessionsOf(found: readonly ProcessStat[]): readonly (readonly [key: string, member: number])[] {
+function sessionsOf(found: readonly ProcessStat[]): readonly Target[] {
   const ours = new Set(found.map(({ pid }) => pid));
   const shared = new Set(everyProcess().flatMap(({ pid, session }) => (ours.has(pid) ? [] : [session])));
   const members = new Map(found.filter(({ session }) => !shared.has(session)).map(({ pid, session }) => [String(session), pid]));
-  return [...members];
+  return [...members].map(([key, id]) => ({ key, id }));
 }
 
 /** nice(2) and its kin know threads alone: a process whose first one gave way works on with the others. */
-function threadsOf({ pid, startTicks }: ProcessStat): readonly { readonly key: string; readonly id: number }[] {
+function threadsOf({ pid, startTicks }: ProcessStat): readonly Target[] {
   if (processStat(pid)?.startTicks !== startTicks) return [];
   return namesIn(`/proc/${pid}/task`).map((tid) => ({ key: `${pid}:${startTicks}:${tid}`, id: Number(tid) }));
 }
@@ -68,8 +78,8 @@ async function setAutogroupNice(pid: number, nice: number): Promise<boolean> {
       writeFileSync(`/proc/${pid}/autogroup`, String(nice));
       return true;
     } catch (error) {
-      if (isGone(error)) return false;
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || tries === triesMax) throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' && !isGone(error)) throw error;
+      if (isGone(error) || tries === triesMax) return false;
     }
     await sleep(pauseMs);
   }

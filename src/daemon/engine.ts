@@ -15,6 +15,7 @@ import { lookForLegacy } from '../signals/legacy.ts';
 import { type Closer, observe } from '../signals/observe.ts';
 import { rescanClaimed, scanSpool, type Taken } from '../signals/spool.ts';
 import { adoptNamed } from './adopt-named.ts';
+import { asideUntilMs, setAside } from './aside.ts';
 import { behindBulkhead, newBounds } from './bounds.ts';
 import { tellBreaker } from './breaker-events.ts';
 import type { Context, EngineNeeds } from './context.ts';
@@ -497,7 +498,7 @@ function launchWork(context: Context): void {
   for (const entry of ledger.all()) {
     const { runId } = entry.ref;
     // Whoever saved it rings the bell: a round that is started before the journal knows of it would run again after a crash.
-    if (!ledger.settled(runId)) continue;
+    if (!ledger.settled(runId) || asideUntilMs(context, entry) > world.clock.monotonicMs()) continue;
     const hasSession = entry.kind === 'child' || entry.kind === 'tmux';
     if (entry.fact === 'claimed' && hasSession && entry.nextAttemptAtMs <= nowMs && !context.state.draining)
       tasks.start(
@@ -541,7 +542,8 @@ function refuse(context: Context, runId: string, error: Error): void {
     context.ledger.drop(runId);
     return;
   }
-  context.world.log.error('completion', 'run set aside for a moment', { run: runId, reason: error.message });
+  const waitMs = context.ledger.has(runId) ? setAside(context, context.ledger.get(runId)) : 0;
+  context.world.log.error('completion', 'run set aside for a moment', { run: runId, waitMs, reason: error.message });
 }
 
 function chores(context: Context): void {
@@ -648,6 +650,11 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
   const hasPlace = context.tasks.count('run:') < completionsMax;
   for (const entry of ledger.all()) {
     if (!ledger.settled(entry.ref.runId)) continue;
+    const asideMs = asideUntilMs(context, entry);
+    if (asideMs > monotonicMs) {
+      next = Math.min(next, nowMs + leftUntil(asideMs));
+      continue;
+    }
     if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
       next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
     const dueInLine = hasPlace ? dueInLineAtMs(context, entry) : null;

@@ -3,12 +3,14 @@ import { complete } from '../completion/pipeline.ts';
 import { firstRoundFailed } from '../core/advance.ts';
 import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
+import { isOperational, retryOf } from '../core/errors.ts';
 import type { CheckResult } from '../core/evidence.ts';
 import { quietAtMs } from '../core/quiet.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { stamp } from '../core/signal.ts';
 import { checksOfRound, feedbackOf, maySendBack, wantsChecks } from '../core/verdict.ts';
 import { fromAfar, observe } from '../signals/observe.ts';
+import { timesAside } from './aside.ts';
 import type { Context } from './context.ts';
 import { alert } from './emergency.ts';
 import { noteFailedStep, noteLostAttempt } from './failed-tries.ts';
@@ -82,8 +84,7 @@ const heardBy = (context: Context) => ({
     if (!wantsChecks(entry) || results.every((result) => result.passed)) return false;
     const adapter = context.steps.adapterOf(entry.todo.agent);
     if (!maySendBack(entry, adapter, context.config)) return false;
-    await startAnotherRound(context, entry, results);
-    return true;
+    return await anotherRound(context, entry, results);
   },
   failed(entry: Entry): void {
     noteFailedStep(context, entry);
@@ -141,9 +142,12 @@ async function hookWaits(context: Context, runId: string): Promise<boolean> {
 async function sendBackIdle(context: Context, entry: Entry, results: readonly CheckResult[]): Promise<void> {
   const feedback = feedbackOf(results);
   const { world } = context;
-  world.files.write(runFiles(world.home.runs, entry.ref.runId).feedback, feedback);
+  const at = runFiles(world.home.runs, entry.ref.runId);
+  // Somebody may have removed it: its agent lives on all the same.
+  world.files.makeFolder(at.folder);
+  world.files.write(at.feedback, feedback);
   const waiting = context.state.waitingHooks.has(entry.ref.runId);
-  world.files.write(runFiles(world.home.runs, entry.ref.runId).round, `${entry.round + 1}\n`);
+  world.files.write(at.round, `${entry.round + 1}\n`);
   // Checks and the next round are one change: a hook that waits must not take failed checks for the end.
   await context.ledger.update(entry.ref.runId, (now) => ({
     ...nextRound({ ...now, checks: [...now.checks, ...results] }, results, world.clock.nowMs()),
@@ -163,6 +167,23 @@ async function prompt(context: Context, runId: string, target: string, text: str
     if (await changes.until(() => !ledger.has(runId) || ledger.get(runId).turn === 'busy', untilMs, context.stop)) return;
   }
   world.log.warn('completion', 'prompt not acknowledged', { run: runId, target });
+}
+
+/** Tries of a round until the checks that failed are the end. */
+const roundTriesMax = 5;
+
+async function anotherRound(context: Context, entry: Entry, results: readonly CheckResult[]): Promise<boolean> {
+  const known = context.ledger.get(entry.ref.runId);
+  try {
+    await startAnotherRound(context, entry, results);
+    return true;
+  } catch (error) {
+    // What mends by itself (a full disk) is waited for.
+    const isBounded = isOperational(error) && retryOf(error.code) === 'bounded';
+    if (!isBounded || timesAside(context, known) + 1 < roundTriesMax) throw error;
+    context.world.log.error('completion', 'no other round', { todo: entry.todo.number, run: entry.ref.runId, reason: error.message });
+    return false;
+  }
 }
 
 /** The session has ended: the next round starts as a new process of the same run. */

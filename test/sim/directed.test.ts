@@ -327,3 +327,36 @@ test('the store loses a record at any call between confirm and close: it is writ
   // Lost after the last look, as its answer is saved: the receipts find that.
   assert.ok(closedWithout.size <= 2, `${closedWithout.size} of ${moments} were closed without a record`);
 });
+
+test('a round that cannot be begun is tried again in growing intervals, not with each file that changes, and then it is given up', async () => {
+  const chatty: readonly Act[] = Array.from({ length: 30 }, (): readonly Act[] => [
+    { do: 'print', text: 'more' },
+    { do: 'work', ms: 200 },
+  ]).flat();
+  const outcome = await tell(
+    written({
+      todos: [
+        todo('t1', { rounds: 3, checks: [{ kind: 'follows', ms: 10 }], attempts: [[saysDone, saysDone, saysDone]] }),
+        todo('t2', { attempts: [[[...chatty, ...saysDone]]] }),
+      ],
+      settings: quick,
+    }),
+    (simulation) => {
+      let isBlocked = false;
+      simulation.timeline.beforeStep = () => {
+        const [entry] = entriesOf(simulation, 't1');
+        if (isBlocked || entry?.fact !== 'collected') return;
+        isBlocked = true;
+        const at = simulation.machines[0]!;
+        const files = at.disk.files({ kind: 'person', name: 'somebody', uid: 0 });
+        const folder = `${at.home.runs}/${entry.ref.runId}`;
+        files.removeTree(folder);
+        files.write(folder, 'in the way');
+      };
+    },
+  );
+  const { simulation } = outcome;
+  const tries = outcome.lines.filter((line) => line.includes('run set aside for a moment')).length;
+  assert.ok(tries > 2 && tries < 20, `${tries} tries`);
+  assert.deepEqual([todoOf(simulation, 't1').status, todoOf(simulation, 't2').status], ['dead-lettered', 'completed'], lastLines(outcome));
+});

@@ -452,7 +452,7 @@ export type StoreFigures = {
   readonly limit: number;
   /** Operations in line for a connection. */
   readonly waiting?: number;
-  /** How long the way to the server and back takes, with nothing to do there: the quickest of the last few. */
+  /** How long the way to the server and back takes, with nothing to do there: the quickest of late. */
   readonly journeyMs?: number;
   /** The server in use, of several. */
   readonly server?: string | null;

@@ -17,13 +17,16 @@ export type Care =
 
 export type CareMove = { readonly care: Care; readonly begins: boolean; readonly step: CareStep | null; readonly ends: boolean };
 
+/** `past`: there was some since the last look, or the store is away; what it is like now is not known. */
+export type Trouble = 'none' | 'past' | 'now';
+
 /**
  * One look. A step is taken only while there is trouble, `graceMs` after the one before; the steps are taken once each, and begin again when the
  * store was well for twice as long. Times by the monotonic clock.
  */
-export function careNext(care: Care, { nowMs, trouble, graceMs }: { nowMs: number; trouble: boolean; graceMs: number }): CareMove {
+export function careNext(care: Care, { nowMs, trouble, graceMs }: { nowMs: number; trouble: Trouble; graceMs: number }): CareMove {
   if (care.state === 'well') {
-    if (!trouble) return { care, begins: false, step: null, ends: false };
+    if (trouble !== 'now') return { care, begins: false, step: null, ends: false };
     return {
       care: { state: 'slow', sinceMs: nowMs, seenMs: nowMs, taken: 0, dueMs: nowMs + graceMs },
       begins: true,
@@ -31,12 +34,12 @@ export function careNext(care: Care, { nowMs, trouble, graceMs }: { nowMs: numbe
       ends: false,
     };
   }
-  if (!trouble) {
+  if (trouble === 'none') {
     const ends = nowMs - care.seenMs >= 2 * graceMs;
     return { care: ends ? { state: 'well' } : care, begins: false, step: null, ends };
   }
   const seen = { ...care, seenMs: nowMs };
-  const step = nowMs >= care.dueMs ? (careSteps[care.taken] ?? null) : null;
+  const step = trouble === 'now' && nowMs >= care.dueMs ? (careSteps[care.taken] ?? null) : null;
   if (step === null) return { care: seen, begins: false, step: null, ends: false };
   return { care: { ...seen, taken: care.taken + 1, dueMs: nowMs + graceMs }, begins: false, step, ends: false };
 }

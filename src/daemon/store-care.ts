@@ -41,9 +41,9 @@ export function troubleOf(context: Context): StoreTrouble | null {
 
 /** A store that is slow is looked into at once; while it stays so its connections are opened anew, then its statistics renewed, then the daemon restarts where its limits allow. */
 export function careForStore(context: Context): void {
-  const { world, config, tasks, scope } = context;
+  const { world, config, tasks, scope, state } = context;
   const { care } = world.store;
-  if (care === undefined || scope.kind !== 'daemon' || tasks.busy('care')) return;
+  if (care === undefined || scope.kind !== 'daemon') return;
   const nowMs = world.clock.monotonicMs();
   const { queries } = world.store.figures();
   if (queries === undefined) return;
@@ -51,8 +51,13 @@ export function careForStore(context: Context): void {
   keptOf.set(context, kept);
   if (nowMs < kept.dueMs) return;
   kept.dueMs = nowMs + lookEveryMs;
-  const trouble = isTrouble(queries, kept.heldUp);
+  const found = isTrouble(queries, kept.heldUp);
   kept.heldUp = queries.heldUp;
+  // A look or a step takes its time: what was held up before it is over says nothing of what is held up after it.
+  const isBusy = tasks.busy('care');
+  if (isBusy && !found) return;
+  const isAway = state.store.reachable === 'no';
+  const trouble = isBusy || (isAway && !found) ? 'past' : found ? 'now' : 'none';
   const move = careNext(kept.care, { nowMs, trouble, graceMs: Math.max(1000, inMs(config.behavior.database_timeout) / 3) });
   kept.care = move.care;
   if (move.begins) begin(context, kept, care, queries);

@@ -41,10 +41,8 @@ const goodbyeMs = 1000;
 const lookEveryMs = 5000;
 /** A server that failed is asked last for so long. */
 const failedForMs = 2000;
-/** What no lock holds up and no disk is needed for: it takes as long as the way to the server and back. */
-const isJourney = /^(START TRANSACTION|SHOW VARIABLES)/;
-/** The quickest of so many: an answer may be late for other reasons, and a way that changes is known soon. */
-const journeysMax = 4;
+/** The way to the server takes as long as the quickest answer within this, and within as long before: those that waited for a lock tell nothing. */
+const journeysForMs = 2500;
 /** How often a cluster's preferred member is asked whether it is back. */
 const homeEveryMs = 60_000;
 
@@ -65,7 +63,7 @@ export function connectServers({ address, poolSize, deadlineMs, reach, onSwitch 
   const prepared = new WeakSet<object>();
   const members = new Map<number, Member>();
   const failedAtMs = new Map<number, number>();
-  const journeysMs: number[] = [];
+  let journey = { fromMs: Number.NEGATIVE_INFINITY, ms: Number.POSITIVE_INFINITY, beforeMs: Number.POSITIVE_INFINITY };
   let current = 0;
   let waiting = 0;
   let homeDueMs = performance.now() + homeEveryMs;
@@ -111,16 +109,17 @@ export function connectServers({ address, poolSize, deadlineMs, reach, onSwitch 
       end();
       if (inUse.size === 0) for (const quiet of whenQuiet.splice(0)) quiet();
     };
+    const answered = async (answer: Promise<readonly [unknown, ...unknown[]]>): Promise<unknown> => {
+      const fromMs = performance.now();
+      const [first] = await answer;
+      journeyed(performance.now() - fromMs);
+      return first;
+    };
     const line: Line = {
       server,
       fresh,
-      async query(sql) {
-        const fromMs = performance.now();
-        const [answer] = await connection.query(sql);
-        if (isJourney.test(sql) && journeysMs.push(performance.now() - fromMs) > journeysMax) journeysMs.shift();
-        return answer;
-      },
-      execute: async (sql, values) => (await connection.execute(sql, [...values]))[0],
+      query: (sql) => answered(connection.query(sql)),
+      execute: (sql, values) => answered(connection.execute(sql, [...values])),
       release: once(() => connection.release()),
       destroy: once(() => {
         open.delete(connection.connection);
@@ -129,6 +128,12 @@ export function connectServers({ address, poolSize, deadlineMs, reach, onSwitch 
     };
     inUse.add(line);
     return line;
+  }
+
+  function journeyed(ms: number): void {
+    const forMs = performance.now() - journey.fromMs;
+    if (forMs <= journeysForMs) journey.ms = Math.min(journey.ms, ms);
+    else journey = { fromMs: performance.now(), ms, beforeMs: forMs <= 2 * journeysForMs ? journey.ms : Number.POSITIVE_INFINITY };
   }
 
   async function connect(server: number, taken: (line: Line) => boolean): Promise<Line> {
@@ -242,7 +247,7 @@ export function connectServers({ address, poolSize, deadlineMs, reach, onSwitch 
       idle: Math.max(0, open.size - inUse.size),
       limit: poolSize,
       waiting,
-      journeyMs: journeysMs.length === 0 ? 0 : Math.min(...journeysMs),
+      journeyMs: journey.ms === Number.POSITIVE_INFINITY ? 0 : Math.min(journey.ms, journey.beforeMs),
       server: hosts.length > 1 ? nameOf(current) : null,
     }),
     nameOf,

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Care, careNext } from '../../src/core/store-care.ts';
 
-/** Looks at the given times; `!` marks trouble. What was done, in words. */
+/** Looks at the given times; `!` marks trouble, `?` trouble that may be over. What was done, in words. */
 function story(looks: string): string[] {
   let care: Care = { state: 'well' };
   const told: string[] = [];
   for (const look of looks.split(' ')) {
     const nowMs = Number.parseInt(look, 10);
-    const move = careNext(care, { nowMs, trouble: look.endsWith('!'), graceMs: 10 });
+    const move = careNext(care, { nowMs, trouble: look.endsWith('!') ? 'now' : look.endsWith('?') ? 'past' : 'none', graceMs: 10 });
     care = move.care;
     if (move.begins) told.push(`${nowMs} begins`);
     if (move.step !== null) told.push(`${nowMs} ${move.step}`);
@@ -35,4 +35,8 @@ test('a pause does not begin the steps anew; a store that was well does', () => 
     '70 begins',
     '80 reset',
   ]);
+});
+
+test('trouble that may be over is no reason for a step, and none to call it over', () => {
+  assert.deepEqual(story('0? 1! 15? 40? 41! 42 62'), ['1 begins', '41 reset', '62 ends']);
 });

@@ -80,12 +80,11 @@ test('[H-34] [H-35] tables locked by another client: told who holds them, connec
   for (const { todo_id, output } of records) assert.ok(output.includes(`kept: ${todo_id}`));
   const rows = await home.until('the rows about it', async () => {
     const found = await rowsOf(`SELECT what FROM ${prefix}self_healing_events WHERE what LIKE 'store-%' ORDER BY at_ms, id`);
-    return found.length >= 4 ? found : null;
+    return found.some(({ what }) => what === 'store-restart') ? found.map(({ what }) => what) : null;
   });
-  assert.deepEqual(
-    rows.slice(0, 4).map(({ what }) => what),
-    ['store-slow', 'store-reset', 'store-optimize', 'store-restart'],
-  );
+  // A busy machine may have been slow before, by itself.
+  const at = rows.indexOf('store-reset');
+  assert.deepEqual(rows.slice(at - 1, at + 3), ['store-slow', 'store-reset', 'store-optimize', 'store-restart'], rows.join());
   await home.until('healthy again', async () => (await home.todo(['health'])).code === 0);
 });
 

@@ -41,7 +41,7 @@ export async function showLog(options: LogOptions, call: Call): Promise<number> 
     ends.set(room, end);
     return found;
   });
-  const shown = lines.sort((a, b) => a.atMs - b.atMs);
+  const shown = withoutCopies(lines.sort((a, b) => a.atMs - b.atMs));
   const last = options.lines === 0 ? [] : shown.slice(-options.lines);
   if (!options.follow) call.out.json('logs', { folder: home.logs, lines: last.map(document) });
   const seen = new Set<string>();
@@ -54,7 +54,13 @@ export async function showLog(options: LogOptions, call: Call): Promise<number> 
     else call.out.line(text);
   };
   for (const line of last) print(line);
-  if (last.length === 0) call.out.note(existsSync(home.logs) ? 'No lines fit.' : `No daemon has run in ${home.root} yet.`);
+  if (last.length === 0) call.out.note(nothingShown());
+  function nothingShown(): string {
+    if (!existsSync(home.logs)) return `No daemon has run in ${home.root} yet.`;
+    return options.todo !== undefined && named === null
+      ? `No lines fit: there is no todo ${options.todo}. See: todo list`
+      : 'No lines fit.';
+  }
   if (options.follow) {
     await Promise.all(
       rooms.map((room) => {
@@ -69,6 +75,16 @@ export async function showLog(options: LogOptions, call: Call): Promise<number> 
     );
   }
   return exit.yes;
+}
+
+/** A critical line stands in its room's log and in emergency.log; it is one line. */
+function withoutCopies(lines: readonly Line[]): Line[] {
+  const critical = new Set<string>();
+  return lines.filter(({ room: _, ...line }) => {
+    if (line.level !== 'critical') return true;
+    const text = JSON.stringify(line);
+    return !critical.has(text) && critical.add(text);
+  });
 }
 
 const document = ({ atMs, level, room, event, fields }: Line) => ({ atMs, level, room, event, ...fields });
@@ -151,8 +167,14 @@ function levelOf(level: unknown): Level {
 }
 
 function textOf(line: Line, { out }: Call): string {
-  const fields = Object.entries(line.fields).map(
-    ([name, value]) => `${out.paint('dim', `${name}=`)}${plain(typeof value === 'string' ? value : JSON.stringify(value))}`,
-  );
+  const fields = Object.entries(line.fields)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${out.paint('dim', `${name}=`)}${valueText(value)}`);
   return `${out.paint('dim', clockText(line.atMs, Date.now()))} ${out.paint(levelColours[line.level], line.level.padEnd(8))} ${plain(line.event)}${fields.length > 0 ? `  ${fields.join(' ')}` : ''}`;
+}
+
+/** What has a blank is quoted: it ends where it ends. */
+function valueText(value: unknown): string {
+  const text = plain(typeof value === 'string' ? value : JSON.stringify(value));
+  return typeof value === 'string' && /[\s"]/.test(text) ? JSON.stringify(text) : text;
 }

@@ -17,7 +17,12 @@ export async function showHistory({ open, out, options }: Call): Promise<number>
   const sinceMs = typeof options['since'] === 'number' ? options['since'] : Date.now() - hourMs;
   const component = (options['component'] as string | undefined) ?? null;
   const metric = (options['metric'] as string | undefined) ?? null;
-  const rows = await looking(open, ({ world }) => world.store.metrics(world.host.id, { sinceMs, component, limit: rowsMax }));
+  const todo = /^todo:(\d+)$/.exec(component ?? '')?.[1] ?? null;
+  const asked = (of: string | null) =>
+    looking(open, ({ world }) => world.store.metrics(world.host.id, { sinceMs, component: of, limit: rowsMax }));
+  const all = await asked(todo === null ? component : null);
+  const rows = todo === null ? all : all.filter((row) => todoOf(row) === todo);
+  if (component !== null && rows.length === 0) refuseUnknown(component, todo === null ? await asked(null) : all);
   const found = metric === null ? rows : rows.filter(({ figures }) => figures[metric] !== undefined);
   const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))].sort();
   if (metric !== null && found.length === 0 && names.length > 0 && !names.includes(metric))
@@ -48,11 +53,28 @@ export async function showHistory({ open, out, options }: Call): Promise<number>
   return exit.yes;
 }
 
-function cellsOf({ atMs, resolution, component, status, reason, figures }: MetricRow, metric: string | null): string[] {
+/** Where nothing at all was measured, the name is not what is wrong. */
+function refuseUnknown(component: string, rows: readonly MetricRow[]): void {
+  const names = [...new Set(rows.map(nameOf))].sort();
+  if (names.length > 0) throw usage('health', `nothing was measured of ${component} since then`, `There are: ${names.join(', ')}`);
+}
+
+/** An agent's processes by its todo: the id of the run (in --json) would leave no room for what was measured. */
+function nameOf(row: MetricRow): string {
+  const todo = todoOf(row);
+  return todo === null ? row.component : `todo:${todo}`;
+}
+
+/** Whose processes they are stands in the reason of their row. */
+const todoOf = ({ component, reason }: MetricRow): string | null =>
+  component.startsWith('run:') ? (/^todo (\d+)\b/.exec(reason)?.[1] ?? null) : null;
+
+function cellsOf(row: MetricRow, metric: string | null): string[] {
+  const { atMs, resolution, status, reason, figures } = row;
   const texts = Object.entries(figures)
     .filter(([name]) => metric === null || name === metric)
     .map(([name, spread]) => `${name} ${spreadText(spread)}`);
-  return [clockText(atMs, Date.now()), resolution, component, status, plain([...texts, ...(reason === '' ? [] : [reason])].join(', '))];
+  return [clockText(atMs, Date.now()), resolution, nameOf(row), status, plain([...texts, ...(reason === '' ? [] : [reason])].join(', '))];
 }
 
 const spreadText = ({ avg, min, max }: Spread): string => (min === max ? short(avg) : `${short(avg)} (${short(min)}–${short(max)})`);

@@ -34,7 +34,7 @@ function show({ out }: Call, { world }: Opened, watched: readonly (State & { rea
     { title: 'FOR', align: 'right' as const },
     { title: 'PID', align: 'right' as const },
     { title: 'RESTARTS', align: 'right' as const },
-    { title: 'WHY', grows: 'cut' as const },
+    { title: 'WHY', grows: 'fold' as const },
   ];
   const rows = watched.map((it) => [
     it.name,
@@ -48,4 +48,11 @@ function show({ out }: Call, { world }: Opened, watched: readonly (State & { rea
     plain(it.why ?? ''),
   ]);
   for (const line of table(columns, rows, out.columns, out.paint)) out.line(line);
+  for (const it of watched.filter(({ isWatched, phase }) => !isWatched && phase !== 'ended')) out.line(`▸ ${it.name}: ${again(it)}`);
+  for (const it of watched.filter(({ isWatched, phase }) => isWatched && phase === 'held'))
+    out.line(`▸ ${it.name}: mend the cause, then start it again now: kill -HUP ${it.watchdog.pid}`);
 }
+
+/** A next one of that name takes over what runs. */
+const again = ({ name, startedAs }: State): string =>
+  name === 'daemon' ? 'todo start (or todo watchdog) takes it up again' : `start its watchdog again: ${plain(startedAs.join(' '))}`;

@@ -61,7 +61,7 @@ test('[W-09] a line an event, over the logs that are written, put aside and pack
   const { stdout } = await home.todo(['logs', '--level', 'error', '--lines', '1000']);
   const lines = stdout.trimEnd().split('\n');
   assert.equal(lines.length, 2, 'an event is one line, whatever is in it');
-  assert.match(lines[1]!, /error +packed and evil {2}todo=99 detail=a b$/);
+  assert.match(lines[1]!, /error +packed and evil {2}todo=99 detail="a b"$/);
   assert.deepEqual((await events('--lines', '1')).length, 1);
 
   const follow = home.start(['logs', '-f', '--json', '-n', '1', '--todo', '2']);
@@ -76,6 +76,24 @@ test('[W-09] a line an event, over the logs that are written, put aside and pack
     .map((it) => JSON.parse(it));
   assert.ok(followed.length > 3, follow.stdout());
   assert.ok(followed.every((it) => it.kind === 'log' && it.schemaVersion === 1 && it.line.todo === second.number));
+});
+
+test('a critical line is one line, though two logs have it; a value with blanks is quoted; a todo that is not there is said to be none', async (t) => {
+  const home = await testHome(t);
+  const folder = join(home.folder, 'logs');
+  mkdirSync(folder, { recursive: true });
+  const written = (room: string, level: string, event: string) =>
+    `${JSON.stringify({ level, time: '2026-01-02T03:04:05.000Z', room, todo: 7, reason: 'from a store', error: null, event })}\n`;
+  writeFileSync(join(folder, 'completion.log'), written('completion', 'info', 'collected') + written('completion', 'critical', 'lost'));
+  writeFileSync(join(folder, 'emergency.log'), written('emergency', 'critical', 'lost'));
+  const { lines } = await home.json(['logs', '-n', '2']);
+  assert.deepEqual(
+    lines.map(({ event }: Json) => event),
+    ['collected', 'lost'],
+  );
+  const { stdout } = await home.todo(['logs', '-n', '1']);
+  assert.match(stdout, /critical +lost {2}todo=7 reason="from a store"\n$/);
+  assert.match((await home.todo(['logs', '--todo', '99'])).stderr, /^No lines fit: there is no todo 99\./);
 });
 
 test('[W-07] the logs of a daemon stay within size × files, over rotations, restarts and what others left; the oldest goes', async (t) => {

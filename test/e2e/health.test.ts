@@ -29,6 +29,24 @@ async function isQuickerThan(ms: number, call: () => Promise<unknown>): Promise<
 /** Everything of a home that could change, and the store as text. */
 const allOf = (home: TestHome): Json => ({ files: snapshot(home.folder), legacy: snapshot(join(home.folder, '..', 'legacy')) });
 
+test('what an agent took is found by the number of its todo, within 80 columns; a component that was never measured is told with those that were', async (t) => {
+  const home = await testHome(t, { ...quick, resource: { interval: 0.2 } });
+  await home.daemon();
+  const { number } = await home.add(silent, '--session', 'child');
+  const asked = ['health', '--history', '--component', `todo:${number}`];
+  const { rows } = await home.until('its processes were measured', async () => {
+    const { code, stdout } = await home.todo(['--json', ...asked]);
+    return code === 0 && JSON.parse(stdout);
+  });
+  assert.ok(rows.length > 0 && rows.every((it: Json) => it.component.startsWith('run:')));
+  const { stdout } = await home.todo(asked);
+  assert.match(stdout, new RegExp(` todo:${number} .*rss_mb \\d`));
+  assert.ok(stdout.split('\n').every((line) => line.length <= 80));
+  const wrong = await home.todo(['health', '--history', '--component', 'deamon']);
+  assert.equal(wrong.code, 64);
+  assert.match(wrong.stderr, /nothing was measured of deamon since then\nThere are: daemon, machine, todo:1$/m);
+});
+
 test('[C-34] health works without a daemon and says so, follows its contract, and takes less than a second', async (t) => {
   const home = await testHome(t);
   const idle = await home.json(['health'], { code: 0 });

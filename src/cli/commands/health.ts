@@ -4,7 +4,7 @@ import { moment } from '../options.ts';
 import { plain } from '../text/plain.ts';
 
 const help = `
---history shows what the daemon measured: itself (daemon), its machine, the processes of each run (run:ID), and changes of all other components.
+--history shows what the daemon measured: itself (daemon), its machine, the processes of each run (run:ID, or todo:NUMBER), and changes of all other components.
 Samples are kept for a day, minutes for a week, hours for a year.
 `;
 
@@ -15,7 +15,7 @@ export const command: CommandModule = {
       .option('--history', 'what was measured, instead of how it is now')
       .option('--since <time>', 'history: since then: 10m, 2h, 2030-01-31T08:00 (an hour)', moment('back'))
       .option('--metric <name>', 'history: that figure alone, as cpu_percent or rss_mb')
-      .option('--component <name>', 'history: daemon, machine, run:ID or another component')
+      .option('--component <name>', 'history: daemon, machine, todo:NUMBER, run:ID or another component')
       .addHelpText('after', help),
   async run(call) {
     if (call.options['history'] === true) return (await import('../health-history.ts')).showHistory(call);

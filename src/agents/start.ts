@@ -87,6 +87,7 @@ export function environmentOf(
 
 /**
  * A disk that is full or read-only passes, and nobody else knows how the round ended: its shell stays until that is written, or its folder is gone.
+ * Only where it went well: what fails on such a disk may have failed because of it, is a lost session, and gets another attempt.
  * Meanwhile the end stands in its arguments, where whoever wonders about a silent run finds it (`Processes.untoldEnd`).
  */
 const tellLater = `until { printf '%s\\n' "$2" >"$1/exit.tmp" && mv -f -- "$1/exit.tmp" "$1/exit"; } 2>/dev/null; do [ -d "$1" ] && sleep 1 || exit 1; done`;
@@ -102,6 +103,7 @@ run=${quote(at.folder)}
 mkdir -- "$run/started.${entry.round}" 2>/dev/null || exit 0
 end() {
   { printf '%s\\n' "${entry.round} $1 $2" >"$run/exit.tmp" && mv -f -- "$run/exit.tmp" "$run/exit"; } 2>/dev/null && return
+  [ "$1 $2" = 'code 0' ] || return 1
   exec /bin/sh -c ${quote(tellLater)} ${untoldName} "$run" "${entry.round} $1 $2"
 }
 TODO_TOKEN=$(cat -- ${quote(at.token)})

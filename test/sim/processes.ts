@@ -94,7 +94,7 @@ export class ProcessTable {
         files.write(`${folder}/exit.tmp`, `${round} ${line}\n`);
         files.rename(`${folder}/exit.tmp`, `${folder}/exit`);
       });
-      if (!isWritten && files.stat(folder) !== null) {
+      if (!isWritten && line === 'code 0' && files.stat(folder) !== null) {
         shell.untoldEnd = `${round} ${line}`;
         machine.timeline.after(endAgainMs, () => end(line));
         return;

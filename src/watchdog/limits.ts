@@ -1,4 +1,4 @@
-import { backoffMs, spread } from '../core/backoff.ts';
+import { type Backoff, backoffMs, noJitter, spread } from '../core/backoff.ts';
 import { type Settings, windowMs } from './settings.ts';
 
 /** Why a command had to be started again; `itself`: it restarted in place, for its own reasons. */
@@ -49,5 +49,6 @@ export const ofToday = (restarts: readonly Restart[], nowMs: number): readonly R
 export const tempFail = 75;
 /** "Never start me again", as systemd's RestartPreventExitStatus. */
 export const permanent = 125;
-/** For who asks to be started again: not at once, or it could do nothing else. */
-export const askedDelayMs = 1000;
+/** For who asks to be started again, by how often it asked in a row after a short life (a lock that somebody has): nothing of it is counted as a crash. */
+export const askedBackoff: Backoff = { firstMs: 1000, factor: 2, maxMs: 60_000, jitter: noJitter };
+export const shortLifeMs = 10_000;

@@ -1,8 +1,9 @@
+import { backoffMs } from '../core/backoff.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
 import { type Context, commandDigest, type Needs, set, to, type Wishes } from './context.ts';
 import { keepIncident } from './incident.ts';
 import { type Ending, live } from './life.ts';
-import { allowed, askedDelayMs, type Cause, ofToday, permanent, type Restart, tempFail } from './limits.ts';
+import { allowed, askedBackoff, type Cause, ofToday, permanent, type Restart, shortLifeMs, tempFail } from './limits.ts';
 import { rotateOutput } from './output.ts';
 import { heldTryMs, type Settings } from './settings.ts';
 import { type Child, readState, type State } from './state.ts';
@@ -137,17 +138,18 @@ type Ended = Exclude<Ending, { kind: 'leave' }> | { readonly kind: 'not-started'
 
 /** Evidence first, then the whole tree: nothing of it is left when this returns true. */
 async function over(context: Context, child: Child | null, ending: Ended): Promise<Over> {
-  if (child === null) return { path: null, clean: true };
+  if (child === null) return { path: null, clean: true, ranMs: 0 };
   const why = describe(ending);
+  const ranMs = context.needs.clock.nowMs() - child.startedAtMs;
   const path = ending.kind === 'asked' ? null : await keepIncident(context, child, ending.kind, why);
   to(context, 'stopping', why);
   const none = await endTree(context, child);
   const clean = none && (await addressIsFree(context));
   if (clean) set(context, { child: null });
-  return { path, clean };
+  return { path, clean, ranMs };
 }
 
-type Over = { readonly path: string | null; readonly clean: boolean };
+type Over = { readonly path: string | null; readonly clean: boolean; readonly ranMs: number };
 
 /** Waits until it may be started again, and nothing is in its way. */
 async function decide(context: Context, ending: Ended, over: Over): Promise<'again' | 'leave'> {
@@ -170,13 +172,23 @@ async function inTheWay(context: Context): Promise<string | null> {
   return holder === null ? null : `somebody else answers at its address: ${holder}`;
 }
 
-async function pauseOrHold(context: Context, ending: Ended, { path, clean }: Over): Promise<'again' | 'leave'> {
+/** How often in a row, each time after a short life. */
+const asks = new WeakMap<Context, number>();
+
+function askedDelay(context: Context, ranMs: number): number {
+  const times = ranMs < shortLifeMs ? (asks.get(context) ?? 0) + 1 : 1;
+  asks.set(context, times);
+  return backoffMs(askedBackoff, times, context.needs.random.next);
+}
+
+async function pauseOrHold(context: Context, ending: Ended, { path, clean, ranMs }: Over): Promise<'again' | 'leave'> {
   const { needs, settings, wishes } = context;
   const why = describe(ending);
   if (!clean) return hold(context, 'something of it could not be ended, or holds its address', path);
   if (ending.kind === 'asked') return 'again';
   if (context.state.isHeld) return hold(context, `tried again: ${why}`, path);
-  if (ending.kind === 'exit' && ending.exitCode === tempFail) return pause(context, askedDelayMs, 'it asked to be started again (75)');
+  if (ending.kind === 'exit' && ending.exitCode === tempFail)
+    return pause(context, askedDelay(context, ranMs), 'it asked to be started again (75)');
   if (ending.kind === 'exit' && ending.exitCode === permanent)
     return hold(context, 'it said that it must not be started again (125)', path);
   const nowMs = needs.clock.nowMs();

@@ -395,3 +395,16 @@ test('prints are a sign of life for twice the time, as work is', async () => {
   await clock.pass(45 * second);
   assert.equal(world.starts.length, 2);
 });
+
+test('who asks for another start again and again, at once each time, gets it ever later, a minute at most; one that had worked gets it after a second', async () => {
+  const { world, clock } = machine();
+  world.lives = { ms: 300, code: 75 };
+  await clock.pass(10 * minute);
+  const waits = world.starts.slice(1).map((atMs, index) => Math.round((atMs - world.starts[index]!) / second));
+  assert.deepEqual(waits.slice(0, 7), [1, 2, 4, 8, 16, 32, 60]);
+  assert.deepEqual([world.state().restarts, world.state().phase], [[], 'backoff'], 'none of it is a crash');
+  world.lives = { ms: minute, code: 75 };
+  await clock.pass(3 * minute);
+  const [last = 0, before = 0] = world.starts.toReversed();
+  assert.equal(Math.round((last - before) / second), 61);
+});

@@ -102,10 +102,14 @@ export async function restartAfter(context: Context, error: unknown): Promise<bo
   return true;
 }
 
+/** Also of one that answers and has not counted itself yet. */
+export const generationOf = ({ restarting, world }: Context): number =>
+  restarting.generation > 0 ? restarting.generation : Number(world.journal.getNote(generationNote) ?? 0) + 1;
+
 /** A daemon has recovered: it counts itself, and looks whether all is there that the one before it left. Until then it takes nothing new. */
 export async function arrive(context: Context): Promise<void> {
   const { restarting, world } = context;
-  restarting.generation = Number(world.journal.getNote(generationNote) ?? 0) + 1;
+  restarting.generation = generationOf(context);
   await world.journal.setNote(generationNote, String(restarting.generation));
   await tellBlocked(context);
   await tellGivenWay(context);

@@ -15,7 +15,7 @@ import { commandBreaker, shownBreakers } from './breaker-events.ts';
 import type { Context } from './context.ts';
 import { requeue } from './dead-letters.ts';
 import { emergency } from './emergency.ts';
-import { resume } from './handover.ts';
+import { generationOf, resume } from './handover.ts';
 import { progress } from './progress.ts';
 import { configurationInUse, configurationStatus, configure, reloadNow } from './reload.ts';
 import { claim } from './starts.ts';
@@ -50,8 +50,9 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
         version: context.version,
         home: context.world.home.root,
         drained: context.state.drained,
-        generation: context.restarting.generation,
-        intake: context.restarting.intake,
+        generation: generationOf(context),
+        // Before it has looked nobody knows.
+        intake: context.restarting.generation === 0 ? { kind: 'validating' } : context.restarting.intake,
         server: context.state.server,
         program: programOf(context),
       };

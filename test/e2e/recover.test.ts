@@ -88,8 +88,12 @@ test('[C-22] [C-26] the daemon archives by itself what is certainly over, and le
   await home.until('archived', () => !existsSync(folders.run) && !existsSync(folders.ended));
   await home.until('a sweep after that', () => home.log('monitor').filter((line) => line.event === 'swept').length >= 3);
   assert.ok(existsSync(folders.unknown));
+  const told = await home.until('both are told', () => {
+    const rows = rowsOf(home, 'SELECT what FROM self_healing_events');
+    return rows.length > 1 && rows;
+  });
   assert.deepEqual(
-    rowsOf(home, 'SELECT what FROM self_healing_events').map((row) => row.what),
+    told.map((row) => row.what),
     ['recovery.archive-orphan', 'recovery.archive-orphan'],
   );
 });

@@ -20,7 +20,8 @@ let server: Mariadb;
 let sshd: Sshd;
 let silentSsh: TcpServer;
 before(async () => {
-  [server, sshd] = await Promise.all([startMariadb(), startSshd()]);
+  server = await startMariadb();
+  sshd = await startSshd();
   silentSsh = createTcpServer().listen(0, '127.0.0.1');
 });
 after(async () => {

@@ -16,7 +16,9 @@ let sshd: Sshd;
 /** What the far end of the tunnel calls the database: only through it can anybody come here. */
 let far: TcpProxy;
 before(async () => {
-  [server, sshd] = await Promise.all([startMariadb(), startSshd()]);
+  // One after the other: what has started is ended also where the next one fails.
+  server = await startMariadb();
+  sshd = await startSshd();
   far = await startTcpProxy(server.port);
 });
 after(async () => {

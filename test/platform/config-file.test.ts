@@ -79,7 +79,7 @@ test('[C-39] all mistakes are told at once, with file, key, value, bound and nea
 
 test('a slip of the pen is told by line and column', async () => {
   using at = home('{\n  "behavior": { "max_rounds" 1 }\n}');
-  await assert.rejects(at.load(), { code: 'CONFIG_INVALID', message: /line 2, column 30": .*ColonExpected/ });
+  await assert.rejects(at.load(), { code: 'CONFIG_INVALID', message: /line 2, column 30": .*colon expected/ });
 });
 
 test('a file that cannot be read is not the same as none', async () => {

@@ -17,7 +17,8 @@ let second: Mariadb;
 let toFirst: TcpProxy;
 let admins: [Connection, Connection];
 before(async () => {
-  [first, second] = await Promise.all([startMariadb(), startMariadb()]);
+  first = await startMariadb();
+  second = await startMariadb();
   toFirst = await startTcpProxy(first.port);
   admins = [await first.connect(), await second.connect()];
   for (const server of [first, second]) {

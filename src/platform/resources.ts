@@ -18,19 +18,29 @@ export function createResources(): Resources {
   let loop: ReturnType<typeof monitorEventLoopDelay> | null = null;
   let busy = performance.eventLoopUtilization();
   let loopDelayMs: number | null = null;
+  let resetAtMs = performance.now();
   return {
     self() {
       const first = loop === null;
+      const nowMs = performance.now();
       if (loop === null) {
         loop = monitorEventLoopDelay({ resolution: loopLookMs });
         loop.enable();
+        resetAtMs = nowMs;
       }
       const now = performance.eventLoopUtilization();
       const loopBusy = first ? null : performance.eventLoopUtilization(now, busy).utilization;
       busy = now;
+      const told = loop.count === 0 ? { ms: 0, maxMs: 0 } : { ms: (loop.mean * loop.count) / 1e6, maxMs: loop.max / 1e6 };
+      // Time that no look at the loop has accounted for: after a standstill we may come before the look that would tell it, and a reset forgets it. The
+      // first look after a reset tells nothing, and the last one may be that old.
+      const untoldMs = nowMs - resetAtMs - told.ms - 2 * loopLookMs;
       // Two looks in a row may be closer than two looks at the loop: then it is as it was.
-      if (!first && loop.count > 0) loopDelayMs = Math.max(0, loop.max / 1e6 - loopLookMs);
-      if (loop.count > 0) loop.reset();
+      if (!first && (loop.count > 0 || untoldMs > 0)) loopDelayMs = Math.max(0, told.maxMs - loopLookMs, untoldMs);
+      if (loop.count > 0 || untoldMs > 0) {
+        loop.reset();
+        resetAtMs = nowMs;
+      }
       return { ...processFigures(), loopDelayMs, loopBusy };
     },
     machine: machineFigures,

@@ -130,3 +130,23 @@ test('room for young objects that a busy time has grown is given back, which a c
   assert.ok(young() < grown / 2, `${grown} → ${young()}`);
   assert.ok(heapUsedBytes < rssBytes);
 });
+
+test('a standstill of the loop is seen by who asks as its first act after it, and by nobody twice', async () => {
+  const resources = createResources();
+  resources.self();
+  for (const stillMs of [0, 1500, 0]) {
+    // Its looks at the loop go on meanwhile.
+    const seen = await new Promise<number | null>((resolve) => {
+      setTimeout(() => {
+        resources.self();
+        setTimeout(() => {
+          const fromMs = performance.now();
+          while (performance.now() - fromMs < stillMs);
+          resolve(resources.self().loopDelayMs);
+        }, 50);
+      }, 900);
+    });
+    if (stillMs === 0) assert.ok(seen !== null && seen < 900, `${seen} ms with nothing to see`);
+    else assert.ok(seen !== null && seen > 900 && seen < 10_000, `${seen} of ${stillMs} ms`);
+  }
+});

@@ -78,8 +78,9 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
       untold.count += 1;
       untold.longestMs = Math.max(untold.longestMs, ms);
     }
+    const event = isEvent ? 'slow_query' : 'slow query';
     if (isEvent || ms > slowMs)
-      line((leftOut) => log.warn('monitor', isEvent ? 'slow_query' : 'slow query', { ...fieldsOf(taken), leftOut }));
+      line(`${event} ${about.operation}`, (leftOut) => log.warn('monitor', event, { ...fieldsOf(taken), leftOut }));
     // Whoever answers has time for a row about how long others took.
     if (untold !== null && taken.error === null) void keep();
   }
@@ -186,22 +187,25 @@ const copyOf = (kinds: Record<Kind, Kept>): QueryFigures['kinds'] =>
     Object.entries(kinds).map(([kind, { count: times, sumMs, buckets }]) => [kind, { count: times, sumMs, buckets: [...buckets] }]),
   );
 
-/** At most so many lines in a time; the first of the next time says how many were left out. */
-function bounded(): (say: (leftOut: number) => void) => void {
+/** At most so many lines in a time, and the first of each kind all the same: many of one do not hide another. The next line says how many were left out. */
+function bounded(): (kind: string, say: (leftOut: number) => void) => void {
   let fromMs = Number.NEGATIVE_INFINITY;
   let said = 0;
   let leftOut = 0;
-  return (say) => {
+  const kinds = new Set<string>();
+  return (kind, say) => {
     const nowMs = performance.now();
     if (nowMs - fromMs >= linesPerMs) {
       fromMs = nowMs;
       said = 0;
+      kinds.clear();
     }
-    if (said >= linesMax) {
+    if (said >= linesMax && kinds.has(kind)) {
       leftOut += 1;
       return;
     }
     said += 1;
+    kinds.add(kind);
     say(leftOut);
     leftOut = 0;
   };

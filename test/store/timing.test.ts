@@ -149,7 +149,13 @@ test('a server that is slow at everything does not fill the log', async (t) => {
   const it = timed(driver, { log, note: null });
   for (let n = 0; n < 200; n++) await it.read(about, () => of('SELECT 150 ms'));
   assert.equal(lines.length, 20);
+  for (let n = 0; n < 3; n++) await it.write({ ...about, operation: 'another' }, () => of('UPDATE 150 ms'));
+  assert.deepEqual(
+    [lines.length, lines.at(-1)?.fields['operation'], lines.at(-1)?.fields['leftOut']],
+    [21, 'another', 180],
+    'nor hides another',
+  );
   turn(60_000);
   await it.read(about, () => of('SELECT 150 ms'));
-  assert.equal(lines.at(-1)?.fields['leftOut'], 180);
+  assert.equal(lines.at(-1)?.fields['leftOut'], 2);
 });

@@ -470,8 +470,6 @@ export type QueryFigures = {
   /** Operations over 100 ms, and of these over a second or at their time limit. */
   readonly slow: number;
   readonly verySlow: number;
-  /** What is slow right now: when the first operation in a row was, none of which was quick since; by the monotonic clock. Null: the last one was quick. */
-  readonly slowSinceMs: number | null;
   /** Of these, how many took a second longer than the way to the server explains, or all of their time. */
   readonly heldUp: number;
   /** For how long the slowest operation under way has been waited for beyond what the way explains. */

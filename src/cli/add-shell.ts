@@ -1,9 +1,20 @@
-import type { Todo } from '../core/todo.ts';
+import type { NewTodo, Todo } from '../core/todo.ts';
 import type { Call, Opened } from './command.ts';
 import { projectOf } from './places.ts';
 import { fit } from './text/plain.ts';
 
 const titleColumns = 80;
+
+/** A todo of agent shell of which nothing more is asked. */
+export const plainShell = {
+  agent: 'shell',
+  checks: [],
+  priority: 5,
+  timeoutMs: null,
+  rounds: 1,
+  after: null,
+  held: false,
+} as const satisfies Partial<NewTodo>;
 
 /** `todo run -- CMD…`: a todo of agent shell whose prompt is that command line. */
 export function addShell(argv: readonly string[], { cwd }: Pick<Call, 'cwd'>, { world }: Opened): Promise<Todo> {
@@ -14,14 +25,8 @@ export function addShell(argv: readonly string[], { cwd }: Pick<Call, 'cwd'>, { 
     prompt,
     cwd,
     project: projectOf(cwd),
-    agent: 'shell',
     session: null,
-    checks: [],
-    priority: 5,
-    timeoutMs: null,
-    rounds: 1,
-    after: null,
-    held: false,
+    ...plainShell,
   });
 }
 

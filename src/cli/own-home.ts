@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NewTodo } from '../core/todo.ts';
 import type { World } from '../world.ts';
+import { plainShell } from './add-shell.ts';
 import type { Call } from './command.ts';
 
 type Wanted = {
@@ -42,14 +43,8 @@ export function shellTodo(folder: string, { random }: Pick<World, 'random'>, ask
     id,
     cwd,
     project: cwd,
-    agent: 'shell',
     session: 'child',
-    checks: [],
-    priority: 5,
-    timeoutMs: null,
-    rounds: 1,
-    after: null,
-    held: false,
+    ...plainShell,
     ...asked,
   };
 }

@@ -25,6 +25,11 @@ const inRange = (metric: string, matchers = ''): string => `increase(${of(metric
 const hourly = (metric: string): string => `rate(${of(metric)}[1h])`;
 const quantile = (q: number, metric: string, by: string, over: (metric: string) => string = rate): string =>
   `histogram_quantile(${q}, sum by (${[by, 'le'].filter(Boolean).join(', ')}) (${over(`${metric}_bucket`)}))`;
+/** The median, and what one in twenty exceeds, over the hour before. */
+const middleAndMost = (metric: string, by: string, named: string): Panel['queries'] => [
+  { expr: quantile(0.5, metric, by, hourly), legend: `${named}median` },
+  { expr: quantile(0.95, metric, by, hourly), legend: `${named}95 %` },
+];
 
 export const rows: readonly Row[] = [
   {
@@ -99,10 +104,7 @@ export const rows: readonly Row[] = [
       {
         title: 'How long runs took',
         about: 'From the start of a run to its end, over the hour before: the median, and what one in twenty exceeds.',
-        queries: [
-          { expr: quantile(0.5, 'todo_run_duration_seconds', 'agent', hourly), legend: '{{agent}} median' },
-          { expr: quantile(0.95, 'todo_run_duration_seconds', 'agent', hourly), legend: '{{agent}} 95 %' },
-        ],
+        queries: middleAndMost('todo_run_duration_seconds', 'agent', '{{agent}} '),
         shows: 'lines',
         unit: 's',
       },
@@ -114,10 +116,7 @@ export const rows: readonly Row[] = [
       {
         title: 'How long completions took',
         about: 'From the first word that a run has ended until all of it was recorded, confirmed and cleaned; over the hour before.',
-        queries: [
-          { expr: quantile(0.5, 'todo_completion_duration_seconds', '', hourly), legend: 'median' },
-          { expr: quantile(0.95, 'todo_completion_duration_seconds', '', hourly), legend: '95 %' },
-        ],
+        queries: middleAndMost('todo_completion_duration_seconds', '', ''),
         shows: 'lines',
         unit: 's',
       },

@@ -50,7 +50,6 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
   let slow = 0;
   let verySlow = 0;
   let heldUp = 0;
-  let slowSinceMs: number | null = null;
   let lastSlow: string | null = null;
   /** What the next row tells. */
   let untold: { readonly first: Taken; readonly atMs: number; count: number; longestMs: number } | null = null;
@@ -65,11 +64,7 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
     const { ms, kind, about } = taken;
     if (ms - taken.wayMs >= verySlowMs || taken.error === 'STORE_TIMEOUT') heldUp += 1;
     count(kinds[kind], ms);
-    if (ms <= slowMs) slowSinceMs = null;
-    else {
-      slow += 1;
-      slowSinceMs ??= performance.now() - ms;
-    }
+    if (ms > slowMs) slow += 1;
     const isEvent = ms >= verySlowMs || taken.error === 'STORE_TIMEOUT';
     if (isEvent) {
       verySlow += 1;
@@ -133,7 +128,7 @@ export function timed(driver: Driver, { log, note }: TimingNeeds): Driver {
     figures() {
       const nowMs = performance.now();
       const heldUpForMs = Math.max(0, ...[...underWay].map(({ fromMs, trace }) => nowMs - fromMs - wayMsOf(trace)));
-      const counts = { slow, verySlow, slowSinceMs, heldUp, heldUpForMs, lastSlow };
+      const counts = { slow, verySlow, heldUp, heldUpForMs, lastSlow };
       return { ...driver.figures(), queries: { boundsMs, kinds: copyOf(kinds), ...counts } };
     },
   };

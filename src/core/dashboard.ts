@@ -1,0 +1,217 @@
+import type { Component, DaemonStatus, ShownBreaker } from './control.ts';
+import type { HealingEvent } from './healing-event.ts';
+import type { HealthStatus, ShownStatus } from './words.ts';
+
+/**
+ * What server and dashboard say to one another: JSON under `/api`, times in UTC milliseconds. Both sides are compiled against these types.
+ * Whatever could not be looked at is null and never an empty list; a part that is of an earlier moment says of which.
+ */
+
+/** Each may do what those before it may. viewer: look · operator: act on todos and breakers · admin: configuration, sessions, restart. */
+export const roles = ['viewer', 'operator', 'admin'] as const;
+export type Role = (typeof roles)[number];
+
+/** GET /api/session: who asks. 401 where nobody is logged in. */
+export type SessionInfo = {
+  readonly role: Role;
+  /** As the audit trail names them. */
+  readonly actor: string;
+  /** Null with the token: it does not end. */
+  readonly expiresAtMs: number | null;
+  readonly via: 'cookie' | 'token';
+  /** Where sessions are kept now. */
+  readonly keptIn: 'redis' | 'sqlite' | 'memory';
+};
+
+/** A part of a document that is asked of the store, or of files: null where that cannot be looked at, and why. */
+export type Part<T> = { readonly value: T | null; readonly asOfMs: number | null; readonly problem: string | null };
+
+/** GET /api/overview, and event `overview` of GET /api/events: at first and after each change. */
+export type Overview = {
+  readonly schemaVersion: 1;
+  readonly kind: 'overview';
+  /** When this was put together, by the server's clock. */
+  readonly atMs: number;
+  readonly version: string;
+  readonly host: string;
+  /** Null: no daemon lives here, and somebody who only looks answers. Then nothing can be done from here. */
+  readonly daemon: Pick<DaemonStatus, 'pid' | 'startedAtMs' | 'draining' | 'lastPassAtMs' | 'store'> | null;
+  readonly health: { readonly status: HealthStatus; readonly components: readonly Component[]; readonly lookedAtMs: number };
+  /** By status, of the whole store. */
+  readonly todos: Part<Readonly<Record<string, number>>>;
+  readonly live: DaemonStatus['live'];
+  readonly breakers: readonly ShownBreaker[];
+  /** What failed and waits for its next attempt, the next one first; at most 50 of `count`. */
+  readonly retries: Part<{ readonly count: number; readonly nextAtMs: number | null; readonly items: readonly WaitingRetry[] }>;
+  /** The newest first; at most 50 of `count`. */
+  readonly deadLetters: Part<{ readonly count: number; readonly items: readonly ShownDeadLetter[] }>;
+  readonly watchdogs: Part<readonly ShownWatchdog[]>;
+  /** Notifications that are on their way, and those given up. */
+  readonly notifications: Part<{ readonly waiting: number; readonly dead: number; readonly configured: boolean }>;
+  /** The last 20 acts of healing, newest first. */
+  readonly healing: Part<readonly HealingEvent[]>;
+  /** The last 20 lines of the audit trail, newest first. */
+  readonly audit: Part<readonly ShownNote[]>;
+};
+
+export type WaitingRetry = {
+  readonly kind: 'completion' | 'start' | 'run' | 'delivery';
+  readonly id: string;
+  readonly todoId: string | null;
+  readonly number: number | null;
+  readonly class: string;
+  readonly attempt: number;
+  readonly attemptsMax: number | null;
+  readonly nextAtMs: number;
+  readonly lastError: string;
+};
+
+export type ShownDeadLetter = {
+  readonly id: string;
+  readonly kind: 'completion' | 'delivery';
+  readonly todoId: string | null;
+  readonly number: number | null;
+  readonly class: string;
+  readonly sinceMs: number;
+  readonly attempts: number;
+  readonly lastError: string;
+};
+
+export type ShownWatchdog = {
+  readonly name: string;
+  /** As `todo watchdog status` says it. */
+  readonly state: string;
+  readonly sinceMs: number | null;
+  readonly pid: number | null;
+  readonly restarts: number;
+  readonly reason: string | null;
+};
+
+export type ShownNote = {
+  readonly atMs: number;
+  readonly todoId: string | null;
+  readonly number: number | null;
+  readonly what: string;
+  readonly detail: string;
+};
+
+/** A todo as a line of the list: what `todo list --json` has, without its prompt. */
+export type TodoLine = {
+  readonly id: string;
+  readonly number: number;
+  readonly title: string;
+  readonly status: ShownStatus;
+  readonly proof: string | null;
+  readonly priority: number;
+  readonly agent: string;
+  readonly project: string;
+  readonly held: boolean;
+  readonly summary: string | null;
+  readonly reason: string | null;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly notBeforeMs: number | null;
+};
+
+/**
+ * GET /api/todos?limit=100&status=open,running&q=TEXT&agent=NAME&project=PATH&before=CURSOR: newest first, by number.
+ * `q` is looked for in title, summary and number. `x-cache: stale` and `asOf` where the store is away.
+ */
+export type TodoPage = {
+  readonly schemaVersion: 1;
+  readonly kind: 'todos';
+  readonly todos: readonly TodoLine[];
+  readonly truncated: boolean;
+  /** For `before` of the next page; null: this was the last one. */
+  readonly next: string | null;
+  readonly stale?: true;
+  readonly asOf?: string | null;
+  readonly storeError?: string;
+};
+
+/** GET /api/todos/ID: `todo` is that of `todo show --json`; `events` those of `todo why --json`. */
+export type TodoDetail = {
+  readonly schemaVersion: 1;
+  readonly kind: 'todo-detail';
+  readonly todo: TodoLine & {
+    readonly prompt: string;
+    readonly cwd: string;
+    readonly checks: readonly string[];
+    readonly report: string | null;
+    readonly runs: readonly {
+      readonly id: string;
+      readonly fence: number;
+      readonly agent: string;
+      readonly host: string;
+      readonly round: number;
+      readonly startedAtMs: number;
+      readonly endedAtMs: number | null;
+      readonly outcome: string | null;
+      readonly saidBy: string | null;
+    }[];
+  };
+  readonly events: readonly {
+    readonly atMs: number;
+    readonly fact: string;
+    /** 1 collect · 2 report · 3 record · 4 confirm and clean. */
+    readonly layer: 1 | 2 | 3 | 4 | null;
+    readonly attempt: number;
+    readonly durationMs: number | null;
+    readonly reason: string | null;
+    readonly run: string | null;
+  }[];
+  /** The end of what the live run printed here, redacted and without control characters; null: nothing runs on this host. */
+  readonly output: { readonly text: string; readonly truncated: boolean } | null;
+  /** What may be done with it as it stands, by whoever may act. */
+  readonly actions: readonly TodoAction[];
+  readonly notes: readonly ShownNote[];
+};
+
+/** GET /api/todos/ID/report: an address without cookie that shows the report for ten minutes, in a sandbox. 404: there is none here. */
+export type ReportLink = { readonly schemaVersion: 1; readonly kind: 'report-link'; readonly url: string; readonly expiresAtMs: number };
+
+export const todoActions = ['done', 'fail', 'block', 'park', 'release', 'cancel', 'hold', 'unhold', 'emergency'] as const;
+export type TodoAction = (typeof todoActions)[number];
+
+/**
+ * POST /api/todos/actions (operator). Of one todo, of several, or of all that a filter finds (at most 1,000 in one request). The header
+ * `idempotency-key` makes the same request twice the same as once for a day.
+ */
+export type ActionRequest = {
+  readonly action: TodoAction;
+  readonly todos:
+    | { readonly ids: readonly string[] }
+    | {
+        readonly matching: { readonly status?: readonly string[]; readonly q?: string; readonly agent?: string; readonly project?: string };
+      };
+  /** Why: asked of everybody, kept in the audit trail. 1-500 characters. */
+  readonly reason: string;
+  readonly summary?: string;
+  /** park: until then. */
+  readonly untilMs?: number;
+  /** emergency only; complete unless given. */
+  readonly emergency?: 'complete' | 'reset' | 'stall';
+  readonly force?: boolean;
+};
+
+export type ActionReply = {
+  readonly schemaVersion: 1;
+  readonly kind: 'action';
+  readonly results: readonly {
+    readonly id: string;
+    readonly ok: boolean;
+    readonly status: string | null;
+    readonly code: string | null;
+    readonly message: string | null;
+  }[];
+  /** There were more than one request does. */
+  readonly truncated: boolean;
+};
+
+/** POST /api/dead-letters/ID/requeue (operator). */
+export type RequeueRequest = { readonly reason: string; readonly force?: boolean };
+/** POST /api/breakers/NAME (operator). */
+export type BreakerRequest = { readonly action: 'isolate' | 'reset'; readonly reason: string };
+/** POST /api/heal (operator): `what` as in `todo heal --what`; 429 with Retry-After beyond `behavior.heals_per_minute`. */
+export type HealRequest = { readonly what: string | null; readonly dryRun: boolean; readonly reason: string };

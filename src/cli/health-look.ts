@@ -7,7 +7,7 @@ import { readHolder } from '../platform/lock.ts';
 import type { World } from '../world.ts';
 import type { Call, Colour, Opened, Out } from './command.ts';
 import { plain } from './text/plain.ts';
-import { table } from './text/table.ts';
+import { type Column, table } from './text/table.ts';
 
 /** The contract of DESIGN 7 for commands that answer how things are. */
 export const healthExit: Readonly<Record<HealthStatus, number>> = { healthy: 0, degraded: 1, unhealthy: 2, unknown: 3 };
@@ -73,8 +73,13 @@ export function showComponents(components: readonly Component[], out: Out): void
     const [symbol, colour] = looks[status];
     return [name, { text: `${symbol} ${status}`, colour }, plain(reason)];
   });
-  for (const line of table([{ title: 'COMPONENT' }, { title: 'STATUS' }, { title: 'WHY', grows: 'fold' }], rows, out.columns, out.paint))
-    out.line(line);
+  // Some are named by their path: they leave more than half to why.
+  const columns: Column[] = [
+    { title: 'COMPONENT', most: Math.max(16, Math.floor(out.columns / 3)) },
+    { title: 'STATUS' },
+    { title: 'WHY', grows: 'fold' },
+  ];
+  for (const line of table(columns, rows, out.columns, out.paint)) out.line(line);
 }
 
 export const statusLine = (status: HealthStatus, { paint }: Out): string => paint(looks[status][1], `${looks[status][0]} ${status}`);

@@ -6,7 +6,7 @@ import { deadlinesOf } from '../core/deadlines.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded } from '../core/entry.ts';
 import type { ErrorCode } from '../core/errors.ts';
-import { isOperational } from '../core/errors.ts';
+import { errorTable, isOperational } from '../core/errors.ts';
 import type { HealthStatus } from '../core/words.ts';
 import { ago, span } from './ago.ts';
 import type { Look, Seen, Sight } from './findings.ts';
@@ -152,7 +152,7 @@ const advice: Readonly<Record<string, string>> = {
   daemon: 'See: todo daemon status, logs/monitor.log; start or restart it: todo daemon start, todo daemon restart',
   store: 'See: todo store check. Completions wait in the journal and go on by themselves',
   journal: 'Check rights and free space of todo.db, then: todo daemon restart',
-  disk: 'Free some disk space; it goes on by itself',
+  disk: 'See what takes it (todo doctor names the command) and free some; it goes on by itself',
   spool: 'See what waits: todo recover',
   queue: 'See: todo list, todo host list, and whether agents can be started: todo test',
   runs: 'See what could be mended: todo recover; one of them: todo why ID',
@@ -306,6 +306,8 @@ function storeComponent(
       status: refusals.includes(store.code) ? 'unhealthy' : 'unknown',
       reason: [store.unknown, ...words].join('; '),
       sinceMs: known,
+      // Who was refused must be let in; who is away is waited for.
+      ...(store.code !== null && refusals.includes(store.code) ? { whatToDo: errorTable[store.code].hint } : {}),
     };
   }
   if (words.length === 0) return { name, status: 'healthy', reason: `${world.store.driver} answers`, sinceMs: nowMs };

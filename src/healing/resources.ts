@@ -134,7 +134,7 @@ function agentsComponent({ agents, gauges, nowMs, config }: Measured): Component
       givingWay: agents.filter(({ givesWay }) => givesWay).length,
       rssMb: megabytes(agents.reduce((sum, { rssBytes }) => sum + rssBytes, 0)),
     },
-    whatToDo: isHeavy ? 'Nothing ends it by itself. See: todo top or todo show ID; end it with: todo cancel ID' : null,
+    whatToDo: isHeavy ? 'Nothing ends it by itself. See: todo show ID; end it with: todo cancel ID' : null,
   };
 }
 

@@ -75,7 +75,7 @@ function room(path: string): Judged {
   const found = `${Math.floor(freeBytes / 1024 / 1024)} MB free`;
   return freeBytes >= freeBytesMin
     ? ok('room', found)
-    : { name: 'room', status: 'degraded', found, change: 'free some space on this disk' };
+    : { name: 'room', status: 'degraded', found, change: `free some space: du -xhd1 ${dirname(path)} | sort -h shows what takes it` };
 }
 
 function rights(path: string): Judged {

@@ -45,6 +45,16 @@ test('a folding column goes on below itself', () => {
   assert.deepEqual(lines, ['A  WHY', 'x  one two', '   three four']);
 });
 
+test('a long name folds where it would take the room of why', () => {
+  const lines = table(
+    [{ title: 'A', most: 6 }, { title: 'B' }, { title: 'WHY', grows: 'fold' }],
+    [['/a/long/path', 'x', 'one two three']],
+    23,
+    unpainted,
+  );
+  assert.deepEqual(lines, ['A       B  WHY', '/a/lon  x  one two', 'g/path     three']);
+});
+
 test('times in the one unit that matters', () => {
   assert.deepEqual([0, 99_000, 101_000, 7_200_000, 86_400_000 * 3].map(spanText), ['0 s', '99 s', '2 min', '2 h', '3 d']);
   assert.deepEqual([7, 1500, 61_000].map(tookText), ['7 ms', '1.5 s', '61 s']);

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { database, startMariadb } from '../fixtures/mariadb.ts';
 import { build } from './build.ts';
 import { type Json, testHome } from './harness.ts';
 import { withoutTmux } from './without-tmux.ts';
@@ -43,6 +44,30 @@ test('a home where all is well is healthy; every finding has severity, what and 
   const said = await home.todo(['doctor']);
   assert.equal(said.code, 0);
   assert.match(said.stdout, /^COMPONENT +STATUS +WHY/);
+});
+
+test('a database that refuses the password, and one whose clock is an hour behind: what was found, and what mends it', async (t) => {
+  const server = await startMariadb(['--init-connect=SET timestamp = UNIX_TIMESTAMP() - 3600']);
+  t.after(() => server.stop());
+  const admin = await server.connect();
+  await admin.query(`CREATE USER 'plain'@'127.0.0.1' IDENTIFIED BY 'right-word'; GRANT ALL ON ${database}.* TO 'plain'@'127.0.0.1'`);
+  await admin.end();
+  const urlWith = (word: string): string => `mysql://plain:${word}@127.0.0.1:${server.port}/${database}`;
+  const home = await testHome(t, { store: { url: urlWith('wrong-word') } });
+  const mend = 'The store refused user or password. Check store.url or TODO_STORE_URL.';
+  const refused = of(await home.json(['doctor', '--quick'], { code: 1 }), 'store');
+  assert.deepEqual([refused.severity, refused.mend], ['degraded', mend]);
+  assert.match(refused.evidence, /STORE_ACCESS.*'plain'/);
+  const { components } = await home.json(['health'], { code: 2 });
+  const store = components.find(({ name }: Json) => name === 'store');
+  assert.deepEqual([store.status, store.whatToDo], ['unhealthy', mend]);
+
+  writeFileSync(join(home.folder, 'hooks', 'config.json'), JSON.stringify({ store: { url: urlWith('right-word') } }));
+  const seen = await home.json(['doctor', '--quick'], { code: 1 });
+  assert.equal(of(seen, 'store').severity, 'healthy');
+  assert.deepEqual([of(seen, 'clock').severity, of(seen, 'clock').mend], ['degraded', 'set it by NTP: timedatectl set-ntp true']);
+  const [, off] = /off the store's by ([\d.]+) s/.exec(of(seen, 'clock').evidence) ?? [];
+  assert.ok(Number(off) > 3590 && Number(off) < 3660, of(seen, 'clock').evidence);
 });
 
 test('what is wrong is judged as `todo health` judges, each with what mends it: configuration, a folder open to others, a lost password', async (t) => {

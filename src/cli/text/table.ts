@@ -7,6 +7,8 @@ export type Column = {
   readonly align?: 'right';
   /** Takes what room the others leave; longer text is cut there, or folded into more lines. At most one column has it. */
   readonly grows?: 'cut' | 'fold';
+  /** Longer text is folded here, so that it leaves room for the others. */
+  readonly most?: number;
 };
 
 const gap = 2;
@@ -21,18 +23,17 @@ export function table(columns: readonly Column[], rows: readonly (readonly Cell[
 }
 
 function linesOf(cells: readonly Cell[], columns: readonly Column[], widths: readonly number[], paint: Paint): string[] {
-  const grown = columns.findIndex(({ grows }) => grows === 'fold');
-  const folded = grown < 0 ? [''] : fold(textOf(cells[grown] ?? ''), widths[grown] ?? 0);
-  return folded.map((part, index) =>
+  const folded = cells.map((cell, at) => (folds(columns[at]) ? fold(textOf(cell), widths[at] ?? 0) : [textOf(cell)]));
+  const height = Math.max(...folded.map(({ length }) => length));
+  return Array.from({ length: height }, (_, line) =>
     cells
-      .map((cell, at) => {
-        const text = at === grown ? part : index > 0 ? '' : textOf(cell);
-        return shade(cell, place(text, columns[at], widths[at] ?? 0, at === cells.length - 1), paint);
-      })
+      .map((cell, at) => shade(cell, place(folded[at]?.[line] ?? '', columns[at], widths[at] ?? 0, at === cells.length - 1), paint))
       .join(' '.repeat(gap))
       .trimEnd(),
   );
 }
+
+const folds = (column: Column | undefined): boolean => column?.grows === 'fold' || column?.most !== undefined;
 
 function place(text: string, column: Column | undefined, width: number, last: boolean): string {
   const short = fit(text, width);
@@ -44,7 +45,7 @@ const shade = (cell: Cell, text: string, paint: Paint): string =>
 
 function widthsOf(columns: readonly Column[], rows: readonly (readonly Cell[])[], width: number): number[] {
   const natural = columns.map((column, index) =>
-    Math.max(columnsOf(column.title), ...rows.map((row) => columnsOf(textOf(row[index] ?? '')))),
+    Math.min(column.most ?? Infinity, Math.max(columnsOf(column.title), ...rows.map((row) => columnsOf(textOf(row[index] ?? ''))))),
   );
   const fixed = natural.reduce((sum, it, index) => sum + (columns[index]?.grows ? 0 : it), 0) + gap * (columns.length - 1);
   return natural.map((it, index) => (columns[index]?.grows ? Math.min(it, Math.max(growsMin, width - fixed)) : it));

@@ -11,6 +11,14 @@ import type { HealthStatus, ShownStatus } from './words.ts';
 export const roles = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof roles)[number];
 
+export const mayAct = (role: Role | null, wanted: Role): boolean => role !== null && roles.indexOf(role) >= roles.indexOf(wanted);
+
+/** Who asks, as pages and the audit trail know it. role null: nobody who is known; only pages that need nobody see such a one. */
+export type Asker = { readonly role: Role | null; readonly actor: string; readonly via: 'cookie' | 'token' | 'nothing' };
+
+/** Of every request that changes something: no form and no page of another origin can send it. */
+export const requestHeader = { name: 'x-todo-request', value: '1' } as const;
+
 /** GET /api/session: who asks. 401 where nobody is logged in. */
 export type SessionInfo = {
   readonly role: Role;

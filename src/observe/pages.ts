@@ -1,26 +1,11 @@
-import type { HttpRequest, HttpResponse } from '../core/http.ts';
+import type { HttpResponse } from '../core/http.ts';
 import { todoStatuses } from '../core/words.ts';
 import { events } from './events.ts';
 import { contentTypes, exposition, formatFor } from './exposition.ts';
 import { healthDocument } from './health-document.ts';
+import type { Asked, Page } from './page.ts';
 import { json, type Problem, respond } from './respond.ts';
 import type { Shown } from './shown.ts';
-
-/**
- * nobody: anyone may ask. local: whoever is on this machine; from elsewhere with the token only. token: only with it, because names and words
- * of todos are in the answer.
- */
-export type Access = 'nobody' | 'local' | 'token';
-export type Page = {
-  readonly paths: readonly string[];
-  readonly needs: Access;
-  readonly answer: (
-    shown: Shown,
-    request: HttpRequest,
-    gone: AbortSignal,
-    nowMs: number,
-  ) => HttpResponse | Problem | Promise<HttpResponse | Problem>;
-};
 
 /** The first path is the name of the page in its own metrics. */
 export const pages: readonly Page[] = [
@@ -31,12 +16,12 @@ export const pages: readonly Page[] = [
   { paths: ['/metrics', '/api/metrics'], needs: 'local', answer: metrics },
   {
     paths: ['/status', '/api/status'],
-    needs: 'token',
+    needs: 'viewer',
     answer: (shown) => json(200, { schemaVersion: 1, kind: 'status', ...shown.status() }),
   },
-  { paths: ['/api/todos'], needs: 'token', answer: todos },
-  { paths: ['/api/health/history'], needs: 'token', answer: history },
-  { paths: ['/events', '/api/events'], needs: 'token', answer: (shown, _, gone) => events(shown, gone) },
+  { paths: ['/api/todos'], needs: 'viewer', answer: todos },
+  { paths: ['/api/health/history'], needs: 'viewer', answer: history },
+  { paths: ['/events', '/api/events'], needs: 'viewer', answer: (shown, { gone }) => events(shown, gone) },
 ];
 
 const healthType = 'application/health+json; charset=utf-8';
@@ -61,14 +46,14 @@ function health(shown: Shown): HttpResponse {
   return respond(document.status === 'fail' ? 503 : 200, healthType, `${JSON.stringify(document)}\n`);
 }
 
-function metrics(shown: Shown, request: HttpRequest): HttpResponse {
+function metrics(shown: Shown, { request }: Asked): HttpResponse {
   const format = formatFor(request.headers['accept']);
   return respond(200, contentTypes[format], exposition(shown.families(), format));
 }
 
 const limits = { usual: 100, most: 1000 };
 
-async function todos(shown: Shown, { query }: HttpRequest): Promise<HttpResponse | Problem> {
+async function todos(shown: Shown, { request: { query } }: Asked): Promise<HttpResponse | Problem> {
   const limit = Number(query.get('limit') ?? limits.usual);
   if (!Number.isInteger(limit) || limit < 1 || limit > limits.most)
     return { status: 400, code: 'BAD_DATA', message: `limit must be a whole number from 1 to ${limits.most}, got ${query.get('limit')}` };
@@ -85,7 +70,7 @@ const historyRows = { usual: 1000, most: 5000 };
 const hourMs = 3_600_000;
 
 /** Since a time (UTC milliseconds, or as ISO 8601), else of the last hour; of one component or of all. */
-async function history(shown: Shown, { query }: HttpRequest, _: AbortSignal, nowMs: number): Promise<HttpResponse | Problem> {
+async function history(shown: Shown, { request: { query }, nowMs }: Asked): Promise<HttpResponse | Problem> {
   const asked = query.get('since');
   const sinceMs = asked === null ? nowMs - hourMs : /^\d+$/.test(asked) ? Number(asked) : Date.parse(asked);
   if (!Number.isSafeInteger(sinceMs)) return { status: 400, code: 'BAD_DATA', message: `since must be a time, got ${asked}` };

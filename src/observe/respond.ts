@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from '../core/http.ts';
 
-/** Of every answer. Nothing here is a page for a browser yet, so a browser may do nothing with it. */
+/** Of every answer. All but `asset` is no page for a browser, so a browser may do nothing with it. */
 const always: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -19,6 +19,25 @@ export const respond = (status: number, type: string, body: HttpResponse['body']
 
 export const json = (status: number, value: unknown, headers: HttpResponse['headers'] = {}): HttpResponse =>
   respond(status, 'application/json; charset=utf-8', `${JSON.stringify(value)}\n`, headers);
+
+const assetPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join('; ');
+
+/** A file of the dashboard: the only answers that a browser may show or run. `immutable`: its name has the digest of its content. */
+export const asset = (type: string, body: string | Uint8Array, { immutable }: { readonly immutable: boolean }): HttpResponse =>
+  respond(200, type, body, {
+    'content-security-policy': assetPolicy,
+    'cache-control': immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+  });
 
 export type Problem = {
   readonly status: number;

@@ -1,12 +1,15 @@
+import { type Asker, mayAct, type Role, requestHeader } from '../core/dashboard.ts';
 import { isOperational } from '../core/errors.ts';
-import type { HttpHandler, HttpRequest, HttpResponse } from '../core/http.ts';
+import { type BodyFlaw, bodyBytesMax, type HttpHandler, type HttpRequest, type HttpResponse } from '../core/http.ts';
 import type { World } from '../world.ts';
-import { type Access, type Page, pages } from './pages.ts';
+import { type Access, type Asked, type Method, methodOf, type Page } from './page.ts';
+import { pages } from './pages.ts';
 import { type Problem, problem } from './respond.ts';
+import { type Route, routesOf } from './routes.ts';
 import type { Shown } from './shown.ts';
 
 export type Door = {
-  /** Whether it can be reached from other machines: then whoever asks must have the token, but for the question whether it lives. */
+  /** Whether it can be reached from other machines: then whoever asks must be known, but for the question whether it lives. */
   readonly isOpen: boolean;
   /** Values of the Host header that mean us. Any other is a browser that was led here under another name (DNS rebinding). */
   readonly hosts: ReadonlySet<string>;
@@ -21,58 +24,84 @@ export type Door = {
 type Needs = Pick<World, 'clock' | 'random' | 'digest'>;
 
 /** All that is served, as one function from request to response. */
-export function serve(shown: Shown, door: Door, world: Needs): HttpHandler {
-  const byPath = new Map(pages.flatMap((page) => page.paths.map((path) => [path, page] as const)));
+export function serve(shown: Shown, door: Door, world: Needs, table: readonly Page[] = pages): HttpHandler {
+  const routeTo = routesOf(table);
   return async (request, gone) => {
     const fromMs = world.clock.monotonicMs();
-    const page = byPath.get(request.path);
-    const answer = await answerTo(request, page);
+    const route = routeTo(request.path);
+    const answer = await answerTo(request, route, gone);
     const response = 'body' in answer ? answer : refused(answer, request);
-    door.served(page?.paths[0] ?? 'other', response.status, world.clock.monotonicMs() - fromMs);
-    return request.method === 'HEAD' && typeof response.body !== 'string' ? { ...response, body: '' } : response;
-
-    async function answerTo({ method }: HttpRequest, asked: Page | undefined): Promise<HttpResponse | Problem> {
-      const no = guard(request, asked?.needs ?? 'nobody', door, world);
-      if (no !== null) return no;
-      if (asked === undefined) return { status: 404, code: 'NOT_FOUND', message: `there is no ${request.path} here` };
-      if (method !== 'GET' && method !== 'HEAD')
-        return {
-          status: 405,
-          code: 'METHOD_NOT_ALLOWED',
-          message: `${method} is not served at ${request.path}`,
-          headers: { allow: 'GET, HEAD' },
-        };
-      try {
-        return await asked.answer(shown, request, gone, world.clock.nowMs());
-      } catch (error) {
-        // The store is away, say: no defect of ours.
-        if (isOperational(error)) return { status: 503, code: error.code, message: error.message };
-        door.onDefect(error);
-        return { status: 500, code: 'INTERNAL', message: 'this should not have happened; the log has it' };
-      }
-    }
+    door.served(route?.name ?? 'other', response.status, world.clock.monotonicMs() - fromMs);
+    return request.method === 'HEAD' && isStream(response.body) ? { ...response, body: '' } : response;
   };
+
+  async function answerTo(request: HttpRequest, route: Route | null, gone: AbortSignal): Promise<HttpResponse | Problem> {
+    const page = route?.pages.get(request.method === 'HEAD' ? 'GET' : (request.method as Method));
+    const misled = misdirected(request, door) ?? crossSite(request, page);
+    if (misled !== null) return misled;
+    if (route === null) return { status: 404, code: 'NOT_FOUND', message: `there is no ${request.path} here` };
+    if (page === undefined) return notAllowed(request, route);
+    const by = asker(request, door, world);
+    const no = notFor(by, page.needs, door) ?? (methodOf(page) === 'GET' ? null : forged(request, door));
+    if (no !== null) return no;
+    const body = parsed(request);
+    if ('problem' in body) return body.problem;
+    const asked: Asked = { request, params: route.params, body: body.value, by, nowMs: world.clock.nowMs(), gone };
+    try {
+      return await page.answer(shown, asked);
+    } catch (error) {
+      // The store is away, say: no defect of ours.
+      if (isOperational(error)) return { status: 503, code: error.code, message: error.message };
+      door.onDefect(error);
+      return { status: 500, code: 'INTERNAL', message: 'this should not have happened; the log has it' };
+    }
+  }
 
   function refused(what: Problem, request: HttpRequest): HttpResponse {
     return problem(what, { request, requestId: world.random.uuidv7(), nowMs: world.clock.nowMs() });
   }
 }
 
-/** Null: let in. The name it was asked under comes before everything, on all pages alike. */
-function guard({ headers }: HttpRequest, needs: Access, door: Door, { digest }: Needs): Problem | null {
+const isStream = (body: HttpResponse['body']): boolean => typeof body !== 'string' && !(body instanceof Uint8Array);
+
+/** The name it was asked under comes before everything, on all pages alike. */
+function misdirected({ headers }: HttpRequest, { hosts }: Door): Problem | null {
   const host = headers['host']?.toLowerCase() ?? '';
-  if (!door.hosts.has(host))
-    return {
-      status: 421,
-      code: 'MISDIRECTED',
-      message: `this server is not "${host.slice(0, 100)}"; other names belong into server.names`,
-    };
-  // No page of another origin may read or trigger anything; a page of our own, or no browser at all, says so or says nothing.
+  if (hosts.has(host)) return null;
+  return {
+    status: 421,
+    code: 'MISDIRECTED',
+    message: `this server is not "${host.slice(0, 100)}"; other names belong into server.names`,
+  };
+}
+
+/** No page of another origin may read or trigger anything; a page of our own, or no browser at all, says so or says nothing. */
+function crossSite({ headers }: HttpRequest, page: Page | undefined): Problem | null {
   const site = headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none')
-    return { status: 403, code: 'CROSS_SITE', message: 'asked by a page of another site' };
-  const wanted = needs === 'token' || (needs === 'local' && door.isOpen);
-  if (!wanted || knows(headers['authorization'], door.tokenSha256, digest)) return null;
+  if (site === undefined || site === 'same-origin' || site === 'none') return null;
+  const isLink = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  if (page?.byLink === true && isLink) return null;
+  return { status: 403, code: 'CROSS_SITE', message: 'asked by a page of another site' };
+}
+
+function notAllowed({ method, path }: HttpRequest, { pages: at }: Route): Problem {
+  const allow = [...at.keys()].flatMap((it) => (it === 'GET' ? ['GET', 'HEAD'] : [it])).join(', ');
+  return { status: 405, code: 'METHOD_NOT_ALLOWED', message: `${method} is not served at ${path}`, headers: { allow } };
+}
+
+const nobody: Asker = { role: null, actor: 'nobody', via: 'nothing' };
+
+/** Who has the secret of the home may do all that can be done here: it lies in a file that only its owner may read. */
+function asker({ headers }: HttpRequest, { tokenSha256 }: Door, { digest }: Needs): Asker {
+  const given = /^Bearer +([\w-]{20,200})$/i.exec(headers['authorization'] ?? '')?.[1];
+  // Digests are compared: how long that takes says nothing about the secret.
+  return given !== undefined && digest.sha256(given) === tokenSha256 ? { role: 'admin', actor: 'token', via: 'token' } : nobody;
+}
+
+function notFor({ role }: Asker, needs: Access, { isOpen }: Door): Problem | null {
+  const wanted: Role | null = needs === 'nobody' ? null : needs === 'local' ? (isOpen ? 'viewer' : null) : needs;
+  if (wanted === null || mayAct(role, wanted)) return null;
+  if (role !== null) return { status: 403, code: 'FORBIDDEN', message: `this needs the role ${wanted}, and yours is ${role}` };
   return {
     status: 401,
     code: 'UNAUTHORIZED',
@@ -81,8 +110,31 @@ function guard({ headers }: HttpRequest, needs: Access, door: Door, { digest }: 
   };
 }
 
-/** Digests are compared: how long that takes says nothing about the secret. */
-function knows(authorization: string | undefined, tokenSha256: string, { sha256 }: Needs['digest']): boolean {
-  const given = /^Bearer +([\w-]{20,200})$/i.exec(authorization ?? '')?.[1];
-  return given !== undefined && sha256(given) === tokenSha256;
+/** Whether a page of somebody else could have made a browser send it: forms cannot set headers, and scripts elsewhere would have to be let. */
+function forged({ headers }: HttpRequest, { hosts }: Door): Problem | null {
+  const no = (message: string): Problem => ({ status: 403, code: 'CROSS_SITE', message });
+  if (headers[requestHeader.name] !== requestHeader.value) return no(`needs the header ${requestHeader.name}: ${requestHeader.value}`);
+  const origin = headers['origin'];
+  if (origin !== undefined && !(/^https?:\/\//.test(origin) && hosts.has(origin.replace(/^https?:\/\//, '').toLowerCase())))
+    return no('asked by a page of another origin');
+  // Each browser says at least one of them with what changes something.
+  if (origin === undefined && headers['sec-fetch-site'] === undefined && headers['cookie'] !== undefined)
+    return no('a browser says where its page is from, and this request does not');
+  return null;
+}
+
+const flaws: Readonly<Record<BodyFlaw, Problem>> = {
+  'too-large': { status: 413, code: 'TOO_LARGE', message: `a request has at most ${bodyBytesMax} bytes` },
+  'not-json': { status: 415, code: 'NOT_JSON', message: 'what is sent must be JSON: content-type: application/json, not packed' },
+  'not-text': { status: 400, code: 'BAD_DATA', message: 'what was sent is no UTF-8' },
+};
+
+function parsed({ body, flaw }: HttpRequest): { readonly value: unknown } | { readonly problem: Problem } {
+  if (flaw !== null) return { problem: flaws[flaw] };
+  if (body === null) return { value: undefined };
+  try {
+    return { value: JSON.parse(body) as unknown };
+  } catch {
+    return { problem: { status: 400, code: 'BAD_DATA', message: 'what was sent is no JSON' } };
+  }
 }

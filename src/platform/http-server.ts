@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { HttpHandler, HttpRequest, HttpResponse } from '../core/http.ts';
+import { type BodyFlaw, bodyBytesMax, type HttpHandler, type HttpRequest, type HttpResponse } from '../core/http.ts';
 
 /** Whoever has connected says at once what he wants. */
 const requestWithinMs = 5_000;
@@ -47,16 +47,17 @@ async function converse(incoming: IncomingMessage, outgoing: ServerResponse, han
   outgoing.once('close', () => gone.abort());
   // The asker went away in the middle: 'close' follows.
   outgoing.on('error', () => {});
-  // Nobody here reads a body: one that is sent ends the conversation, whatever its length.
-  if (incoming.headers['content-length'] !== undefined || incoming.headers['transfer-encoding'] !== undefined)
-    outgoing.shouldKeepAlive = false;
-  const request = requestOf(incoming);
-  if (request === null) return void outgoing.writeHead(400, { connection: 'close' }).end();
-  await send(await handler(request, gone.signal), outgoing, gone.signal);
+  const asked = requestOf(incoming);
+  if (asked === null) return void outgoing.writeHead(400, { connection: 'close' }).end();
+  const sent = hasBody(incoming) ? await bodyOf(incoming) : none;
+  if (sent === null) return void incoming.destroy();
+  // One that was not taken ends the conversation, whatever its length.
+  if (hasBody(incoming) && sent.body === null) outgoing.shouldKeepAlive = false;
+  await send(await handler({ ...asked, ...sent }, gone.signal), outgoing, gone.signal);
 }
 
 /** Null: no address of ours could look so. */
-function requestOf({ method = '', url = '', headers }: IncomingMessage): HttpRequest | null {
+function requestOf({ method = '', url = '', headers, socket }: IncomingMessage): Omit<HttpRequest, 'body' | 'flaw'> | null {
   if (!url.startsWith('/') || url.length > urlCharsMax) return null;
   const at = url.indexOf('?');
   return {
@@ -64,11 +65,48 @@ function requestOf({ method = '', url = '', headers }: IncomingMessage): HttpReq
     path: at < 0 ? url : url.slice(0, at),
     query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)),
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value])),
+    from: socket.remoteAddress ?? '',
   };
 }
 
+type Sent = Pick<HttpRequest, 'body' | 'flaw'>;
+const none: Sent = { body: null, flaw: null };
+const flawed = (flaw: BodyFlaw): Sent => ({ body: null, flaw });
+/** Beyond that nobody listens any more; until then it is thrown away, so that whoever sends too much still hears that it was. */
+const heardOutBytesMax = 16 * bodyBytesMax;
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
+/** Null: the asker went away in the middle, was too slow (`requestWithinMs`), or never stops. */
+async function bodyOf(incoming: IncomingMessage): Promise<Sent | null> {
+  const { method = '', headers } = incoming;
+  if (method === 'GET' || method === 'HEAD') return none;
+  const isJson = /^application\/json *(; *charset="?utf-8"? *)?$/i.test(headers['content-type'] ?? '');
+  if (!isJson || headers['content-encoding'] !== undefined) return flawed('not-json');
+  if (Number(headers['content-length'] ?? 0) > heardOutBytesMax) return flawed('too-large');
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of incoming as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > heardOutBytesMax) return null;
+      if (bytes <= bodyBytesMax) pieces.push(piece);
+    }
+  } catch {
+    // Cut off: there is nobody to answer.
+    return null;
+  }
+  if (bytes > bodyBytesMax) return flawed('too-large');
+  try {
+    return { body: new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces)), flaw: null };
+  } catch {
+    return flawed('not-text');
+  }
+}
+
 async function send({ status, headers, body }: HttpResponse, outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
-  if (typeof body === 'string') {
+  if (typeof body === 'string' || body instanceof Uint8Array) {
     outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
     outgoing.end(body);
     return;

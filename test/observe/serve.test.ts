@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperationalError } from '../../src/core/errors.ts';
-import type { HttpRequest } from '../../src/core/http.ts';
+import type { HttpRequest, HttpResponse } from '../../src/core/http.ts';
+import { pageNames } from '../../src/daemon/tally.ts';
+import { methodOf, type Page } from '../../src/observe/page.ts';
 import { pages } from '../../src/observe/pages.ts';
+import { asset, json } from '../../src/observe/respond.ts';
 import { type Door, serve } from '../../src/observe/serve.ts';
 import type { Shown, ShownHealth } from '../../src/observe/shown.ts';
 import { digest } from '../../src/platform/digest.ts';
@@ -18,8 +21,10 @@ test('who is asked under another name, by a page of another site, or in another 
     for (const path of paths) {
       assert.equal((await ask(path, { host: 'evil.example:8420', authorization: `Bearer ${token}` })).status, 421, path);
       assert.equal((await ask(path, { 'sec-fetch-site': 'cross-site', authorization: `Bearer ${token}` })).status, 403, path);
-      assert.equal((await ask(path, { authorization: `Bearer ${token}` }, { method: 'POST' })).status, 405, path);
+      assert.equal((await ask(path, { authorization: `Bearer ${token}` }, { method: 'PATCH' })).status, 405, path);
     }
+  const notServed = await ask('/health', {}, { method: 'POST' });
+  assert.deepEqual([notServed.status, notServed.headers['allow']], [405, 'GET, HEAD']);
   const { status, error } = await ask('/etc/passwd');
   assert.equal(status, 404);
   assert.deepEqual(Object.keys(error), ['code', 'message', 'statusCode', 'details', 'timestamp', 'path', 'requestId']);
@@ -151,6 +156,84 @@ test('a defect behind a page is told to the log and not to the asker, and each a
   ]);
 });
 
+test('what changes something is taken from no form and no page of another origin, and as JSON only', async () => {
+  const seen: unknown[] = [];
+  const table: Page[] = [
+    { paths: ['/api/things/:id'], needs: 'nobody', answer: (_, { params }) => json(200, params) },
+    {
+      method: 'POST',
+      paths: ['/api/things/:id'],
+      needs: 'operator',
+      answer: (_, { params, body, by }) => {
+        seen.push([params, body, by]);
+        return json(200, null);
+      },
+    },
+    { method: 'POST', paths: ['/api/things/all'], needs: 'nobody', answer: () => json(200, 'all') },
+  ];
+  const known = { authorization: `Bearer ${token}` };
+  const ours = { ...known, 'x-todo-request': '1' };
+  const send = async (headers: HttpRequest['headers'], more: Partial<Pick<HttpRequest, 'body' | 'flaw'>> = {}) => {
+    const { status, error } = await ask('/api/things/a%2Fb', headers, { method: 'POST', table, body: '{"x":1}', ...more });
+    return [status, error?.code ?? null];
+  };
+  assert.deepEqual(await send(ours), [200, null]);
+  assert.deepEqual(seen, [[{ id: 'a/b' }, { x: 1 }, { role: 'admin', actor: 'token', via: 'token' }]]);
+  const rows: [HttpRequest['headers'], number][] = [
+    [{ ...ours, origin: `http://${me}` }, 200],
+    [{ ...ours, 'sec-fetch-site': 'same-origin', cookie: 'x=1' }, 200],
+    [{ ...ours, origin: 'http://127.0.0.1:9999' }, 403],
+    [{ ...ours, origin: 'null' }, 403],
+    [{ ...ours, origin: me }, 403],
+    [{ ...ours, 'sec-fetch-site': 'same-site' }, 403],
+    [{ ...ours, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }, 403],
+    [{ ...ours, cookie: 'x=1' }, 403],
+    [known, 403],
+    [{ ...known, 'x-todo-request': '0' }, 403],
+    [{ 'x-todo-request': '1' }, 401],
+  ];
+  for (const [headers, status] of rows) assert.equal((await send(headers))[0], status, JSON.stringify(headers));
+  assert.deepEqual(await send(ours, { body: null, flaw: 'too-large' }), [413, 'TOO_LARGE']);
+  assert.deepEqual(await send(ours, { body: null, flaw: 'not-json' }), [415, 'NOT_JSON']);
+  assert.deepEqual(await send(ours, { body: null, flaw: 'not-text' }), [400, 'BAD_DATA']);
+  assert.deepEqual(await send(ours, { body: '{' }), [400, 'BAD_DATA']);
+  assert.equal((await ask('/api/things/all', ours, { method: 'POST', table })).text, '"all"\n', 'a plain path comes first');
+  assert.deepEqual((await ask('/api/things/7', {}, { method: 'DELETE', table })).headers['allow'], 'GET, HEAD, POST');
+  for (const path of ['/api/things/', '/api/things/%zz', '/api/things/7/more'])
+    assert.equal((await ask(path, {}, { table })).status, 404, path);
+});
+
+test('a file of the dashboard: its own policy, bytes as they are, and a browser may be led to it from elsewhere', async () => {
+  const bytes = new Uint8Array([0xff, 0x00, 0x7f]);
+  const table: Page[] = [
+    {
+      paths: ['/'],
+      needs: 'nobody',
+      byLink: true,
+      answer: () => asset('text/html; charset=utf-8', '<!doctype html>', { immutable: false }),
+    },
+    { paths: ['/assets/:name'], needs: 'nobody', answer: () => asset('font/woff2', bytes, { immutable: true }) },
+  ];
+  const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+  const page = await ask('/', link, { table });
+  assert.deepEqual([page.status, page.headers['cache-control']], [200, 'no-cache']);
+  assert.match(
+    page.headers['content-security-policy'] ?? '',
+    /^default-src 'none'; script-src 'self'; .*require-trusted-types-for 'script'$/,
+  );
+  assert.equal((await ask('/', { ...link, 'sec-fetch-dest': 'iframe' }, { table })).status, 403);
+  const file = await ask('/assets/x', {}, { table });
+  assert.equal(file.body, bytes);
+  assert.equal(file.headers['cache-control'], 'public, max-age=31536000, immutable');
+  assert.equal((await ask('/assets/x', link, { table })).status, 403, 'a file is no page');
+});
+
+test('each page is counted under its own name', () => {
+  for (const { paths } of pages) assert.ok(pageNames.includes(paths[0] ?? ''), `${paths[0]} is missing in daemon/tally.ts`);
+  const rows = pages.flatMap((page) => page.paths.map((path) => `${methodOf(page)} ${path}`));
+  assert.deepEqual(rows, [...new Set(rows)], 'one page for each method of a path');
+});
+
 test('no answer may be kept, framed, sniffed or read across sites', async () => {
   const { headers } = await ask('/health');
   assert.equal(headers['cache-control'], 'no-store');
@@ -165,20 +248,33 @@ test('no answer may be kept, framed, sniffed or read across sites', async () => 
 async function ask(
   target: string,
   headers: HttpRequest['headers'] = {},
-  { method = 'GET', ...door }: Partial<Door> & { readonly method?: string } = {},
+  {
+    method = 'GET',
+    body = null,
+    flaw = null,
+    table,
+    ...door
+  }: Partial<Door> & Partial<Pick<HttpRequest, 'method' | 'body' | 'flaw'>> & { readonly table?: readonly Page[] } = {},
   shown: Partial<Shown> = {},
 ) {
   const handler = serve(
     { ...usual, ...shown },
     { isOpen: false, hosts: new Set([me]), tokenSha256: digest.sha256(token), served() {}, onDefect() {}, ...door },
     { clock: new FakeClock(), random, digest },
+    table,
   );
   const { pathname: path, searchParams: query } = new URL(target, `http://${me}`);
   const gone = new AbortController();
   gone.abort();
-  const response = await handler({ method, path, query, headers: { host: me, ...headers } }, gone.signal);
-  const text = typeof response.body === 'string' ? response.body : (await Array.fromAsync(response.body)).join('');
+  const request = { method, path, query, headers: { host: me, ...headers }, body, flaw, from: '127.0.0.1' };
+  const response = await handler(request, gone.signal);
+  const text = await textOf(response);
   return { ...response, text, error: response.status >= 400 && text.startsWith('{"success"') ? JSON.parse(text).error : null };
+}
+
+async function textOf({ body }: HttpResponse): Promise<string> {
+  if (typeof body === 'string') return body;
+  return body instanceof Uint8Array ? new TextDecoder().decode(body) : (await Array.fromAsync(body)).join('');
 }
 
 const healthOf = (status: ShownHealth['status']): ShownHealth => ({

@@ -53,7 +53,8 @@ export function beatService(context: Context): void {
     'service:beat',
     async () => {
       await journalAnswers(context);
-      await tellService(context, service.isReady ? ['WATCHDOG=1'] : ['READY=1', 'STATUS=takes todos to their end']);
+      // After a restart in place the manager has long heard READY=1, and still counts from the last ping of the daemon before this one.
+      await tellService(context, service.isReady ? ['WATCHDOG=1'] : ['READY=1', 'WATCHDOG=1', 'STATUS=takes todos to their end']);
       service.isReady = true;
     },
     (error) => world.log.warn('monitor', 'no heartbeat to the service manager', { reason: error.message }),

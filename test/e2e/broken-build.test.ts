@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { diesSoonAfterItsStart } from '../fixtures/broken-build.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
 import { rows, webhook } from './watching.ts';
 
@@ -124,16 +125,6 @@ test('a program that cannot read the journal is found before anything gives way 
   database.exec('UPDATE journal_schema SET version = 99');
   assert.equal((await home.json(['daemon', 'run', '--check'], { code: 78 })).code, 'JOURNAL_NEWER');
 });
-
-/** A daemon takes that over when it has just begun; nothing else does. */
-const diesSoonAfterItsStart = `{
-  const take = process.setUncaughtExceptionCaptureCallback.bind(process);
-  process.setUncaughtExceptionCaptureCallback = (taken) => {
-    if (taken) setTimeout(() => process.exit(3), 300);
-    take(taken);
-  };
-}
-`;
 
 function install(t: TestContext, home: TestHome) {
   const program = join(dirname(home.folder), 'program');

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { diesSoonAfterItsStart } from '../fixtures/broken-build.ts';
 import { type SystemdMachine, systemdMachine, whyNoMachine } from '../fixtures/systemd-machine.ts';
 import { build } from './build.ts';
 import { type Json, parseOne, until } from './harness.ts';
@@ -29,10 +30,12 @@ test('[W-38] a service of the machine: ready when it says so, restarted by syste
     (await at.json(outOfReach, { user: 'root', code: 1 })).message,
     /the home \/root\/of-root is not that user's, or out of reach/,
   );
+  at.write('/srv/signoff/hooks/config.json', JSON.stringify({ restart: { good_after: 0.8, cooldown: 0 } }));
+  await at.ok('chown', '-R', 'worker', '/srv/signoff');
   const installed = await at.json(['service', 'install', '--system', '--account', 'worker'], { user: 'root' });
   assert.deepEqual([installed.written, installed.enabled, installed.path], [true, true, '/etc/systemd/system/signoff.service']);
   // As `systemctl edit` would: what takes a minute and a half takes five seconds.
-  at.write('/run/systemd/system/signoff.service.d/quick.conf', '[Service]\nWatchdogSec=5\nRestartSec=100ms\n');
+  at.write('/run/systemd/system/signoff.service.d/quick.conf', '[Unit]\nStartLimitBurst=20\n[Service]\nWatchdogSec=5\nRestartSec=100ms\n');
   await at.ok('systemctl', 'daemon-reload');
   await at.ok('systemctl', 'start', 'signoff');
   const first = await at.unit();
@@ -64,6 +67,25 @@ test('[W-38] a service of the machine: ready when it says so, restarted by syste
   await at.ok('systemctl', 'reload', 'signoff');
   assert.equal((await at.json(['daemon', 'restart'])).pid, Number(third.MainPID), 'restarted in place');
   assert.deepEqual(await at.mainAndRestarts(), [third.MainPID, third.NRestarts], 'systemd saw no end');
+
+  await at.until('a copy of the build is kept', () => at.has('/srv/signoff/last-good/dist/todo.cjs'));
+  const program = '/opt/signoff/dist/todo.cjs';
+  at.write('/run/broken.cjs', `${diesSoonAfterItsStart}${at.read(program)}`);
+  await at.ok('chmod', '644', '/run/broken.cjs');
+  await at.ok('mount', '--bind', '/run/broken.cjs', program);
+  await at.ok('kill', '-KILL', third.MainPID);
+  const copy = await at.until('after two starts of it that died systemd gets the last good copy', async () => {
+    const { stdout } = await machine.run(['setpriv', ...as('worker'), todo, '--json', 'daemon', 'status'], { TODO_HOME: '/srv/signoff' });
+    const it = parseOne(stdout);
+    return it.program?.kind === 'last-good' && it.intake?.kind === 'open' && it;
+  });
+  assert.match(copy.program.why, /dist\/todo\.cjs was started 2 times and never worked/);
+  const ofCopy = await at.unit();
+  assert.deepEqual([ofCopy.ActiveState, ofCopy.MainPID], ['active', String(copy.pid)]);
+  await at.ok('umount', program);
+  // What was mounted is still there in the namespace of the service; a start has it anew.
+  await at.ok('systemctl', 'restart', 'signoff');
+  assert.equal((await at.json(['daemon', 'status'])).program.kind, 'installed');
 
   const checked = await at.add(beside, 'echo done', '--check', 'echo >checks; while ! test -e pass; do sleep 0.05; done');
   await at.until('its check runs', () => at.has(`${beside}/checks`));

@@ -6,6 +6,7 @@ import type { SystemState } from './core/evidence.ts';
 import type { FailedTry } from './core/failed-try.ts';
 import type { HealingEvent } from './core/healing-event.ts';
 import type { MetricRow, MetricsQuestion, Rollup } from './core/health-history.ts';
+import type { ListFilter } from './core/list-filter.ts';
 import type { PastRun } from './core/prediction.ts';
 import type { Priorities } from './core/priority.ts';
 import type { MachineFigures, PoolFigures, SelfFigures, TreeFigures } from './core/resources.ts';
@@ -268,8 +269,6 @@ export type HostRow = {
   readonly drained: { readonly sinceMs: number; readonly reason: string | null } | null;
 };
 
-export type ListFilter = { readonly statuses: readonly TodoStatus[] | null; readonly limit: number };
-
 /**
  * System of record. Each write is guarded (`where id = ? and fence = ? and run_id = ?`, one affected row) and atomic.
  * Errors: STORE_UNREACHABLE and STORE_TIMEOUT where nothing was sent or only a read was; STORE_IN_DOUBT where a write may have happened;
@@ -288,11 +287,14 @@ export type Store = {
   add(todo: NewTodo): Promise<Todo>;
   /** By number, id or unique prefix of the id (≥ 4 characters). AMBIGUOUS; null when none fits. */
   find(ref: string): Promise<Todo | null>;
+  /** Newest first, by number. */
   list(filter: ListFilter): Promise<{ readonly todos: readonly Todo[]; readonly truncated: boolean }>;
   /** Open and parked ones that could be claimed now or later. */
   waiting(): Promise<number>;
   /** How many todos have not ended, by status. */
   living(): Promise<Readonly<Record<LivingStatus, number>>>;
+  /** How many there are, by status, ended ones too: reads as many rows of an index. */
+  byStatus(): Promise<Readonly<Partial<Record<TodoStatus, number>>>>;
   runsOf(todoId: string): Promise<readonly Run[]>;
   getRun(runId: string): Promise<Run | null>;
 
@@ -383,6 +385,8 @@ export type Store = {
       readonly detail: string;
     }[]
   >;
+  /** The newest of the audit trail, newest first; `number` where it is about a todo that is still known. */
+  auditTail(limit: number): Promise<readonly AuditLine[]>;
   /** What was healed, newest first. */
   healingEvents(filter: { readonly todoId: string | null; readonly limit: number }): Promise<readonly HealingEvent[]>;
   /** Twice with the same id is once. */
@@ -411,6 +415,14 @@ export type Store = {
   readonly care?: StoreCare;
   /** How `store.map` and the table fit; null where no table is mapped. Needs nothing of ours to be there. */
   mapping?(): Promise<MappingReport | null>;
+};
+
+export type AuditLine = {
+  readonly atMs: number;
+  readonly todoId: string | null;
+  readonly number: number | null;
+  readonly what: string;
+  readonly detail: string;
 };
 
 export type StoreCare = {

@@ -1,6 +1,7 @@
 import { archivedFolder } from '../completion/build-record.ts';
 import { type Entry, hasEnded } from '../core/entry.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
+import { fits } from '../core/list-filter.ts';
 import { parseSnapshot, type Snapshot, type SnapshotTodo, snapshotPath, storeIdentity } from '../core/snapshot.ts';
 import type { Run, Todo } from '../core/todo.ts';
 import { isTerminal } from '../core/words.ts';
@@ -177,8 +178,8 @@ function readsOf(snapshot: Snapshot, error: OperationalError, needs: Needs): Par
       why: `it is not in the snapshot of ${momentText(snapshot.atMs)}, and the store is away: ${error.message}`,
     });
   return {
-    async list({ statuses, limit }) {
-      const fitting = todos.filter(({ todo }) => statuses === null || statuses.includes(todo.status));
+    async list({ limit, ...filter }) {
+      const fitting = todos.filter(({ todo }) => fits(todo, filter));
       return { todos: fitting.slice(0, limit).map(({ todo }) => todo), truncated: fitting.length > limit || !snapshot.isWhole };
     },
     async find(ref) {

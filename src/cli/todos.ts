@@ -1,7 +1,8 @@
 import { hasEnded, isCompletion } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { Run, Todo } from '../core/todo.ts';
-import { isInProgress, type ShownStatus } from '../core/words.ts';
+import { inProgressStatuses, isInProgress, type ShownStatus } from '../core/words.ts';
+import type { TodosAsked } from '../observe/shown.ts';
 import type { World } from '../world.ts';
 import type { Call } from './command.ts';
 
@@ -47,6 +48,23 @@ export function shownStatus(todo: Todo, journal: Pick<World['journal'], 'get'>):
   if (todo.runId === null || !isInProgress(todo.status)) return todo.status;
   const fact = journal.get(todo.runId)?.fact;
   return fact !== undefined && isCompletion(fact) && !hasEnded(fact) ? 'finishing' : todo.status;
+}
+
+/** Also the question of `GET /api/todos`. */
+export type ShownFilter = TodosAsked;
+
+/** A page of todos with their status as people see it. Finishing is never stored: it is looked for among those in progress. */
+export async function listShown({ store, journal }: Pick<World, 'store' | 'journal'>, { statuses, ...filter }: ShownFilter) {
+  const asked = statuses?.includes('finishing') ? [...new Set([...statuses, ...inProgressStatuses])] : statuses;
+  const stored = asked === null ? null : asked.filter((it) => it !== 'finishing');
+  const { todos, truncated } = await store.list({ ...filter, statuses: stored });
+  const shown = todos.map((todo) => ({ ...todo, status: shownStatus(todo, journal) }));
+  return {
+    todos: shown.filter(({ status }) => statuses === null || statuses.includes(status)),
+    truncated,
+    /** The number that the next page is before; null: this was the last one. */
+    next: truncated ? (todos.at(-1)?.number ?? null) : null,
+  };
 }
 
 /** The fields that scripts rely on stand first (DESIGN 7); more may stand beside them. */

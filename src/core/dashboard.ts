@@ -1,4 +1,4 @@
-import type { Component, DaemonStatus, ShownBreaker } from './control.ts';
+import type { Component, DaemonStatus, Healed, ShownBreaker } from './control.ts';
 import type { HealingEvent } from './healing-event.ts';
 import type { HealthStatus, ShownStatus } from './words.ts';
 
@@ -34,7 +34,10 @@ export type SessionInfo = {
 /** A part of a document that is asked of the store, or of files: null where that cannot be looked at, and why. */
 export type Part<T> = { readonly value: T | null; readonly asOfMs: number | null; readonly problem: string | null };
 
-/** GET /api/overview, and event `overview` of GET /api/events: at first and after each change. */
+/**
+ * GET /api/overview, and event `overview` of GET /api/events: at first, after each change (a storm of them is one), and each 15 s if nothing
+ * changes: a page that has heard nothing for twice as long shows what is past.
+ */
 export type Overview = {
   readonly schemaVersion: 1;
   readonly kind: 'overview';
@@ -45,7 +48,9 @@ export type Overview = {
   /** Null: no daemon lives here, and somebody who only looks answers. Then nothing can be done from here. */
   readonly daemon: Pick<DaemonStatus, 'pid' | 'startedAtMs' | 'draining' | 'lastPassAtMs' | 'store'> | null;
   readonly health: { readonly status: HealthStatus; readonly components: readonly Component[]; readonly lookedAtMs: number };
-  /** By status, of the whole store. */
+  /** Another number than before: some todo changed, and whoever shows a list asks for it again. Begins anew with the daemon. */
+  readonly todosVersion: number;
+  /** By status, of the whole store; those of which there is none are left out. */
   readonly todos: Part<Readonly<Record<string, number>>>;
   readonly live: DaemonStatus['live'];
   readonly breakers: readonly ShownBreaker[];
@@ -58,7 +63,7 @@ export type Overview = {
   readonly notifications: Part<{ readonly waiting: number; readonly dead: number; readonly configured: boolean }>;
   /** The last 20 acts of healing, newest first. */
   readonly healing: Part<readonly HealingEvent[]>;
-  /** The last 20 lines of the audit trail, newest first. */
+  /** The last 20 lines of the audit trail, newest first. The first look of all parts comes a moment after the first question: till then `asOfMs` is null. */
   readonly audit: Part<readonly ShownNote[]>;
 };
 
@@ -124,7 +129,8 @@ export type TodoLine = {
 
 /**
  * GET /api/todos?limit=100&status=open,running&q=TEXT&agent=NAME&project=PATH&before=CURSOR: newest first, by number.
- * `q` is looked for in title, summary and number. `x-cache: stale` and `asOf` where the store is away.
+ * `q` (at most 200 characters, capital letters or not) is looked for in title and summary, and is the number; `finishing` is a status, too.
+ * `x-cache: stale` and `asOf` where the store is away.
  */
 export type TodoPage = {
   readonly schemaVersion: 1;
@@ -134,7 +140,7 @@ export type TodoPage = {
   /** For `before` of the next page; null: this was the last one. */
   readonly next: string | null;
   readonly stale?: true;
-  readonly asOf?: string | null;
+  readonly asOf?: string;
   readonly storeError?: string;
 };
 
@@ -183,14 +189,16 @@ export const todoActions = ['done', 'fail', 'block', 'park', 'release', 'cancel'
 export type TodoAction = (typeof todoActions)[number];
 
 /**
- * POST /api/todos/actions (operator). Of one todo, of several, or of all that a filter finds (at most 1,000 in one request). The header
- * `idempotency-key` makes the same request twice the same as once for a day.
+ * POST /api/todos/actions (operator). 409 where no daemon lives. Of one todo, of several, or of all that a filter finds (at most 1,000 in one request). The header
+ * `idempotency-key` (8-100 of A-Z a-z 0-9 _ -) makes the same request twice the same as once for a day, also where the daemon was started anew
+ * meanwhile; another request with that key is refused (422), and one that a crash cut short (409).
  */
 export type ActionRequest = {
   readonly action: TodoAction;
   readonly todos:
     | { readonly ids: readonly string[] }
     | {
+        /** Without `status`: those that have not ended. */
         readonly matching: { readonly status?: readonly string[]; readonly q?: string; readonly agent?: string; readonly project?: string };
       };
   /** Why: asked of everybody, kept in the audit trail. 1-500 characters. */
@@ -207,8 +215,11 @@ export type ActionReply = {
   readonly schemaVersion: 1;
   readonly kind: 'action';
   readonly results: readonly {
+    /** Of the todo; as it was asked for where there is none. */
     readonly id: string;
+    readonly number: number | null;
     readonly ok: boolean;
+    /** Null: it is not over yet, and goes on by itself. */
     readonly status: string | null;
     readonly code: string | null;
     readonly message: string | null;
@@ -217,9 +228,15 @@ export type ActionReply = {
   readonly truncated: boolean;
 };
 
-/** POST /api/dead-letters/ID/requeue (operator). */
+/** POST /api/dead-letters/ID/requeue (operator; `idempotency-key` here and below as above). */
 export type RequeueRequest = { readonly reason: string; readonly force?: boolean };
+/** `already`: it had been requeued before. */
+export type RequeueReply = { readonly schemaVersion: 1; readonly kind: 'requeued'; readonly id: string; readonly already: boolean };
+
 /** POST /api/breakers/NAME (operator). */
 export type BreakerRequest = { readonly action: 'isolate' | 'reset'; readonly reason: string };
-/** POST /api/heal (operator): `what` as in `todo heal --what`; 429 with Retry-After beyond `behavior.heals_per_minute`. */
+export type BreakerReply = { readonly schemaVersion: 1; readonly kind: 'breakers'; readonly breakers: readonly ShownBreaker[] };
+
+/** POST /api/heal (operator): `what` as in `todo heal WHAT`; 429 with Retry-After beyond `behavior.heals_per_minute`. */
 export type HealRequest = { readonly what: string | null; readonly dryRun: boolean; readonly reason: string };
+export type HealReply = { readonly schemaVersion: 1; readonly kind: 'heal'; readonly dryRun: boolean } & Healed;

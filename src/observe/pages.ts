@@ -1,11 +1,11 @@
 import type { HttpResponse } from '../core/http.ts';
-import { todoStatuses } from '../core/words.ts';
 import { events } from './events.ts';
 import { contentTypes, exposition, formatFor } from './exposition.ts';
 import { healthDocument } from './health-document.ts';
 import type { Asked, Page } from './page.ts';
 import { json, type Problem, respond } from './respond.ts';
 import type { Shown } from './shown.ts';
+import { todoPage } from './todo-page.ts';
 
 /** The first path is the name of the page in its own metrics. */
 export const pages: readonly Page[] = [
@@ -19,7 +19,7 @@ export const pages: readonly Page[] = [
     needs: 'viewer',
     answer: (shown) => json(200, { schemaVersion: 1, kind: 'status', ...shown.status() }),
   },
-  { paths: ['/api/todos'], needs: 'viewer', answer: todos },
+  { paths: ['/api/todos'], needs: 'viewer', answer: (shown, { request }) => todoPage(shown, request.query) },
   { paths: ['/api/health/history'], needs: 'viewer', answer: history },
   { paths: ['/events', '/api/events'], needs: 'viewer', answer: (shown, { gone }) => events(shown, gone) },
 ];
@@ -49,21 +49,6 @@ function health(shown: Shown): HttpResponse {
 function metrics(shown: Shown, { request }: Asked): HttpResponse {
   const format = formatFor(request.headers['accept']);
   return respond(200, contentTypes[format], exposition(shown.families(), format));
-}
-
-const limits = { usual: 100, most: 1000 };
-
-async function todos(shown: Shown, { request: { query } }: Asked): Promise<HttpResponse | Problem> {
-  const limit = Number(query.get('limit') ?? limits.usual);
-  if (!Number.isInteger(limit) || limit < 1 || limit > limits.most)
-    return { status: 400, code: 'BAD_DATA', message: `limit must be a whole number from 1 to ${limits.most}, got ${query.get('limit')}` };
-  const statuses = query.getAll('status').flatMap((it) => it.split(','));
-  const unknown = statuses.filter((it) => !(todoStatuses as readonly string[]).includes(it));
-  if (unknown.length > 0)
-    return { status: 400, code: 'BAD_DATA', message: `no status ${unknown.join(', ')}; known: ${todoStatuses.join(', ')}` };
-  const { stale, ...found } = await shown.todos({ limit, statuses: statuses.length === 0 ? null : statuses });
-  const asOf = stale === null ? {} : { stale: true, asOf: isoOf(stale.asOfMs), storeError: stale.why };
-  return json(200, { schemaVersion: 1, kind: 'todos', ...found, ...asOf }, { 'x-cache': stale === null ? 'miss' : 'stale' });
 }
 
 const historyRows = { usual: 1000, most: 5000 };

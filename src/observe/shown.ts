@@ -1,5 +1,8 @@
 import type { Health } from '../core/control.ts';
+import type { TodoLine } from '../core/dashboard.ts';
 import type { MetricRow, MetricsQuestion } from '../core/health-history.ts';
+import type { ListFilter } from '../core/list-filter.ts';
+import type { ShownStatus } from '../core/words.ts';
 import type { Family } from './metric.ts';
 
 /**
@@ -33,10 +36,12 @@ export type ShownHealth = Health & {
   readonly lookedAtMs: number;
 };
 
-export type TodosAsked = { readonly limit: number; readonly statuses: readonly string[] | null };
+export type TodosAsked = Omit<ListFilter, 'statuses'> & { readonly statuses: readonly ShownStatus[] | null };
 export type ShownTodos = {
-  readonly todos: readonly unknown[];
+  readonly todos: readonly TodoLine[];
   readonly truncated: boolean;
+  /** The number that the next page is before; null: this was the last one. */
+  readonly next: number | null;
   /** The store is away: this is what was last seen of it. */
   readonly stale: { readonly asOfMs: number; readonly why: string } | null;
 };

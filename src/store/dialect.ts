@@ -1,4 +1,5 @@
 import type { Column, Index } from './schema.ts';
+import type { Statement } from './work.ts';
 
 /** What differs between the databases, and nothing else does. */
 export type Dialect = {
@@ -20,9 +21,24 @@ export type Dialect = {
   readonly insertIgnore: string;
   /** Ends a SELECT that must wait for everybody who is writing these rows. */
   readonly forUpdate: string;
+  /** That a text column has this text in it, capital letters or not. Null has nothing in it. */
+  contains(column: string, text: string): Statement;
+  /** A column so that no index of it is used; null where the database chooses by statistics. */
+  readonly unindexed: ((column: string) => string) | null;
   /** Rows `table_name`, `column_name` of all columns that the named tables have. */
   columnsOf(tables: readonly string[]): { readonly sql: string; readonly values: readonly string[] };
 };
+
+const likeOf = (text: string): string => `%${text.replaceAll(/[!%_]/g, '!$&')}%`;
+
+/** Each letter is a class of its forms. */
+function globOf(text: string): string {
+  const forms = Array.from(text, (char) => {
+    const all = [...new Set([char, char.toLowerCase(), char.toUpperCase()])].filter((form) => [...form].length === 1);
+    return all.length > 1 || '*?['.includes(char) ? `[${all.join('')}]` : char;
+  });
+  return `*${forms.join('')}*`;
+}
 
 /** id, word: our own ASCII · name: short text of people · text: of any length · number: 53 bits, times included. */
 export type ColumnType = 'id' | 'word' | 'name' | 'text' | 'number';
@@ -44,6 +60,12 @@ export const sqliteDialect: Dialect = {
   insertIgnore: 'INSERT OR IGNORE',
   // One writer at a time: who reads inside a transaction has waited already.
   forUpdate: '',
+  // LIKE knows capital letters of ASCII alone; GLOB can be told of others, and takes more than twice as long.
+  contains: (column, text) =>
+    /^[\0-\x7f]*$/.test(text)
+      ? { sql: `${column} LIKE ? ESCAPE '!'`, values: [likeOf(text)] }
+      : { sql: `${column} GLOB ?`, values: [globOf(text)] },
+  unindexed: (column) => `+${column}`,
   columnsOf: (tables) => ({
     sql: `SELECT t.name AS table_name, c.name AS column_name FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name IN (${tables.map(() => '?').join(', ')})`,
     values: tables,
@@ -79,6 +101,8 @@ export const mysqlDialect: Dialect = {
   }),
   insertIgnore: 'INSERT IGNORE',
   forUpdate: ' FOR UPDATE',
+  contains: (column, text) => ({ sql: `LOWER(${column}) LIKE LOWER(?) ESCAPE '!'`, values: [likeOf(text)] }),
+  unindexed: null,
   columnsOf: (tables) => ({
     sql: `SELECT table_name AS table_name, column_name AS column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name IN (${tables.map(() => '?').join(', ')})`,
     values: tables,

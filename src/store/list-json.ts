@@ -35,7 +35,7 @@ export function listJson(
 const textOf = (prefix: string, scheduled: boolean): string => `
 WITH shown AS (
   SELECT rowid AS place FROM "${prefix}todo" WHERE ?2 IS NULL OR status IN (SELECT value FROM json_each(?2))
-  ORDER BY created_at_ms DESC, number DESC LIMIT ?3
+  ORDER BY number DESC LIMIT ?3
 )
 SELECT json_object(
   'schemaVersion', 1,
@@ -52,6 +52,6 @@ SELECT json_object(
     'notBeforeMs', t.not_before_ms, 'attempts', t.attempts, 'resets', t.resets,
     'createdAtMs', t.created_at_ms, 'updatedAtMs', t.updated_at_ms, 'endedAtMs', t.ended_at_ms,
     'scheduled', ${scheduled ? `json(CASE WHEN t.ended_at_ms IS NULL THEN json_extract(?4, '$."' || t.id || '"') END)` : 'NULL'}
-  ) ORDER BY t.created_at_ms DESC, t.number DESC) FROM shown JOIN "${prefix}todo" t ON t.rowid = shown.place),
+  ) ORDER BY t.number DESC) FROM shown JOIN "${prefix}todo" t ON t.rowid = shown.place),
   'truncated', json(CASE WHEN (SELECT COUNT(*) FROM "${prefix}todo" WHERE ?2 IS NULL OR status IN (SELECT value FROM json_each(?2))) > ?3 THEN 'true' ELSE 'false' END)
 ) AS document`;

@@ -313,8 +313,6 @@ export function mappedShape({ map, tables, quote }: Needs): Shape {
       const untold = `EXISTS (SELECT 1 FROM ${tables.run} r WHERE r.id = s.run_id AND r.ended_at_ms IS NULL AND r.kind IN ('child', 'tmux') AND r.lease_until_ms > ${mysqlNow})`;
       return from(['open', 'parked'], `${released} AND (s.run_id IS NULL OR NOT ${untold})`);
     },
-    // Their ids grow, and are a key: the newest are found without sorting all.
-    newestFirst: 't.number DESC',
     order: { sql: 't.priority, t.number', compare: (a, b) => a.priority - b.priority || a.number - b.number },
     byId: (id): Condition => (isTheirId(id) ? { sql: 't.number = ?', values: [Number(id)] } : { sql: 't.id = ?', values: [id] }),
     align,

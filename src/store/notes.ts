@@ -1,5 +1,6 @@
 import { type HealingEvent, healingEventOf } from '../core/healing-event.ts';
-import type { Store } from '../world.ts';
+import { numberMeant } from '../core/list-filter.ts';
+import type { AuditLine, Store } from '../world.ts';
 import type { Names } from './names.ts';
 import { affectedBy, marks, rowOf, rowsOf, type Work } from './work.ts';
 
@@ -87,6 +88,21 @@ export function* notesOf(names: Names, todoId: string): Work<Awaited<ReturnType<
   }
   found.sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1));
   return found.map(({ kind, runId, atMs, what, detail }) => ({ kind, runId, atMs, what, detail }));
+}
+
+/** Newest first. */
+export function* auditTail(names: Names, limit: number): Work<readonly AuditLine[]> {
+  const rows = yield* rowsOf(
+    `SELECT a.todo_id, a.at_ms, a.what, a.detail, t.number FROM (SELECT id, todo_id, at_ms, what, detail FROM ${names.audit} ORDER BY at_ms DESC, id DESC LIMIT ${Math.trunc(limit)}) a LEFT JOIN ${names.todo} t ON t.id = a.todo_id ORDER BY a.at_ms DESC, a.id DESC`,
+  );
+  return rows.map(({ todo_id, at_ms, what, detail, number }) => ({
+    atMs: Number(at_ms),
+    todoId: todo_id === null ? null : String(todo_id),
+    // In somebody's table a todo that we never wrote to is named by its number.
+    number: number === null ? numberMeant(String(todo_id)) : Number(number),
+    what: String(what),
+    detail: String(detail),
+  }));
 }
 
 /** Newest first. */

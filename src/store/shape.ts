@@ -34,8 +34,6 @@ export type Shape = {
   readonly waitingRows: string;
   /** The queue, also as it is sorted when two looks are put together. */
   readonly order: { readonly sql: string; compare(a: Place, b: Place): number };
-  /** The list. */
-  readonly newestFirst: string;
   /** Conditions on a todo of that id, under alias t. */
   byId(id: string): Condition;
   /**
@@ -71,7 +69,6 @@ export function ownShape(names: Pick<Tables, 'todo'>): Shape {
       sql: 't.priority, t.created_at_ms, t.number',
       compare: (a, b) => a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number,
     },
-    newestFirst: 't.created_at_ms DESC, t.number DESC',
     byId: (id) => ({ sql: 't.id = ?', values: [id] }),
     // biome-ignore lint/correctness/useYield: the row itself is the truth
     *align() {

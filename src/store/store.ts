@@ -11,7 +11,7 @@ import { drainHost, hosts } from './hosts.ts';
 import { mappedShape } from './mapped.ts';
 import { mappingReport } from './mapping-report.ts';
 import { checked, type Names, quotedNames } from './names.ts';
-import { healingEvents, note, notesOf } from './notes.ts';
+import { auditTail, healingEvents, note, notesOf } from './notes.ts';
 import { openSchema } from './open.ts';
 import { pastRuns } from './past-runs.ts';
 import { missing, parcelOf, readBack, reassert, record, settle } from './records.ts';
@@ -19,7 +19,20 @@ import { deadLetter, expired, giveBack, leaseEndsInMs, mark, renew, requeue, res
 import { tableNames } from './schema.ts';
 import { ownShape, type Shape } from './shape.ts';
 import { type TimingNeeds, timed } from './timing.ts';
-import { add, blockDependents, change, dependentsToBlock, find, inProgress, list, living, runById, runsOf, waiting } from './todos.ts';
+import {
+  add,
+  blockDependents,
+  byStatus,
+  change,
+  dependentsToBlock,
+  find,
+  inProgress,
+  list,
+  living,
+  runById,
+  runsOf,
+  waiting,
+} from './todos.ts';
 import { rowOf, type Work } from './work.ts';
 
 export type StoreNeeds = {
@@ -61,9 +74,10 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
 
     add: (todo) => write('adding', `todo ${todo.id}`, (nowMs) => add(names, todo, nowMs)),
     find: (ref) => read('finding', `todo ${ref}`, () => find(names, ref)),
-    list: (filter) => read('listing', 'todos', () => list(names, filter)),
+    list: (filter) => read('listing', 'todos', () => list(names, driver.dialect, filter)),
     waiting: () => read('counting', 'waiting todos', () => waiting(names)),
     living: () => read('counting', 'todos that have not ended', () => living(names)),
+    byStatus: () => read('counting', 'all todos', () => byStatus(names)),
     runsOf: (todoId) => read('listing the runs of', `todo ${todoId}`, () => runsOf(names, todoId)),
     getRun: (runId) => read('reading', `run ${runId}`, () => runById(names, runId)),
 
@@ -142,6 +156,7 @@ export function createStore({ driver: plain, prefix, map = null, random, digest,
       return driver.write({ operation: 'noting', subject: row.what }, () => note(names, id, row));
     },
     notesOf: (todoId) => read('reading the notes of', `todo ${todoId}`, () => notesOf(names, todoId)),
+    auditTail: (limit) => read('reading', 'the audit trail', () => auditTail(names, limit)),
     healingEvents: (filter) => read('reading', 'the healing events', () => healingEvents(names, filter)),
 
     comment: (row) =>

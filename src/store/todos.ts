@@ -1,11 +1,13 @@
 import { OperationalError } from '../core/errors.ts';
+import { type ListFilter, numberMeant } from '../core/list-filter.ts';
 import type { NewTodo, Run, Todo } from '../core/todo.ts';
 import { inProgressStatuses, isTerminal, type LivingStatus, livingStatuses, type TodoStatus } from '../core/words.ts';
-import type { ListFilter, Store } from '../world.ts';
+import type { Store } from '../world.ts';
+import type { Dialect } from './dialect.ts';
 import type { Names } from './names.ts';
 import { noteChange } from './notes.ts';
 import { runColumns, runIn, runOrNullIn, selected, todoColumns, todoIn } from './rows.ts';
-import type { Sets } from './shape.ts';
+import type { Condition, Sets } from './shape.ts';
 import { affectedBy, marks, rowOf, rowsOf, Undo, type Work } from './work.ts';
 
 const todoSelected = selected('t', todoColumns);
@@ -66,16 +68,54 @@ export function* find(names: Names, ref: string): Work<Todo | null> {
 
 export function* list(
   names: Names,
-  { statuses, limit }: ListFilter,
+  dialect: Pick<Dialect, 'contains' | 'unindexed'>,
+  filter: ListFilter,
 ): Work<{ readonly todos: readonly Todo[]; readonly truncated: boolean }> {
+  const { statuses } = filter;
   if (statuses?.length === 0) return { todos: [], truncated: false };
-  const where = statuses === null ? '' : `WHERE t.status IN (${marks(statuses)})`;
-  const bounded = Math.max(0, Math.trunc(limit));
+  const conditions = conditionsOf(filter, dialect, yield* statusColumn(names, statuses, dialect));
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}`;
+  const limit = Math.max(0, Math.trunc(filter.limit));
+  // Numbers grow, and are a key in every table: the newest are found without sorting all.
   const rows = yield* rowsOf(
-    `SELECT ${todoSelected} FROM ${names.todos.rows(statuses ?? undefined)} t ${where} ORDER BY ${names.todos.newestFirst} LIMIT ${bounded + 1}`,
-    ...(statuses ?? []),
+    `SELECT ${todoSelected} FROM ${names.todos.rows(statuses ?? undefined)} t ${where} ORDER BY t.number DESC LIMIT ${limit + 1}`,
+    ...conditions.flatMap(({ values }) => values),
   );
-  return { todos: rows.slice(0, bounded).map((row) => todoIn(row)), truncated: rows.length > bounded };
+  return { todos: rows.slice(0, limit).map((row) => todoIn(row)), truncated: rows.length > limit };
+}
+
+function conditionsOf(
+  { statuses, text = null, agent = null, project = null, before = null }: ListFilter,
+  { contains }: Pick<Dialect, 'contains'>,
+  statusColumn: string,
+): Condition[] {
+  return [
+    ...(before === null ? [] : [{ sql: 't.number < ?', values: [before] }]),
+    ...(statuses === null ? [] : [{ sql: `${statusColumn} IN (${marks(statuses)})`, values: statuses }]),
+    ...(agent === null ? [] : [{ sql: 't.agent = ?', values: [agent] }]),
+    ...(project === null ? [] : [{ sql: 't.project = ?', values: [project] }]),
+    ...(text === null
+      ? []
+      : [anyOf([contains('t.title', text), contains('t.summary', text), { sql: 't.number = ?', values: [numberMeant(text)] }])]),
+  ];
+}
+
+const anyOf = (conditions: readonly Condition[]): Condition => ({
+  sql: `(${conditions.map(({ sql }) => sql).join(' OR ')})`,
+  values: conditions.flatMap(({ values }) => values),
+});
+
+/** So many todos are sorted at once; of more the newest are looked for from the newest on. */
+const fewTodos = 2000;
+
+/** Where the database has no statistics it would sort a hundred thousand that are completed to find the newest hundred. */
+function* statusColumn(names: Names, statuses: readonly TodoStatus[] | null, { unindexed }: Pick<Dialect, 'unindexed'>): Work<string> {
+  if (statuses === null || unindexed === null) return 't.status';
+  const row = yield* rowOf(
+    `SELECT COUNT(*) AS todos FROM (SELECT 1 FROM ${names.todos.rows(statuses)} t WHERE t.status IN (${marks(statuses)}) LIMIT ${fewTodos})`,
+    ...statuses,
+  );
+  return Number(row?.['todos']) < fewTodos ? 't.status' : unindexed('t.status');
 }
 
 export function* waiting(names: Names): Work<number> {
@@ -92,6 +132,11 @@ export function* living(names: Names): Work<Readonly<Record<LivingStatus, number
   );
   const counted = new Map(rows.map((row) => [String(row['status']), Number(row['todos'])]));
   return Object.fromEntries(livingStatuses.map((status) => [status, counted.get(status) ?? 0])) as Record<LivingStatus, number>;
+}
+
+export function* byStatus(names: Names): Work<Readonly<Partial<Record<TodoStatus, number>>>> {
+  const rows = yield* rowsOf(`SELECT t.status AS status, COUNT(*) AS todos FROM ${names.todos.rows()} t GROUP BY t.status`);
+  return Object.fromEntries(rows.map((row) => [String(row['status']), Number(row['todos'])]));
 }
 
 export function* runsOf(names: Names, todoId: string): Work<readonly Run[]> {

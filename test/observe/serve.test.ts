@@ -92,19 +92,22 @@ test('todos: bounds are told, and an answer from the snapshot says so', async ()
   const asked: unknown[] = [];
   const stale = { asOfMs: 0, why: 'the store is away' };
   const answer = await ask(
-    '/api/todos?limit=7&status=open,parked',
+    '/api/todos?limit=7&status=open,finishing&q=100%25&agent=claude&project=/one&before=9',
     authorized,
     {},
     {
       async todos(what) {
         asked.push(what);
-        return { todos: [], truncated: false, stale };
+        return { todos: [], truncated: true, next: 5, stale };
       },
     },
   ); // prettier-ignore
-  assert.deepEqual(asked, [{ limit: 7, statuses: ['open', 'parked'] }]);
+  assert.deepEqual(asked, [{ limit: 7, statuses: ['open', 'finishing'], before: 9, text: '100%', agent: 'claude', project: '/one' }]);
   assert.equal(answer.headers['x-cache'], 'stale');
-  assert.equal(JSON.parse(answer.text).storeError, 'the store is away');
+  const { storeError, next, truncated, asOf } = JSON.parse(answer.text);
+  assert.deepEqual([storeError, next, truncated, asOf], ['the store is away', '5', true, '1970-01-01T00:00:00.000Z']);
+  for (const query of ['before=x', 'before=-1', 'limit=1001', `q=${'x'.repeat(201)}`])
+    assert.equal((await ask(`/api/todos?${query}`, authorized)).status, 400, query);
 });
 
 test('what was measured: since a time or of the last hour, and a store that is away is said, no defect', async () => {
@@ -292,7 +295,7 @@ const usual: Shown = {
   notReady: () => [],
   health: () => healthOf('healthy'),
   status: () => ({}),
-  todos: async () => ({ todos: [], truncated: false, stale: null }),
+  todos: async () => ({ todos: [], truncated: false, next: null, stale: null }),
   history: async () => [],
   families: () => [],
   changed: async () => {},

@@ -4,6 +4,7 @@ import { type Attachment, attachmentBytesMax, type Comment } from '../../src/cor
 import { OperationalError } from '../../src/core/errors.ts';
 import { healingEventOf } from '../../src/core/healing-event.ts';
 import { type MetricRow, rollUp } from '../../src/core/health-history.ts';
+import { fits } from '../../src/core/list-filter.ts';
 import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import { isInProgress, isTerminal, type LivingStatus, livingStatuses } from '../../src/core/words.ts';
@@ -105,8 +106,8 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       return fitting[0] ?? null;
     },
 
-    async list({ statuses, limit }) {
-      const fitting = [...rows.todos.values()].filter((todo) => statuses === null || statuses.includes(todo.status)).sort(newestFirst);
+    async list({ limit, ...filter }) {
+      const fitting = [...rows.todos.values()].filter((todo) => fits(todo, filter)).sort(newestFirst);
       return { todos: fitting.slice(0, limit), truncated: fitting.length > limit };
     },
 
@@ -117,6 +118,11 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async living() {
       const counted = (status: LivingStatus): number => [...rows.todos.values()].filter((todo) => todo.status === status).length;
       return Object.fromEntries(livingStatuses.map((status) => [status, counted(status)])) as Record<LivingStatus, number>;
+    },
+
+    async byStatus() {
+      const all = Map.groupBy(rows.todos.values(), ({ status }) => status);
+      return Object.fromEntries([...all].map(([status, todos]) => [status, todos.length]));
     },
 
     async runsOf(todoId) {
@@ -338,6 +344,15 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       return rows.notes
         .filter((row) => row.todoId === todoId)
         .map(({ kind, runId, atMs, what, detail }) => ({ kind, runId, atMs, what, detail }));
+    },
+
+    async auditTail(limit) {
+      return rows.notes
+        .filter(({ kind }) => kind === 'audit')
+        .reverse()
+        .sort((a, b) => b.atMs - a.atMs)
+        .slice(0, limit)
+        .map(({ atMs, todoId, what, detail }) => ({ atMs, todoId, number: todoOf(todoId ?? '')?.number ?? null, what, detail }));
     },
 
     async healingEvents({ todoId, limit }) {
@@ -588,7 +603,7 @@ const isOf = (run: Run | undefined, host: string): boolean =>
   run !== undefined && run.host === host && (run.kind === 'child' || run.kind === 'tmux');
 
 const byPriorityThenAge = (a: Todo, b: Todo): number => a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
-const newestFirst = (a: Todo, b: Todo): number => b.createdAtMs - a.createdAtMs || b.number - a.number;
+const newestFirst = (a: Todo, b: Todo): number => b.number - a.number;
 
 const sha256 = (content: string | Uint8Array): string => hash('sha256', content);
 

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { attachmentBytesMax } from '../../src/core/discussion.ts';
 import { type MetricRow, sampled } from '../../src/core/health-history.ts';
+import type { ListFilter } from '../../src/core/list-filter.ts';
 import { digestOf, sameRecord } from '../../src/core/record.ts';
 import type { NewTodo, Run, RunRef, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import type { TodoStatus } from '../../src/core/words.ts';
@@ -200,6 +201,74 @@ export function conformance(name: string, engine: Engine): void {
       assert.deepEqual(await numbers(['open'], 10), [[2, 0], false]);
       assert.deepEqual(await numbers(['open', 'cancelled'], 1), [[2], true]);
       assert.deepEqual(await numbers([], 10), [[], false]);
+    });
+
+    test('a page of the list is what comes before a number; text is found in title, summary and number whatever its capitals, and is no pattern', async () => {
+      const store = await engine.fresh();
+      const given = [
+        { title: 'Fix the Übersicht [1]' },
+        { title: '100% of it', agent: 'claude' },
+        { title: 'plain', project: '/other' },
+        { title: 'under_score *? ! \\ end' },
+        { title: 'last' },
+      ];
+      const all: Todo[] = [];
+      for (const todo of given) all.push(await put(store, { agent: 'shell', project: '/one', ...todo }));
+      const titles = async (filter: Partial<ListFilter>) => {
+        const { todos, truncated } = await store.list({ statuses: null, limit: 10, ...filter });
+        return [...todos.map(({ title }) => given.findIndex((it) => it.title === title)), ...(truncated ? ['more'] : [])];
+      };
+      const first = all[0]!.number;
+      assert.deepEqual(await titles({ limit: 2 }), [4, 3, 'more']);
+      assert.deepEqual(await titles({ limit: 2, before: first + 3 }), [2, 1, 'more']);
+      assert.deepEqual(await titles({ limit: 2, before: first + 1 }), [0]);
+      assert.deepEqual(await titles({ before: first }), []);
+      for (const [text, found] of [
+        ['übersicht', [0]],
+        ['ÜBERSICHT [', [0]],
+        ['[1]', [0]],
+        ['0%', [1]],
+        ['%', [1]],
+        ['_', [3]],
+        ['*?', [3]],
+        ['! \\', [3]],
+        ['L', [4, 2]],
+        ['nowhere', []],
+        ["' OR 1=1 --", []],
+        [String(all[4]!.number), first + 4 === 100 ? [4, 1] : [4]],
+      ] as const)
+        assert.deepEqual(await titles({ text }), found, text);
+      assert.deepEqual(await titles({ agent: 'claude' }), [1]);
+      assert.deepEqual(await titles({ project: '/other', agent: 'shell' }), [2]);
+      assert.deepEqual(await titles({ project: '/other', agent: 'claude' }), []);
+      assert.equal(await store.change(all[2]!.id, ['open'], { status: 'blocked', reason: 'r', held: true }), true);
+      assert.deepEqual(await titles({ statuses: ['blocked', 'failed'] }), [2]);
+      assert.deepEqual(await titles({ statuses: ['open'], text: 'l', before: first + 4 }), [], 'all of it at once');
+      const { ref } = await claimed(store);
+      assert.equal(await store.record(aRecord(ref, { summary: 'Die Größe zählt' })), 'recorded');
+      assert.deepEqual(
+        (await store.list({ statuses: null, limit: 9, text: 'größe ZÄHLT' })).todos.map(({ id }) => id),
+        [ref.todoId],
+      );
+      assert.deepEqual(await store.byStatus(), { blocked: 1, open: 3, completed: 1 });
+    });
+
+    test('the end of the audit trail is newest first, and names the todo of each line', async () => {
+      const store = await engine.fresh();
+      const [one, two] = [await put(store), await put(store)];
+      assert.equal(await store.change(one.id, ['open'], { status: 'blocked', reason: 'so', by: 'person' }), true);
+      await store.note({ kind: 'audit', todoId: null, runId: null, atMs: 9e12, what: 'of none', detail: '{}' });
+      assert.equal(await store.change(two.id, ['open'], { held: true, by: 'person' }), true);
+      const all = await store.auditTail(10);
+      assert.deepEqual(
+        all.map(({ what, number, todoId }) => [what, number, todoId]),
+        [
+          ['of none', null, null],
+          ['held', two.number, two.id],
+          ['status', one.number, one.id],
+        ],
+      );
+      assert.deepEqual(await store.auditTail(2), all.slice(0, 2));
     });
 
     test('a claim is one step: fence + 1, run with start time and lease, status claimed', async () => {

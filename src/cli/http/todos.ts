@@ -1,14 +1,16 @@
 import type { Config } from '../../core/config.ts';
+import type { TodoLine } from '../../core/dashboard.ts';
 import { type ErrorCode, errorTable, OperationalError } from '../../core/errors.ts';
 import { asKept } from '../../core/snapshot.ts';
-import type { TodoStatus } from '../../core/words.ts';
+import type { Todo } from '../../core/todo.ts';
+import type { ShownStatus } from '../../core/words.ts';
 import type { Shown } from '../../observe/shown.ts';
 import type { World } from '../../world.ts';
 import type { Opened } from '../command.ts';
 import { staleStore } from '../stale-store.ts';
-import { shownStatus } from '../todos.ts';
+import { listShown } from '../todos.ts';
 
-type Needs = {
+export type Needs = {
   readonly world: World;
   readonly config: Config;
   readonly ask: Opened['ask'];
@@ -16,24 +18,38 @@ type Needs = {
   readonly away: () => string | null;
 };
 
-/** As `todo list` shows them, newest first and without their runs; from the snapshot while the store is away. */
+/** As `todo list` shows them, newest first and without prompts and runs; from the snapshot while the store is away. */
 export const todosOf =
-  ({ world, config, ask, away }: Needs): Shown['todos'] =>
-  async ({ limit, statuses }) => {
-    const known = (): OperationalError | null => {
-      const why = away();
-      return why === null ? null : unreachable(why);
-    };
-    const { store, stale } =
-      world.store.driver === 'mysql' ? staleStore(world.store, { config, ask, known, world }) : { store: world.store, stale: () => null };
-    const { todos, truncated } = await store.list({ statuses: statuses as readonly TodoStatus[] | null, limit });
+  (needs: Needs): Shown['todos'] =>
+  async (asked) => {
+    const { store, stale } = patientStore(needs);
+    const { todos, ...page } = await listShown({ store, journal: needs.world.journal }, asked);
     const now = stale();
     return {
-      todos: todos.map((todo) => ({ ...asKept(todo), status: shownStatus(todo, world.journal) })),
-      truncated,
+      ...page,
+      todos: todos.map((todo) => lineOf({ ...asKept({ ...todo, status: 'open' }), status: todo.status })),
       stale: now === null ? null : { asOfMs: now.asOfMs, why: now.why },
     };
   };
+
+export function lineOf(todo: Omit<Todo, 'status'> & { readonly status: ShownStatus }): TodoLine {
+  const { id, number, title, status, proof, priority, agent, project, held, summary, reason } = todo;
+  const { createdAtMs, updatedAtMs, endedAtMs, notBeforeMs } = todo;
+  return {
+    ...{ id, number, title, status, proof, priority, agent, project, held, summary, reason },
+    ...{ createdAtMs, updatedAtMs, endedAtMs, notBeforeMs },
+  };
+}
+
+/** The store, or what this home last saw of it. */
+export function patientStore({ world, config, ask, away }: Needs): ReturnType<typeof staleStore> {
+  if (world.store.driver !== 'mysql') return { store: world.store, stale: () => null };
+  const known = (): OperationalError | null => {
+    const why = away();
+    return why === null ? null : unreachable(why);
+  };
+  return staleStore(world.store, { config, ask, known, world });
+}
 
 const code: ErrorCode = 'STORE_UNREACHABLE';
 const unreachable = (why: string): OperationalError =>

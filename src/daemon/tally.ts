@@ -81,6 +81,7 @@ export const pageNames: readonly string[] = [
   '/status',
   '/api/todos',
   '/api/health/history',
+  '/api/ai/health',
   '/events',
 ];
 const httpCodes = ['200', '201', '304', '400', '401', '403', '404', '405', '409', '413', '415', '421', '429', '500', '503'];

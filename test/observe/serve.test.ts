@@ -43,6 +43,7 @@ test('every page asks for the token that its row says, from this machine and fro
     ['/api/status', 401, 401],
     ['/api/todos', 401, 401],
     ['/api/health/history', 401, 401],
+    ['/api/ai/health', 401, 401],
     ['/events', 401, 401],
     ['/api/events', 401, 401],
   ];
@@ -294,6 +295,7 @@ const usual: Shown = {
   starting: () => null,
   notReady: () => [],
   health: () => healthOf('healthy'),
+  runners: () => ({ overall: 'healthy', agents: [] }),
   status: () => ({}),
   todos: async () => ({ todos: [], truncated: false, next: null, stale: null }),
   history: async () => [],

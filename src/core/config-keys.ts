@@ -60,7 +60,8 @@ const masked = '***';
 
 /** A value as logs and people may see it: no password, no secret of an agent, no path of a webhook. */
 export function shownValue(key: string, value: unknown): unknown {
-  if (key === 'store.url' && typeof value === 'string') return value.replace(/^([a-z]+:\/\/[^/@:]*):[^/]*@/, `$1:${masked}@`);
+  if ((key === 'store.url' || key === 'server.redis_url') && typeof value === 'string')
+    return value.replace(/^([a-z]+:\/\/[^/@:]*):[^/]*@/, `$1:${masked}@`);
   if (key === 'monitoring.webhook_url' && typeof value === 'string')
     return value.replace(/^([a-z]+:\/\/)(?:[^/@]*@)?([^/?#]+).*$/, '$1$2/…');
   if (/^agents\.[^.]+\.env$/.test(key) && isObject(value)) return Object.fromEntries(Object.keys(value).map((name) => [name, masked]));

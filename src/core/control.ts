@@ -1,6 +1,7 @@
 import type { ConfigChange } from './config-keys.ts';
 import type { EmergencyInfo } from './entry.ts';
 import type { HealingOutcome } from './healing-event.ts';
+import type { KeptState } from './kept.ts';
 import type { ShownProgram } from './trial.ts';
 import type { HealthStatus } from './words.ts';
 
@@ -33,8 +34,6 @@ export type ControlRequest =
   | { readonly op: 'requeue'; readonly id: string; readonly force: boolean }
   /** Circuit breakers of the daemon: `name` is null for list. */
   | { readonly op: 'breaker'; readonly action: 'list' | 'isolate' | 'reset'; readonly name: string | null; readonly why: string }
-  /** Who can work on todos. `probe`: they are asked now, and waited for. */
-  | { readonly op: 'agents'; readonly probe: boolean }
   | { readonly op: 'recover'; readonly apply: boolean }
   /** Healing by hand: of one component, one todo, or (null) of all. */
   | { readonly op: 'heal'; readonly what: string | null; readonly dryRun: boolean }
@@ -108,19 +107,9 @@ export type ControlReply =
       readonly overridden: string | null;
     }
   | { readonly ok: true; readonly kind: 'breakers'; readonly breakers: readonly ShownBreaker[]; readonly bounds: ShownBounds }
-  | { readonly ok: true; readonly kind: 'agents'; readonly overall: HealthStatus; readonly agents: readonly ShownRunner[] }
   /** `already`: it had been requeued before. */
   | { readonly ok: true; readonly kind: 'requeued'; readonly id: string; readonly already: boolean }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
-
-/** How one who can work on todos is, as people and programs see it. */
-export type ShownRunner = {
-  readonly agent: string;
-  readonly status: HealthStatus;
-  readonly reason: string;
-  readonly sinceMs: number;
-  readonly whatToDo: string | null;
-};
 
 /** Whether a daemon takes todos: open; while it looks whether a restart went well; or held, since that did not. */
 export type ShownIntake =
@@ -233,7 +222,13 @@ export type Watched = {
 };
 
 /** `url` is null while it cannot listen, `problem` says why. */
-export type ServerStatus = { readonly url: string | null; readonly problem: string | null; readonly sinceMs: number };
+export type ServerStatus = {
+  readonly url: string | null;
+  readonly problem: string | null;
+  readonly sinceMs: number;
+  /** Where its sessions are kept; absent before it has listened. */
+  readonly sessions?: KeptState;
+};
 
 export type StoreTrouble = {
   readonly sinceMs: number;

@@ -14,7 +14,14 @@ export type Role = (typeof roles)[number];
 export const mayAct = (role: Role | null, wanted: Role): boolean => role !== null && roles.indexOf(role) >= roles.indexOf(wanted);
 
 /** Who asks, as pages and the audit trail know it. role null: nobody who is known; only pages that need nobody see such a one. */
-export type Asker = { readonly role: Role | null; readonly actor: string; readonly via: 'cookie' | 'token' | 'nothing' };
+export type Asker = {
+  readonly role: Role | null;
+  readonly actor: string;
+  readonly via: 'cookie' | 'token' | 'nothing';
+  /** Its id; null: not by a cookie. */
+  readonly session: string | null;
+  readonly expiresAtMs: number | null;
+};
 
 /** Of every request that changes something: no form and no page of another origin can send it. */
 export const requestHeader = { name: 'x-todo-request', value: '1' } as const;
@@ -29,6 +36,25 @@ export type SessionInfo = {
   readonly via: 'cookie' | 'token';
   /** Where sessions are kept now. */
   readonly keptIn: 'redis' | 'sqlite' | 'memory';
+};
+
+/** POST /api/login: what stands behind `#login=` in the address that `todo dashboard` prints. 401 CODE_INVALID; 429 with Retry-After. */
+export type LoginRequest = { readonly code: string };
+
+/** GET /api/sessions: all to an admin, one's own to everybody. DELETE /api/sessions/ID ends one; POST /api/logout one's own. */
+export type SessionList = {
+  readonly schemaVersion: 1;
+  readonly kind: 'sessions';
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly role: Role;
+    readonly actor: string;
+    readonly from: string;
+    readonly createdAtMs: number;
+    readonly seenAtMs: number;
+    readonly expiresAtMs: number;
+    readonly own: boolean;
+  }[];
 };
 
 /** A part of a document that is asked of the store, or of files: null where that cannot be looked at, and why. */

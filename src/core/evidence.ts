@@ -130,7 +130,6 @@ export type TimelineEntry = {
     | 'sent-back'
     | 'nudged'
     | 'warned'
-    | 'chosen'
     | 'disproved'
     | 'failed-attempt'
     | 'late-signal'

@@ -16,7 +16,6 @@ import type { Sessions } from './recovery-session.ts';
 import type { Reloading } from './reload.ts';
 import type { Watch } from './resources.ts';
 import type { Restarting } from './restart.ts';
-import type { RunnerMemory } from './runners.ts';
 import type { Service } from './service.ts';
 import type { DaemonTally } from './tally.ts';
 import type { Tasks } from './tasks.ts';
@@ -34,7 +33,6 @@ export type Scope =
 export type EngineNeeds = {
   readonly world: World;
   readonly config: Config;
-  /** Those that need no configuration. */
   readonly adapters: ReadonlyMap<string, Adapter>;
   readonly scope: Scope;
   readonly secrets: readonly string[];
@@ -47,11 +45,9 @@ export type EngineNeeds = {
 };
 
 /** What the parts of the engine share. */
-export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings' | 'adapters'> & {
+export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   /** In use now: it changes when the file does (`reload.ts`). */
   config: Config;
-  /** Also those that it defines, or did when a run began. */
-  adapters: ReadonlyMap<string, Adapter>;
   secrets: readonly string[];
   readonly settings: Settings | null;
   readonly reloading: Reloading;
@@ -79,7 +75,6 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings' | 'ada
   readonly tally: DaemonTally;
   readonly watch: Watch;
   readonly health: HealthMemory;
-  readonly runners: RunnerMemory;
   readonly state: {
     draining: boolean;
     /** Requests that may have changed something in the store, counted. */

@@ -1,4 +1,3 @@
-import { adaptersFor } from '../agents/adapters.ts';
 import type { StepNeeds } from '../completion/needs.ts';
 import { redactorOf } from '../completion/redactor-for.ts';
 import { inMs } from '../core/config.ts';
@@ -39,7 +38,6 @@ import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
 import { answer, statusOf } from './requests.ts';
 import { newWatch, resourcesDueMs, watchResources } from './resources.ts';
 import { newRestarting } from './restart.ts';
-import { newRunners, readRunners, runnersDueMs, takeBackPutOff, watchRunners } from './runners.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
 import { beatDueMs, beatService, newService, tellStopping } from './service.ts';
 import { bringToEnd, dueInLineAtMs } from './settle.ts';
@@ -70,7 +68,7 @@ const claimEveryMs = { shared: 2000, own: 10_000 };
 const claimAgainMs = 1000;
 
 /** Requests that change nothing. */
-const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'progress', 'status', 'metrics', 'configuration', 'verdict', 'agents']);
+const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'progress', 'status', 'metrics', 'configuration', 'verdict']);
 
 export type Engine = {
   /** Once, before the first pass: finds again what a dead process left, and goes on from its last fact. */
@@ -219,7 +217,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
     claimedMarkers: sharedInTurn(world, () => Map.groupBy(world.files.list(world.home.spool.cur), runOfMarker)),
     adapterOf(agent) {
-      const adapter = context.adapters.get(agent);
+      const adapter = needs.adapters.get(agent);
       if (adapter === undefined)
         throw new OperationalError('AGENT_UNKNOWN', {
           operation: 'completing',
@@ -231,10 +229,8 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
   };
   const nowMs = world.clock.nowMs();
   const settings = needs.settings ?? null;
-  const adapters = adaptersFor(needs.adapters, needs.config);
   const context: Context = {
     ...needs,
-    adapters,
     settings,
     reloading: newReloading(settings, nowMs),
     restarting: newRestarting(() => context),
@@ -254,10 +250,9 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     sessions: newSessions(),
     service: newService(world),
     turns: createTurns(),
-    tally: newDaemonTally(adapters.keys()),
+    tally: newDaemonTally(needs.adapters.keys()),
     watch: newWatch(),
     health: newHealthMemory(),
-    runners: newRunners(),
     state: {
       draining: false,
       asked: 0,
@@ -296,7 +291,6 @@ async function recover(context: Context): Promise<void> {
 function takeUpWhatWasKept(context: Context): void {
   for (const name of breakerNames) context.outside.of(name);
   noteStore(context, null);
-  readRunners(context);
   if (context.scope.kind !== 'daemon') return;
   readNotebook(context);
   if (context.scope.kind === 'daemon') takeUntold(context);
@@ -568,8 +562,6 @@ function chores(context: Context): void {
   watchSessions(context);
   watchResources(context);
   watchHealth(context);
-  watchRunners(context);
-  takeBackPutOff(context);
   keepHistory(context);
   keepTemporarySwept(context);
   keepWatchdog(context);
@@ -650,10 +642,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
     next = Math.min(next, nowMs + leftUntil(rescueDueMs(context)));
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
   if (context.scope.kind === 'daemon')
-    next = Math.min(
-      next,
-      nowMs + leftUntil(Math.min(resourcesDueMs(context), healthDueMs(context), runnersDueMs(context), beatDueMs(context))),
-    );
+    next = Math.min(next, nowMs + leftUntil(Math.min(resourcesDueMs(context), healthDueMs(context), beatDueMs(context))));
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   if (context.notebook.rows.length > 0) next = Math.min(next, nowMs + tellRowsEveryMs);
   next = Math.min(next, nowMs + leftUntil(configDueMs(context)));

@@ -2,6 +2,7 @@ import { facts } from '../core/entry.ts';
 import { livingStatuses } from '../core/words.ts';
 import { buildInfo, healthFamilies } from '../observe/health-families.ts';
 import { counter, type Family, gauge, type HistogramSeries } from '../observe/metric.ts';
+import { sessionFamilies } from '../observe/session-families.ts';
 import type { ShownHealth } from '../observe/shown.ts';
 import { shownBounds } from './bounds.ts';
 import { shownBreakers } from './breaker-events.ts';
@@ -18,6 +19,7 @@ export function families(context: Context, health: ShownHealth, version: string)
     ...storeFamilies(context),
     ...censusFamilies(census(context)),
     ...machineFamilies(context),
+    ...sessionFamilies(context.state.server?.sessions),
     counter(
       'todo_metrics_dropped',
       'Increases of series beyond the most that are kept; anything but 0 is a defect.',

@@ -81,8 +81,13 @@ export const pageNames: readonly string[] = [
   '/status',
   '/api/todos',
   '/api/health/history',
-  '/api/ai/health',
   '/events',
+  '/api/login-codes',
+  '/api/login',
+  '/api/logout',
+  '/api/session',
+  '/api/sessions',
+  '/api/sessions/:id',
 ];
 const httpCodes = ['200', '201', '304', '400', '401', '403', '404', '405', '409', '413', '415', '421', '429', '500', '503'];
 

@@ -7,6 +7,7 @@ import type { Entry } from '../core/entry.ts';
 import { hasEnded } from '../core/entry.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { errorTable, isOperational } from '../core/errors.ts';
+import type { KeptPlace, KeptState } from '../core/kept.ts';
 import type { HealthStatus } from '../core/words.ts';
 import { ago, span } from './ago.ts';
 import type { Look, Seen, Sight } from './findings.ts';
@@ -397,8 +398,29 @@ function configurationComponent(warnings: readonly string[], daemon: DaemonStatu
 /** Only where a daemon serves HTTP, or wants to. */
 export function serverComponent(server: ServerStatus | null): Component[] {
   if (server === null) return [];
-  const { url, problem, sinceMs } = server;
-  return [{ name: 'server', status: problem === null ? 'healthy' : 'degraded', reason: problem ?? `serves HTTP at ${url}`, sinceMs }];
+  const { url, problem, sinceMs, sessions } = server;
+  return [
+    { name: 'server', status: problem === null ? 'healthy' : 'degraded', reason: problem ?? `serves HTTP at ${url}`, sinceMs },
+    ...(sessions === undefined ? [] : [sessionsComponent(sessions)]),
+  ];
+}
+
+const placeNames: Readonly<Record<KeptPlace, string>> = { redis: 'Redis', sqlite: 'SQLite', memory: 'memory' };
+
+/** Who is logged in stays so wherever it is kept; but what is in memory alone does not outlive the process. */
+export function sessionsComponent({ in: place, wanted, problem, sinceMs }: KeptState): Component {
+  const name = 'sessions';
+  if (problem === null) return { name, status: 'healthy', reason: `kept in ${placeNames[place]}`, sinceMs };
+  return {
+    name,
+    status: 'degraded',
+    reason: `kept in ${placeNames[place]} instead of ${placeNames[wanted]}: ${problem}`,
+    sinceMs,
+    whatToDo:
+      wanted === 'redis'
+        ? 'Start Redis, or take server.redis_url away; it is used again by itself'
+        : 'Look at sessions.db beside todo.db: free space, rights',
+  };
 }
 
 /** Only where it is not what is installed. */

@@ -1,5 +1,6 @@
 import type { Asker, Role } from '../core/dashboard.ts';
 import type { HttpRequest, HttpResponse } from '../core/http.ts';
+import type { Door } from './door.ts';
 import type { Problem } from './respond.ts';
 import type { Shown } from './shown.ts';
 
@@ -16,6 +17,7 @@ export type Asked = {
   /** What was sent as JSON; undefined: nothing was. Not yet looked at. */
   readonly body: unknown;
   readonly by: Asker;
+  readonly door: Door;
   readonly nowMs: number;
   /** Aborted when the asker went away. */
   readonly gone: AbortSignal;

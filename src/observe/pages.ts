@@ -4,6 +4,7 @@ import { contentTypes, exposition, formatFor } from './exposition.ts';
 import { healthDocument } from './health-document.ts';
 import type { Asked, Page } from './page.ts';
 import { json, type Problem, respond } from './respond.ts';
+import { sessionPages } from './session-pages.ts';
 import type { Shown } from './shown.ts';
 import { todoPage } from './todo-page.ts';
 
@@ -13,7 +14,6 @@ export const pages: readonly Page[] = [
   { paths: ['/startupz'], needs: 'local', answer: (shown) => probe(shown.starting(), 'started') },
   { paths: ['/readyz'], needs: 'local', answer: ready },
   { paths: ['/health', '/api/health'], needs: 'local', answer: health },
-  { paths: ['/api/ai/health'], needs: 'viewer', answer: runners },
   { paths: ['/metrics', '/api/metrics'], needs: 'local', answer: metrics },
   {
     paths: ['/status', '/api/status'],
@@ -23,6 +23,7 @@ export const pages: readonly Page[] = [
   { paths: ['/api/todos'], needs: 'viewer', answer: (shown, { request }) => todoPage(shown, request.query) },
   { paths: ['/api/health/history'], needs: 'viewer', answer: history },
   { paths: ['/events', '/api/events'], needs: 'viewer', answer: (shown, { gone }) => events(shown, gone) },
+  ...sessionPages,
 ];
 
 const healthType = 'application/health+json; charset=utf-8';
@@ -45,12 +46,6 @@ function health(shown: Shown): HttpResponse {
   const document = healthDocument(shown.health(), shown);
   // Watchdogs restart on `fail`; to be degraded is no reason for that.
   return respond(document.status === 'fail' ? 503 : 200, healthType, `${JSON.stringify(document)}\n`);
-}
-
-/** The providers of work, as an earlier system named them. Of the last looks: nobody is asked for a request. */
-function runners(shown: Shown): HttpResponse {
-  const { overall, agents } = shown.runners();
-  return json(200, { overall, providers: agents.map(({ agent, status, reason }) => ({ provider: agent, status, reason })) });
 }
 
 function metrics(shown: Shown, { request }: Asked): HttpResponse {

@@ -2,24 +2,13 @@ import { type Asker, mayAct, type Role, requestHeader } from '../core/dashboard.
 import { isOperational } from '../core/errors.ts';
 import { type BodyFlaw, bodyBytesMax, type HttpHandler, type HttpRequest, type HttpResponse } from '../core/http.ts';
 import type { World } from '../world.ts';
+import type { Door } from './door.ts';
 import { type Access, type Asked, type Method, methodOf, type Page } from './page.ts';
 import { pages } from './pages.ts';
 import { type Problem, problem } from './respond.ts';
 import { type Route, routesOf } from './routes.ts';
+import { askerOf } from './session-pages.ts';
 import type { Shown } from './shown.ts';
-
-export type Door = {
-  /** Whether it can be reached from other machines: then whoever asks must be known, but for the question whether it lives. */
-  readonly isOpen: boolean;
-  /** Values of the Host header that mean us. Any other is a browser that was led here under another name (DNS rebinding). */
-  readonly hosts: ReadonlySet<string>;
-  /** SHA-256 of the secret, hex. */
-  readonly tokenSha256: string;
-  /** Of each answer: the page's name, or `other`. */
-  served(page: string, status: number, tookMs: number): void;
-  /** An error without a code: a defect of ours. */
-  onDefect(error: unknown): void;
-};
 
 type Needs = Pick<World, 'clock' | 'random' | 'digest'>;
 
@@ -41,14 +30,14 @@ export function serve(shown: Shown, door: Door, world: Needs, table: readonly Pa
     if (misled !== null) return misled;
     if (route === null) return { status: 404, code: 'NOT_FOUND', message: `there is no ${request.path} here` };
     if (page === undefined) return notAllowed(request, route);
-    const by = asker(request, door, world);
+    const by = await asker(request, door, world);
     const no = notFor(by, page.needs, door) ?? (methodOf(page) === 'GET' ? null : forged(request, door));
     if (no !== null) return no;
     const body = parsed(request);
     if ('problem' in body) return body.problem;
-    const asked: Asked = { request, params: route.params, body: body.value, by, nowMs: world.clock.nowMs(), gone };
+    const asked: Asked = { request, params: route.params, body: body.value, by, door, nowMs: world.clock.nowMs(), gone };
     try {
-      return await page.answer(shown, asked);
+      return endsWith(by, await page.answer(shown, asked));
     } catch (error) {
       // The store is away, say: no defect of ours.
       if (isOperational(error)) return { status: 503, code: error.code, message: error.message };
@@ -57,12 +46,33 @@ export function serve(shown: Shown, door: Door, world: Needs, table: readonly Pa
     }
   }
 
+  /** Whoever is logged out is told nothing more, however long the answer is. */
+  function endsWith({ session }: Asker, answer: HttpResponse | Problem): HttpResponse | Problem {
+    if (session === null || !('body' in answer) || !isStream(answer.body)) return answer;
+    return { ...answer, body: whileKnown(session, answer.body) };
+  }
+
+  async function* whileKnown(session: string, pieces: AsyncIterable<string>): AsyncGenerator<string> {
+    let lookedMs = world.clock.monotonicMs();
+    for await (const piece of pieces) {
+      const nowMs = world.clock.monotonicMs();
+      if (nowMs - lookedMs >= knownForMs) {
+        if (!door.sessions.all().some(({ id }) => id === session)) return;
+        lookedMs = nowMs;
+      }
+      yield piece;
+    }
+  }
+
   function refused(what: Problem, request: HttpRequest): HttpResponse {
     return problem(what, { request, requestId: world.random.uuidv7(), nowMs: world.clock.nowMs() });
   }
 }
 
-const isStream = (body: HttpResponse['body']): boolean => typeof body !== 'string' && !(body instanceof Uint8Array);
+const isStream = (body: HttpResponse['body']): body is AsyncIterable<string> => typeof body !== 'string' && !(body instanceof Uint8Array);
+
+/** Between two looks whether who follows a stream is still logged in. */
+const knownForMs = 1_000;
 
 /** The name it was asked under comes before everything, on all pages alike. */
 function misdirected({ headers }: HttpRequest, { hosts }: Door): Problem | null {
@@ -89,13 +99,27 @@ function notAllowed({ method, path }: HttpRequest, { pages: at }: Route): Proble
   return { status: 405, code: 'METHOD_NOT_ALLOWED', message: `${method} is not served at ${path}`, headers: { allow } };
 }
 
-const nobody: Asker = { role: null, actor: 'nobody', via: 'nothing' };
+const nobody: Asker = { role: null, actor: 'nobody', via: 'nothing', session: null, expiresAtMs: null };
+const owner: Asker = { role: 'admin', actor: 'token', via: 'token', session: null, expiresAtMs: null };
+const secret = /^[\w-]{20,200}$/;
 
 /** Who has the secret of the home may do all that can be done here: it lies in a file that only its owner may read. */
-function asker({ headers }: HttpRequest, { tokenSha256 }: Door, { digest }: Needs): Asker {
-  const given = /^Bearer +([\w-]{20,200})$/i.exec(headers['authorization'] ?? '')?.[1];
-  // Digests are compared: how long that takes says nothing about the secret.
-  return given !== undefined && digest.sha256(given) === tokenSha256 ? { role: 'admin', actor: 'token', via: 'token' } : nobody;
+async function asker({ headers }: HttpRequest, door: Door, { digest }: Needs): Promise<Asker> {
+  const { authorization, cookie } = headers;
+  if (authorization !== undefined) {
+    const given = /^Bearer +(.+)$/i.exec(authorization)?.[1] ?? '';
+    // Digests are compared: how long that takes says nothing about the secret.
+    return secret.test(given) && digest.sha256(given) === door.tokenSha256 ? owner : nobody;
+  }
+  const given = cookieOf(cookie, door.cookie.name);
+  if (given === null || !secret.test(given)) return nobody;
+  const session = await door.sessions.find(given);
+  return session === null ? nobody : askerOf(session, door);
+}
+
+function cookieOf(header: string | undefined, name: string): string | null {
+  const found = (header ?? '').split(/; */).find((it) => it.startsWith(`${name}=`));
+  return found === undefined ? null : found.slice(name.length + 1);
 }
 
 function notFor({ role }: Asker, needs: Access, { isOpen }: Door): Problem | null {
@@ -105,7 +129,7 @@ function notFor({ role }: Asker, needs: Access, { isOpen }: Door): Problem | nul
   return {
     status: 401,
     code: 'UNAUTHORIZED',
-    message: 'needs "Authorization: Bearer TOKEN"; the token is in the file http.token of the home',
+    message: 'needs a login (todo dashboard), or "Authorization: Bearer TOKEN"; the token is in the file http.token of the home',
     headers: { 'www-authenticate': 'Bearer' },
   };
 }

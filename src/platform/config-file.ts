@@ -79,25 +79,36 @@ export const configEnv = (env: ConfigQuestion['env']): Record<string, string> =>
 const networkDiskName = 'TODO_ALLOW_NETWORK_DISK';
 
 /** Compared as it stands, since loading node:crypto takes longer than all the rest; where a secret is in it, by its digest. */
-const keyOf = (asked: string, env: ConfigQuestion['env']): string => (env[secretName] ? hash('sha256', asked, 'hex') : asked);
+const keyOf = (asked: string, env: ConfigQuestion['env']): string =>
+  secretNames.some((name) => env[name]) ? hash('sha256', asked, 'hex') : asked;
 
 /** What the environment said secretly is not written down: it is there again whenever the digest fits. */
 type Kept = { readonly digest: string; readonly config: Config; readonly warnings: readonly string[] };
-const secretName = 'TODO_STORE_URL';
+const secretNames = ['TODO_STORE_URL', 'TODO_SERVER_REDIS_URL'] as const;
+
+/** With the secrets of the environment, or with nothing in their place. */
+function withSecrets(config: Config, env: ConfigQuestion['env'], said: (value: string) => string | null): Config {
+  const [store, redis] = secretNames.map((name) => env[name]);
+  return {
+    ...config,
+    store: store ? { ...config.store, url: said(store) } : config.store,
+    server: redis ? { ...config.server, redis_url: said(redis) } : config.server,
+  };
+}
 
 function readCache(path: string, digest: string, env: ConfigQuestion['env']): LoadedConfig | null {
   try {
     const kept = JSON.parse(readFileSync(path, 'utf8')) as Kept;
     if (kept.digest !== digest) return null;
     const { config, warnings } = kept;
-    return { config: env[secretName] ? { ...config, store: { ...config.store, url: env[secretName] } } : config, warnings };
+    return { config: withSecrets(config, env, (value) => value), warnings };
   } catch {
     return null;
   }
 }
 
 function keep(path: string, digest: string, { config, warnings }: LoadedConfig, env: ConfigQuestion['env']): void {
-  const kept: Kept = { digest, config: env[secretName] ? { ...config, store: { ...config.store, url: null } } : config, warnings };
+  const kept: Kept = { digest, config: withSecrets(config, env, () => null), warnings };
   try {
     const draft = `${path}.${process.pid}`;
     writeFileSync(draft, JSON.stringify(kept), { mode: 0o600 });

@@ -49,8 +49,10 @@ async function converse(incoming: IncomingMessage, outgoing: ServerResponse, han
   outgoing.on('error', () => {});
   const asked = requestOf(incoming);
   if (asked === null) return void outgoing.writeHead(400, { connection: 'close' }).end();
+  // Node forgets it where reading was broken off.
+  const { socket } = incoming;
   const sent = hasBody(incoming) ? await bodyOf(incoming) : none;
-  if (sent === null) return void incoming.destroy();
+  if (sent === null) return void socket.destroy();
   // One that was not taken ends the conversation, whatever its length.
   if (hasBody(incoming) && sent.body === null) outgoing.shouldKeepAlive = false;
   await send(await handler({ ...asked, ...sent }, gone.signal), outgoing, gone.signal);

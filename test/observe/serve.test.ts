@@ -1,20 +1,26 @@
 // The server as a function: who is let in, and what each page says, without a socket.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { mayAct, type Role, roles } from '../../src/core/dashboard.ts';
 import { OperationalError } from '../../src/core/errors.ts';
 import type { HttpRequest, HttpResponse } from '../../src/core/http.ts';
 import { pageNames } from '../../src/daemon/tally.ts';
-import { methodOf, type Page } from '../../src/observe/page.ts';
+import type { Door } from '../../src/observe/door.ts';
+import { type Access, methodOf, type Page } from '../../src/observe/page.ts';
 import { pages } from '../../src/observe/pages.ts';
 import { asset, json } from '../../src/observe/respond.ts';
-import { type Door, serve } from '../../src/observe/serve.ts';
+import { serve } from '../../src/observe/serve.ts';
+import { sessionPrefix, sessionsIn } from '../../src/observe/sessions.ts';
 import type { Shown, ShownHealth } from '../../src/observe/shown.ts';
 import { digest } from '../../src/platform/digest.ts';
 import { random } from '../../src/platform/random.ts';
+import { keepIn } from '../../src/resilience/kept.ts';
+import { keptInMemory } from '../../src/resilience/kept-in-memory.ts';
 import { FakeClock } from '../resilience/fake-clock.ts';
 
 const token = 'a'.repeat(43);
 const me = '127.0.0.1:8420';
+const cookieName = 'todo-8420-00000000';
 
 test('who is asked under another name, by a page of another site, or in another way, refuses: on every page alike', async () => {
   for (const { paths } of pages)
@@ -30,34 +36,67 @@ test('who is asked under another name, by a page of another site, or in another 
   assert.deepEqual(Object.keys(error), ['code', 'message', 'statusCode', 'details', 'timestamp', 'path', 'requestId']);
 });
 
-test('every page asks for the token that its row says, from this machine and from others', async () => {
-  const rows: [path: string, here: number, elsewhere: number][] = [
-    ['/livez', 200, 200],
-    ['/startupz', 200, 401],
-    ['/readyz', 200, 401],
-    ['/health', 200, 401],
-    ['/api/health', 200, 401],
-    ['/metrics', 200, 401],
-    ['/api/metrics', 200, 401],
-    ['/status', 401, 401],
-    ['/api/status', 401, 401],
-    ['/api/todos', 401, 401],
-    ['/api/health/history', 401, 401],
-    ['/api/ai/health', 401, 401],
-    ['/events', 401, 401],
-    ['/api/events', 401, 401],
+/** Whoever adds a page says here who may ask for it. */
+const needs: Readonly<Record<string, Access>> = {
+  'GET /livez': 'nobody',
+  'GET /startupz': 'local',
+  'GET /readyz': 'local',
+  'GET /health': 'local',
+  'GET /api/health': 'local',
+  'GET /metrics': 'local',
+  'GET /api/metrics': 'local',
+  'GET /status': 'viewer',
+  'GET /api/status': 'viewer',
+  'GET /api/todos': 'viewer',
+  'GET /api/health/history': 'viewer',
+  'GET /events': 'viewer',
+  'GET /api/events': 'viewer',
+  'POST /api/login-codes': 'admin',
+  'POST /api/login': 'nobody',
+  'POST /api/logout': 'viewer',
+  'GET /api/session': 'viewer',
+  'GET /api/sessions': 'viewer',
+  'DELETE /api/sessions/:id': 'viewer',
+};
+
+test('every page × every role × every method, from this machine and from elsewhere: who may not is told so, and nobody else', async () => {
+  const clock = new FakeClock();
+  const sessions = sessionsOn(clock);
+  const loggedIn = async (role: Role): Promise<HttpRequest['headers']> => {
+    const { code } = sessions.newCode({ role, actor: 'ann' })!;
+    const { secret } = (await sessions.login(code, '127.0.0.1'))!;
+    return { cookie: `other=1; ${cookieName}=${secret}`, 'sec-fetch-site': 'same-origin' };
+  };
+  const askers: { role: Role | null; known: () => Promise<HttpRequest['headers']> }[] = [
+    { role: null, known: async () => ({}) },
+    { role: null, known: async () => ({ authorization: `Bearer ${'b'.repeat(43)}` }) },
+    { role: null, known: async () => ({ cookie: `${cookieName}=${'b'.repeat(43)}` }) },
+    { role: 'admin', known: async () => ({ authorization: `Bearer ${token}` }) },
+    ...roles.map((role) => ({ role, known: () => loggedIn(role) })),
   ];
-  assert.deepEqual(rows.map(([path]) => path).toSorted(), pages.flatMap(({ paths }) => paths).toSorted(), 'a row for every page');
-  for (const [path, here, elsewhere] of rows) {
-    assert.equal((await ask(path)).status, here, path);
-    assert.equal((await ask(path, {}, { isOpen: true })).status, elsewhere, `${path} from elsewhere`);
-    assert.equal(
-      (await ask(path, { authorization: `Bearer ${'b'.repeat(43)}` }, { isOpen: true })).status,
-      elsewhere,
-      `${path} with a wrong token`,
-    );
-    assert.equal((await ask(path, { authorization: `Bearer ${token}` }, { isOpen: true })).status, 200, `${path} with the token`);
-  }
+  const rows = pages.flatMap((page) => page.paths.map((path) => ({ path, method: methodOf(page) })));
+  assert.deepEqual(rows.map(({ method, path }) => `${method} ${path}`).toSorted(), Object.keys(needs).toSorted(), 'a row for every page');
+  const byPath = Map.groupBy(rows, ({ path }) => path);
+  const wrong: string[] = [];
+  for (const [path, at] of byPath)
+    for (const { role, known } of askers)
+      for (const isOpen of [false, true])
+        for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']) {
+          const served = at.some((it) => it.method === (method === 'HEAD' ? 'GET' : method));
+          const wanted = needs[`${method === 'HEAD' ? 'GET' : method} ${path}`] ?? 'nobody';
+          const least = wanted === 'nobody' || (wanted === 'local' && !isOpen) ? null : wanted === 'local' ? 'viewer' : wanted;
+          const may = least === null || mayAct(role, least);
+          const expected = !served ? 405 : may ? 'answered' : role === null ? 401 : 403;
+          const { status, error } = await ask(
+            path.replace(/:\w+/, 'x'),
+            { ...(await known()), 'x-todo-request': '1' },
+            { method, isOpen, sessions, cookie: { name: cookieName } },
+          );
+          const refused = /^(needs a login|this needs the role \w+, and yours)/.test(error?.message ?? '');
+          const seen = status === 405 || refused ? status : 'answered';
+          if (seen !== expected) wrong.push(`${method} ${path} as ${role}, open ${isOpen}: ${seen}, not ${expected}`);
+        }
+  assert.deepEqual(wrong, []);
 });
 
 test('health in the words of the standard: degraded and unknown are no reason to restart, unhealthy is', async () => {
@@ -182,7 +221,7 @@ test('what changes something is taken from no form and no page of another origin
     return [status, error?.code ?? null];
   };
   assert.deepEqual(await send(ours), [200, null]);
-  assert.deepEqual(seen, [[{ id: 'a/b' }, { x: 1 }, { role: 'admin', actor: 'token', via: 'token' }]]);
+  assert.deepEqual(seen, [[{ id: 'a/b' }, { x: 1 }, { role: 'admin', actor: 'token', via: 'token', session: null, expiresAtMs: null }]]);
   const rows: [HttpRequest['headers'], number][] = [
     [{ ...ours, origin: `http://${me}` }, 200],
     [{ ...ours, 'sec-fetch-site': 'same-origin', cookie: 'x=1' }, 200],
@@ -261,10 +300,22 @@ async function ask(
   }: Partial<Door> & Partial<Pick<HttpRequest, 'method' | 'body' | 'flaw'>> & { readonly table?: readonly Page[] } = {},
   shown: Partial<Shown> = {},
 ) {
+  const clock = new FakeClock();
   const handler = serve(
     { ...usual, ...shown },
-    { isOpen: false, hosts: new Set([me]), tokenSha256: digest.sha256(token), served() {}, onDefect() {}, ...door },
-    { clock: new FakeClock(), random, digest },
+    {
+      isOpen: false,
+      hosts: new Set([me]),
+      tokenSha256: digest.sha256(token),
+      cookie: { name: cookieName },
+      sessions: sessionsOn(clock),
+      limits: async () => null,
+      settings: { loginsPerMinute: 10, freshPerMinute: 6, statusCacheMs: 15_000 },
+      served() {},
+      onDefect() {},
+      ...door,
+    },
+    { clock, random, digest },
     table,
   );
   const { pathname: path, searchParams: query } = new URL(target, `http://${me}`);
@@ -274,6 +325,12 @@ async function ask(
   const response = await handler(request, gone.signal);
   const text = await textOf(response);
   return { ...response, text, error: response.status >= 400 && text.startsWith('{"success"') ? JSON.parse(text).error : null };
+}
+
+function sessionsOn(clock: FakeClock) {
+  const near = [keptInMemory(clock)];
+  const keep = keepIn({ near, far: null, lasting: sessionPrefix, onChange() {} }, { clock, random });
+  return sessionsIn(keep, { idleMs: 60_000, maxMs: 600_000 }, { clock, random, digest });
 }
 
 async function textOf({ body }: HttpResponse): Promise<string> {
@@ -295,7 +352,6 @@ const usual: Shown = {
   starting: () => null,
   notReady: () => [],
   health: () => healthOf('healthy'),
-  runners: () => ({ overall: 'healthy', agents: [] }),
   status: () => ({}),
   todos: async () => ({ todos: [], truncated: false, next: null, stale: null }),
   history: async () => [],

@@ -1,8 +1,10 @@
 import type { constants } from 'node:os';
-import type { DaemonStatus, Health } from '../../core/control.ts';
+import type { DaemonStatus, Health, ServerStatus } from '../../core/control.ts';
 import { isOperational } from '../../core/errors.ts';
-import { healthStatuses } from '../../core/words.ts';
+import type { KeptState } from '../../core/kept.ts';
+import { sessionsComponent, worst } from '../../healing/health.ts';
 import { buildInfo, healthFamilies } from '../../observe/health-families.ts';
+import { sessionFamilies } from '../../observe/session-families.ts';
 import type { Shown, ShownHealth } from '../../observe/shown.ts';
 import type { Log, World } from '../../world.ts';
 import type { Call, Opened } from '../command.ts';
@@ -35,6 +37,7 @@ export async function serveHome(call: Call): Promise<number> {
   const end = (): void => stop.abort();
   for (const name of osSignals) process.on(name, end);
   let seen: Seen = await look(call, world);
+  let server: ServerStatus | null = null;
   const defect = Promise.withResolvers<never>();
   const loop = (async () => {
     while (!stop.signal.aborted) {
@@ -48,11 +51,20 @@ export async function serveHome(call: Call): Promise<number> {
       server: config.server,
       port: config.server.port ?? 0,
       address: httpPaths(world.home).observer,
-      shown: shownOf(call, world, () => seen),
+      shown: shownOf(
+        call,
+        world,
+        () => seen,
+        () => server?.sessions,
+      ),
       served() {},
       onDefect: defect.reject,
-      onStatus: ({ url }) =>
-        url !== null && call.json && call.out.json('server', { url, pid: process.pid, token: httpPaths(world.home).token }),
+      onStatus(status) {
+        const { url } = status;
+        if (url !== null && url !== server?.url && call.json)
+          call.out.json('server', { url, pid: process.pid, token: httpPaths(world.home).token });
+        server = status;
+      },
     },
     stop.signal,
   );
@@ -84,8 +96,12 @@ function liveOrNone(opened: Opened): DaemonStatus['live'] {
   }
 }
 
-function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen): Shown {
-  const health = (): ShownHealth => ({ ...now().health, lookedAtMs: now().atMs });
+function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen, sessions: () => KeptState | undefined): Shown {
+  const health = (): ShownHealth => {
+    const kept = sessions();
+    const components = [...now().health.components, ...(kept === undefined ? [] : [sessionsComponent(kept)])];
+    return { ...now().health, status: worst(components), components, lookedAtMs: now().atMs };
+  };
   return {
     version,
     pid: process.pid,
@@ -98,7 +114,6 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen): 
             .components.filter(({ status }) => status === 'unhealthy')
             .map(({ name, reason, sinceMs }) => ({ dependency: name, reason, sinceMs })),
     health,
-    runners: () => runnersIn(health()),
     status: () => ({ daemon: now().daemon, live: now().live, health: health() }),
     todos: (asked) =>
       looking(call.open, ({ world, config, ask }) => {
@@ -106,25 +121,13 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen): 
         return todosOf({ world, config, ask, away: () => (store?.status === 'unknown' ? store.reason : null) })(asked);
       }),
     history: (asked) => looking(call.open, ({ world }) => world.store.metrics(world.host.id, asked)),
-    families: () => [...healthFamilies(health()), buildInfo(version), ...processFamilies()],
+    families: () => [...healthFamilies(health()), buildInfo(version), ...sessionFamilies(sessions()), ...processFamilies()],
     changed: async (stop) => {
       const before = now();
       const untilMs = clock.monotonicMs() + lookEveryMs;
       while (now() === before && clock.monotonicMs() < untilMs && !stop.aborted) await clock.sleep(1000, stop);
     },
   };
-}
-
-/** As the daemon last found them; without one nobody looks. */
-function runnersIn({ components }: ShownHealth): ReturnType<Shown['runners']> {
-  const chain = components.find(({ name }) => name === 'runners');
-  if (chain === undefined) return { overall: 'unknown', agents: [] };
-  const agents = Object.entries(chain.evidence ?? {}).map(([agent, status]) => ({
-    agent,
-    status: healthStatuses.find((it) => it === status) ?? 'unknown',
-    reason: chain.reason,
-  }));
-  return { overall: chain.status, agents };
 }
 
 /** It keeps no log of its own: what matters is said on stderr. */

@@ -1,18 +1,19 @@
 import { dirname, join } from 'node:path';
-import { type Config, isLoopback } from '../../core/config.ts';
+import { type Config, inMs, isLoopback } from '../../core/config.ts';
 import type { ServerStatus } from '../../core/control.ts';
-import type { Door } from '../../observe/serve.ts';
+import type { Door } from '../../observe/door.ts';
 import { serve } from '../../observe/serve.ts';
 import type { Shown } from '../../observe/shown.ts';
 import { type HttpServer, listenHttp } from '../../platform/http-server.ts';
 import { holdersOf } from '../../platform/port-holder.ts';
 import type { Home, World } from '../../world.ts';
+import { type Kept, sessionsOf } from './sessions.ts';
 
 /** Who has our port may go away. */
 const againMs = 5_000;
 
 type Needs = {
-  readonly world: Pick<World, 'clock' | 'random' | 'digest' | 'files' | 'home' | 'log' | 'processes'>;
+  readonly world: Pick<World, 'clock' | 'random' | 'digest' | 'files' | 'home' | 'host' | 'log' | 'processes'>;
   readonly server: Config['server'];
   readonly port: number;
   /** The file that says where it is; the daemon's unless given. */
@@ -41,11 +42,19 @@ export async function keepServing(needs: Needs, stop: AbortSignal): Promise<void
   const tokenSha256 = world.digest.sha256(tokenOf(world));
   const address = needs.address ?? httpPaths(home).address;
   let told: string | null = null;
+  let status: ServerStatus = { url: null, problem: null, sinceMs: clock.nowMs() };
+  const say = (change: Partial<ServerStatus>): void => {
+    status = { ...status, ...change };
+    onStatus(status);
+  };
+  const kept = sessionsOf(needs.server, world, (sessions) => say({ sessions }));
+  status = { ...status, sessions: kept.sessions.keep.state() };
+  const watching = kept.watch(stop).catch(needs.onDefect);
   while (!stop.aborted) {
-    const problem = await listening(needs, tokenSha256, async (server, url) => {
+    const problem = await listening(needs, tokenSha256, kept, async (server, url) => {
       log.info('monitor', 'serving HTTP', { url });
       told = null;
-      onStatus({ url, problem: null, sinceMs: clock.nowMs() });
+      say({ url, problem: null, sinceMs: clock.nowMs() });
       const draft = `${address}.${process.pid}`;
       files.write(draft, `${JSON.stringify({ v: 1, url, pid: process.pid, startedAtMs: clock.nowMs() })}\n`);
       files.rename(draft, address);
@@ -53,30 +62,42 @@ export async function keepServing(needs: Needs, stop: AbortSignal): Promise<void
       files.unlink(address);
       await server.close();
     });
-    if (problem === null) return;
+    if (problem === null) break;
     if (problem !== told) {
       log.warn('monitor', 'HTTP cannot be served yet', { reason: problem, againMs });
-      onStatus({ url: null, problem, sinceMs: clock.nowMs() });
+      say({ url: null, problem, sinceMs: clock.nowMs() });
     }
     told = problem;
     await clock.sleep(againMs, stop);
   }
+  await watching;
 }
 
 /** Null once it was served; else why it could not be. */
 async function listening(
-  { server: { host, names, allow_remote }, port, shown, served, onDefect, world }: Needs,
+  { server: config, port, shown, served, onDefect, world }: Needs,
   tokenSha256: string,
+  { sessions, limits }: Kept,
   use: (server: HttpServer, url: string) => Promise<void>,
 ): Promise<string | null> {
+  const { host, names, allow_remote } = config;
   const hosts = new Set<string>();
-  const handler = serve(shown, { isOpen: allow_remote && !isLoopback(host), hosts, tokenSha256, served, onDefect }, world);
+  const cookie = { name: '' };
+  const settings = {
+    loginsPerMinute: config.logins_per_minute,
+    freshPerMinute: config.fresh_per_minute,
+    statusCacheMs: inMs(config.status_cache),
+  };
+  const isOpen = allow_remote && !isLoopback(host);
+  const handler = serve(shown, { isOpen, hosts, tokenSha256, cookie, sessions, limits, settings, served, onDefect }, world);
   let server: HttpServer;
   try {
     server = await listenHttp(host, port, handler, onDefect);
   } catch (error) {
     return whyNot(error as NodeJS.ErrnoException, host, port);
   }
+  // Nobody knows the port before, and nobody can ask.
+  cookie.name = `todo-${server.port}-${world.digest.sha256(world.host.id).slice(0, 8)}`;
   for (const name of [inUrl(host), '127.0.0.1', 'localhost', '[::1]', ...names]) {
     hosts.add(`${name.toLowerCase()}:${server.port}`);
     // Without a port it is that of http, or the name of a proxy.

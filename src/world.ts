@@ -248,6 +248,14 @@ export type ClaimRequest = {
   readonly agents: readonly string[] | null;
   /** Lease end for runs of kind external: nobody renews them. */
   readonly externalLeaseMs: number | null;
+  /** Who takes a todo of agent `auto` here. Absent: the run keeps the word (a person works on it). */
+  readonly auto?: AutoRunners;
+};
+
+/** By the session that the todo asks for; `any`: by none. */
+export type AutoRunners = Readonly<Record<'any' | 'child' | 'tmux', string>> & {
+  /** Where only the fallback is left, other hosts have so long to take the todo. */
+  readonly fallbackAfterMs: number;
 };
 
 export type ClaimResult =

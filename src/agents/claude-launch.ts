@@ -1,12 +1,11 @@
 import type { Launch, LaunchContext } from '../core/agent.ts';
+import { asArgument, promptOf, shellWord } from './prompt.ts';
 
 /** As it is found on PATH. */
 export const claudeProgram = 'claude';
 
 const settingsFile = 'claude-settings.json';
 const promptFile = 'prompt.txt';
-/** Linux takes 128 KiB as one argument; a longer prompt is read from its file. */
-const argumentBytesMax = 100 * 1024;
 /** After the wait for the verdict of the checks the hook needs a moment to say it. */
 const hookMarginS = 30;
 /** Claude overrides the ninth block in a row; how often a run is sent back is for behavior.max_rounds to say. */
@@ -40,10 +39,7 @@ export function launchClaude(context: LaunchContext): Launch {
       stdin: promptFile,
     };
   }
-  const first =
-    new TextEncoder().encode(prompt).length <= argumentBytesMax
-      ? prompt
-      : `Todo ${context.todo.number}: read ${runFolder}/${promptFile} and do what it says.`;
+  const first = asArgument(prompt, context.todo.number, `${runFolder}/${promptFile}`);
   return { argv: [command, ...settings.args, ...own, '--', first], env, files, stdin: null };
 }
 
@@ -52,31 +48,6 @@ const permissionMode = (args: readonly string[]): readonly string[] =>
   args.some((arg) => /^--(permission-mode|dangerously-skip-permissions|allow-dangerously-skip-permissions)(=|$)/.test(arg))
     ? []
     : ['--permission-mode', 'acceptEdits'];
-
-/** Starts with words of ours: a first word that Claude takes for a command of its own would never reach the model. */
-export function promptOf({
-  todo,
-  round,
-  feedback,
-  todoCommand,
-}: Pick<LaunchContext, 'todo' | 'round' | 'feedback' | 'todoCommand'>): string {
-  const verb = (word: string): string => `${todoCommand.map(shellWord).join(' ')} ${word}`;
-  const task = todo.prompt.trim() === todo.title.trim() ? '' : todo.prompt.trim();
-  const body = round > 1 ? [feedback?.trim() || 'The acceptance checks failed.'] : [`Todo ${todo.number}: ${todo.title}`, task];
-  const checks =
-    todo.checks.length === 0
-      ? ''
-      : `These acceptance checks run afterwards, and what fails comes back to you:\n${todo.checks.map((check) => `  ${check}`).join('\n')}`;
-  const contract = [
-    `When all of it is done, run as your last command:\n  ${verb('done')} --summary 'one sentence on what you did'`,
-    `If you cannot finish it, run in its place\n  ${verb('block')} --reason 'what is missing'   (a person can help)\n  ${verb('fail')} --reason 'why it cannot be done'`,
-    'Then end your turn, and leave nothing running in the background.',
-    round > 1 ? '' : checks,
-  ];
-  return `${[...body, ...contract].filter((part) => part !== '').join('\n\n')}\n`;
-}
-
-const shellWord = (word: string): string => (/^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
 
 type Hook = { readonly type: 'command'; readonly command: string; readonly args: readonly string[]; readonly timeout: number };
 

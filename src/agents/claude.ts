@@ -104,6 +104,7 @@ type Spoken = {
   readonly reason: string | null;
   readonly notBeforeMs: number | null;
   readonly limit?: UsageLimit;
+  readonly fault?: 'auth';
 };
 
 /** Exit 0 also follows an interrupt and exit 1 every API error, so the last result line speaks, not the code. */
@@ -154,9 +155,12 @@ function afterApiError(
       return as('failed', reason);
     default:
       // Key, account or model: a person must mend it.
-      return as('blocked', reason);
+      return accountErrors.has(error.error) ? { ...as('blocked', reason), fault: 'auth' } : as('blocked', reason);
   }
 }
+
+/** With these no other todo goes well either. */
+const accountErrors: ReadonlySet<string> = new Set(['authentication_failed', 'billing_error']);
 
 const reasonOf = ({ subtype, terminalReason, errors, text: words }: Result): string =>
   [subtype === 'success' ? (terminalReason ?? 'error') : subtype, ...(errors.length > 0 ? errors : words === null ? [] : [words])]

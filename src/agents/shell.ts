@@ -10,6 +10,7 @@ export const shell: Adapter = {
   name: 'shell',
   defaultSession: 'child',
   program: '/bin/sh',
+  probe: ['-c', ':'],
   reportsTurns: false,
   conversational: false,
   // A file, because one argument ends at 128 KiB and is shown to every user of the machine.

@@ -1,7 +1,7 @@
 import type { Adapter, AgentSettings, Launch, LaunchContext } from '../core/agent.ts';
 import type { Entry, SessionRef } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
-import { runFiles, runWindow, untoldName } from '../core/run-folder.ts';
+import { programNotFound, runFiles, runWindow, untoldName } from '../core/run-folder.ts';
 import type { World } from '../world.ts';
 
 type Needs = Pick<World, 'files' | 'processes' | 'terminals' | 'host' | 'home'>;
@@ -14,8 +14,10 @@ export function planLaunch(
   settings: AgentSettings,
   hookWaitMs: number,
   needs: Pick<World, 'host' | 'home'>,
+  why?: string,
 ): Launch {
   const context: LaunchContext = {
+    ...(why === undefined ? {} : { why }),
     todo: entry.todo,
     runId: entry.ref.runId,
     conversationId: entry.conversationId,
@@ -116,7 +118,7 @@ cd -- ${quote(entry.todo.cwd)} || { end spawn 'cannot enter the working director
 if [ -d node_modules/.bin ]; then PATH=$PATH:$PWD/node_modules/.bin; export PATH; fi
 ${launch.argv.map(quote).join(' ')}${stdin}
 code=$?
-if [ "$code" -eq 127 ] && ! command -v -- ${quote(launch.argv[0] ?? '')} >/dev/null 2>&1; then end spawn 'command not found'
+if { [ "$code" -eq 127 ] || [ "$code" -eq 126 ]; } && ! command -v -- ${quote(launch.argv[0] ?? '')} >/dev/null 2>&1; then end spawn ${quote(programNotFound)}
 elif [ "$code" -gt 128 ] && name=$(kill -l "$code" 2>/dev/null) && [ -n "$name" ]; then end signal "$name"
 else end code "$code"; fi
 `;

@@ -207,6 +207,11 @@ export const commands: readonly CommandEntry[] = [
     about: 'what may keep it from working, with evidence and the command that mends it; --fix mends',
     load: () => import('./commands/doctor.ts'),
   },
+  {
+    name: 'agents',
+    about: 'who can work on todos; --health asks each of them now',
+    load: () => import('./commands/agents.ts'),
+  },
   { name: 'metrics', about: 'what the daemon counts and measures, as Prometheus reads it', load: () => import('./commands/metrics.ts') },
   { name: 'monitor', about: 'the complete system check', load: () => import('./commands/monitor.ts') },
   {

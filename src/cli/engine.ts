@@ -6,7 +6,7 @@ import type { Scope } from '../daemon/context.ts';
 import { createEngine, type Engine } from '../daemon/engine.ts';
 import { takeLock } from '../platform/lock.ts';
 import { showOnScreen } from '../platform/screen.ts';
-import { adapters } from './agents.ts';
+import { builtInAdapters } from './agents.ts';
 import type { Opened } from './command.ts';
 import { version } from './configured-home.ts';
 import { secretsOf } from './secrets.ts';
@@ -17,7 +17,7 @@ export const engineFor = (opened: Opened, scope: Scope, stop: AbortSignal, progr
       world: opened.world,
       config: opened.config,
       settings: opened.settings,
-      adapters,
+      adapters: builtInAdapters,
       scope,
       secrets: secretsOf(opened),
       emulate: showOnScreen,

@@ -68,11 +68,13 @@ const looks: Readonly<Record<HealthStatus, readonly [symbol: string, colour: Col
   unknown: ['?', 'magenta'],
 };
 
+export function statusCell(status: HealthStatus): { readonly text: string; readonly colour: Colour } {
+  const [symbol, colour] = looks[status];
+  return { text: `${symbol} ${status}`, colour };
+}
+
 export function showComponents(components: readonly Component[], out: Out): void {
-  const rows = components.map(({ name, status, reason }) => {
-    const [symbol, colour] = looks[status];
-    return [name, { text: `${symbol} ${status}`, colour }, plain(reason)];
-  });
+  const rows = components.map(({ name, status, reason }) => [name, statusCell(status), plain(reason)]);
   // Some are named by their path: they leave more than half to why.
   const columns: Column[] = [
     { title: 'COMPONENT', most: Math.max(16, Math.floor(out.columns / 3)) },

@@ -3,7 +3,7 @@ import { inMs, settingsOf } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
 import type { Todo } from '../core/todo.ts';
-import { adapters } from './agents.ts';
+import { adaptersOf } from './agents.ts';
 import type { Call, Opened } from './command.ts';
 import { exit } from './exit-codes.ts';
 import { isSecretName, secretsOf } from './secrets.ts';
@@ -14,7 +14,7 @@ const masked = '‹masked›';
 
 /** Exactly what would be started: the adapter's own plan, by the function that the daemon starts it with. Secrets are masked. */
 export function showLaunch(todo: Todo, { out }: Call, { world, config }: Opened): number {
-  const adapter = adapters.get(todo.agent);
+  const adapter = adaptersOf(config).get(todo.agent);
   if (adapter === undefined) {
     throw new OperationalError('AGENT_UNKNOWN', {
       operation: 'planning the start of',

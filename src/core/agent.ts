@@ -13,6 +13,8 @@ export type Adapter = {
   readonly defaultSession: 'child' | 'tmux';
   /** What is started where `agents.<name>.command` names nothing else. */
   readonly program: string;
+  /** What it is asked with whether it works, where that is not --version. */
+  readonly probe?: readonly string[];
   /** Its hooks report the end of the main turn. Else quiet means: the session ended, or 10 s passed after the word. */
   readonly reportsTurns: boolean;
   /** It has a conversation to which a failed check can be sent back (same run, fence and token, round + 1). */
@@ -47,6 +49,8 @@ export type ExitWord = {
   readonly notBeforeMs?: number | null;
   /** A usage limit ended it; then the daemon decides what becomes of that. */
   readonly limit?: UsageLimit;
+  /** Its key or account was refused: no todo goes well with it until a person has mended that. */
+  readonly fault?: 'auth';
 };
 
 export type HookSeen = { readonly event: string; readonly atMs: number; readonly text: string | null };
@@ -69,6 +73,8 @@ export type LaunchContext = {
   readonly hookWaitMs: number;
   /** `agents.<name>` of the config. */
   readonly settings: AgentSettings;
+  /** Why nobody else could be chosen; of the fallback alone. */
+  readonly why?: string;
 };
 
 export type AgentSettings = {

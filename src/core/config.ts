@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { environmentName } from './config-keys.ts';
+import { autoAgent, builtInAgents, builtInRunners, fallbackRunner } from './runners.ts';
 import { isObject } from './shape.ts';
 import { storeMapProblems } from './store-map.ts';
 import { storeMapSchema } from './store-map-schema.ts';
@@ -38,11 +39,34 @@ const breakerSettings = z
   })
   .default({});
 
+const agentName = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/);
+
 const agentSettings = z.strictObject({
+  /** command: an agent of its own, any program. Null: one that is known by its name. */
+  kind: z.literal('command').nullable().default(null),
   command: z.string().min(1).nullable().default(null),
+  /** Of kind command: {prompt} and {prompt_file} are put in; without one of them the prompt comes on standard input. */
   args: z.array(z.string()).default([]),
   session: z.enum(['child', 'tmux']).nullable().default(null),
   env: z.record(z.string(), z.string()).default({}),
+  /** What a runner's program is asked with whether it works: exit code 0 within 5 s. Null: --version. */
+  probe: z.array(z.string()).max(20).nullable().default(null),
+  /** Between two such questions while the answer is good. */
+  probe_interval: seconds(day).default(600),
+  /** Names that must be in the environment, as keys are. */
+  needs_env: z
+    .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,99}$/))
+    .max(20)
+    .default([]),
+  /** Of kind command: exit codes that are about the account and not about the todo. */
+  exit_codes: z.record(z.string().regex(/^([1-9]|[1-9]\d|1[01]\d|12[0-5])$/), z.enum(['auth', 'limit'])).default({}),
+});
+
+const runner = z.strictObject({
+  agent: agentName,
+  /** 0 first … 9 last, as of todos; of equals the one that stands first. */
+  priority: z.number().int().min(0).max(9).default(5),
+  enabled: z.boolean().default(true),
 });
 
 /**
@@ -296,10 +320,14 @@ export const configSchema = z.strictObject({
       store: breakerSettings,
       /** Child processes and tmux windows: a breaker each, the same numbers. */
       runner: breakerSettings,
+      /** Each runner of the chain (`runners`) by itself: runs that it lost, one after the other. */
+      agent: breakerSettings,
       webhook: breakerSettings,
     })
     .prefault({}),
-  agents: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/), agentSettings).default({}),
+  agents: z.record(agentName, agentSettings).default({}),
+  /** Who may work on todos of agent `auto`: the best one that is well is taken for each run. */
+  runners: z.array(runner).max(20).default([]),
 });
 
 export type Config = z.infer<typeof configSchema>;
@@ -329,7 +357,7 @@ export function parseConfig(raw: unknown): ParsedConfig {
   const result = configSchema.safeParse(cleaned);
   const mapping = wrongMapping(cleaned);
   if (!result.success) return { problems: [...result.error.issues.flatMap((issue) => problemsOf(issue, cleaned)), ...mapping] };
-  const orders = [...wrongOrders(result.data), ...mapping];
+  const orders = [...wrongOrders(result.data), ...wrongAgents(result.data), ...mapping];
   return orders.length > 0 ? { problems: orders } : { config: result.data, warnings };
 }
 
@@ -393,6 +421,41 @@ function wrongOrders({ behavior, resource, server }: Config): ConfigProblem[] {
       bound: 'an address of this machine alone (127.0.0.1, ::1, localhost)',
       fix: 'set server.allow_remote to true if other machines shall reach it; they then need the token',
     });
+  return problems;
+}
+
+/** Definitions of agents that could never be started, and runners that nobody defined. */
+function wrongAgents({ agents, runners }: Config): ConfigProblem[] {
+  const commands = Object.entries(agents).filter(([, { kind }]) => kind === 'command');
+  const problems: ConfigProblem[] = [];
+  for (const [name, { command }] of commands) {
+    const key = `agents.${name}`;
+    if ([...builtInAgents, autoAgent, fallbackRunner].includes(name))
+      problems.push({ key, got: 'kind "command"', bound: 'a name that is not taken', fix: `give it another name than "${name}"` });
+    if (command === null)
+      problems.push({ key: `${key}.command`, got: 'nothing', bound: 'the program of an agent of kind "command"', fix: 'name its program' });
+  }
+  const known = [...builtInRunners, ...commands.map(([name]) => name)];
+  for (const [at, { agent }] of runners.entries()) {
+    const key = `runners.${at}.agent`;
+    const got = JSON.stringify(agent);
+    const bound = `one of ${known.join(', ')}`;
+    const nearest = known.map((name) => ({ name, distance: editDistance(agent, name) })).sort((a, b) => a.distance - b.distance)[0];
+    if (agent === 'shell') problems.push({ key, got, bound, fix: 'a shell would run the words of a prompt as commands' });
+    else if (agent === fallbackRunner) problems.push({ key, got, bound, fix: 'leave it out: it is always there, and always the last' });
+    else if (!known.includes(agent))
+      problems.push({
+        key,
+        got,
+        bound,
+        fix:
+          nearest && nearest.distance <= 3
+            ? `did you mean "${nearest.name}"?`
+            : `define it: agents.${agent}.kind "command" and its command`,
+      });
+    else if (runners.findIndex((it) => it.agent === agent) < at)
+      problems.push({ key, got, bound: 'each agent once', fix: 'remove one of them' });
+  }
   return problems;
 }
 

@@ -34,6 +34,8 @@ export type ControlRequest =
   | { readonly op: 'requeue'; readonly id: string; readonly force: boolean }
   /** Circuit breakers of the daemon: `name` is null for list. */
   | { readonly op: 'breaker'; readonly action: 'list' | 'isolate' | 'reset'; readonly name: string | null; readonly why: string }
+  /** Who can work on todos. `probe`: they are asked now, and waited for. */
+  | { readonly op: 'agents'; readonly probe: boolean }
   | { readonly op: 'recover'; readonly apply: boolean }
   /** Healing by hand: of one component, one todo, or (null) of all. */
   | { readonly op: 'heal'; readonly what: string | null; readonly dryRun: boolean }
@@ -107,9 +109,19 @@ export type ControlReply =
       readonly overridden: string | null;
     }
   | { readonly ok: true; readonly kind: 'breakers'; readonly breakers: readonly ShownBreaker[]; readonly bounds: ShownBounds }
+  | { readonly ok: true; readonly kind: 'agents'; readonly overall: HealthStatus; readonly agents: readonly ShownRunner[] }
   /** `already`: it had been requeued before. */
   | { readonly ok: true; readonly kind: 'requeued'; readonly id: string; readonly already: boolean }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
+
+/** How one who can work on todos is, as people and programs see it. */
+export type ShownRunner = {
+  readonly agent: string;
+  readonly status: HealthStatus;
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly whatToDo: string | null;
+};
 
 /** Whether a daemon takes todos: open; while it looks whether a restart went well; or held, since that did not. */
 export type ShownIntake =

@@ -1,4 +1,5 @@
 import type { CheckResult, DiffStat, OutputMeta, SourceTried, Structured, SystemState, TimelineEntry, Usage } from './evidence.ts';
+import type { Choice } from './runners.ts';
 import type { RunRef, Todo } from './todo.ts';
 import type { UsageLimit } from './usage-limit.ts';
 import type { Outcome, Proof, RunKind, SaidBy, Says, TodoStatus } from './words.ts';
@@ -69,6 +70,8 @@ export type Signal = {
   readonly notBeforeMs: number | null;
   /** Where the provider's usage limit is why. */
   readonly limit?: UsageLimit;
+  /** Where its key or account is why. */
+  readonly fault?: 'auth';
 };
 
 /** How the process of a round ended. lost: no exit file and no live process. */
@@ -142,8 +145,10 @@ export type Death = {
 export type Entry = {
   readonly v: 1;
   readonly ref: RunRef;
-  /** As it was when claimed: the store may be away. */
+  /** As it was when claimed: the store may be away. Its agent is the one of this run, also where the todo itself says `auto`. */
   readonly todo: Todo;
+  /** How that one was chosen; absent where the todo names its agent. */
+  readonly choice?: Choice;
   readonly owner: Owner;
   readonly kind: RunKind;
   readonly conversationId: string;

@@ -130,6 +130,7 @@ export type TimelineEntry = {
     | 'sent-back'
     | 'nudged'
     | 'warned'
+    | 'chosen'
     | 'disproved'
     | 'failed-attempt'
     | 'late-signal'

@@ -3,6 +3,9 @@ import type { Exit } from './entry.ts';
 /** Columns and rows of a run's tmux window: wide enough for agents' boxes, and what its report is drawn with. */
 export const runWindow = { cols: 160, rows: 50 } as const;
 
+/** What `launch.sh` writes where the agent's own program is not there: that is about the agent, not about the todo. */
+export const programNotFound = 'command not found';
+
 /** The files of `runs/<run>/` (DESIGN 5). */
 export const runFiles = (runs: string, runId: string) => {
   const folder = `${runs}/${runId}`;

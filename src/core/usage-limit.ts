@@ -1,6 +1,7 @@
 import type { Config } from './config.ts';
 import { inMs } from './config.ts';
 import type { Entry } from './entry.ts';
+import { fallbackRunner } from './runners.ts';
 import type { Says } from './words.ts';
 
 /** The provider refuses work until a time; null: it did not say until when. From structured fields of the agent only, never from text. */
@@ -24,9 +25,13 @@ export function afterLimit(
   return { says: 'parked', reason, notBeforeMs };
 }
 
-/** How many runs of a todo in a row have met one, the newest last; of what the journal remembers. */
-export function limitsInARow(entries: readonly Pick<Entry, 'signal' | 'startedAtMs'>[]): number {
+/** How many runs of a todo in a row have met one, or a refused key, or nobody to work on it, the newest last; of what the journal remembers. */
+export function limitsInARow(
+  entries: readonly (Pick<Entry, 'signal' | 'startedAtMs'> & { readonly todo?: Pick<Entry['todo'], 'agent'> })[],
+): number {
   const newestFirst = entries.toSorted((a, b) => b.startedAtMs - a.startedAtMs);
-  const other = newestFirst.findIndex(({ signal }) => signal?.limit === undefined);
+  const other = newestFirst.findIndex(
+    ({ signal, todo }) => signal?.limit === undefined && signal?.fault === undefined && todo?.agent !== fallbackRunner,
+  );
   return other < 0 ? newestFirst.length : other;
 }

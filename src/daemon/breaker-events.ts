@@ -1,10 +1,11 @@
 import type { ShownBreaker } from '../core/control.ts';
 import { messageOf } from '../core/errors.ts';
+import { chainOf } from '../core/runners.ts';
 import { breakerNote, type NamedBreakerChange } from '../resilience/breakers.ts';
 import type { Context } from './context.ts';
 import { kickDeliveries } from './deliveries.ts';
 import { noteEvent } from './notebook.ts';
-import { breakerNames } from './outside.ts';
+import { agentBreaker, breakerNames } from './outside.ts';
 import { cameBack, wentAway } from './recovery-session.ts';
 import { noteStore } from './store-link.ts';
 
@@ -38,7 +39,7 @@ export function tellBreaker(context: Context, change: NamedBreakerChange): void 
     cameBack(context, 'webhook');
     kickDeliveries(context);
   }
-  if (name === 'runner' || name === 'runner.tmux') context.state.claimDueMs = 0;
+  if (name === 'runner' || name === 'runner.tmux' || name.startsWith(agentBreaker)) context.state.claimDueMs = 0;
   context.changes.tell();
   context.wakeup.ring();
 }
@@ -61,11 +62,11 @@ function keep(context: Context, name: string, saved: string): void {
 }
 
 /** All breakers as a person sees them. */
-export function shownBreakers({ outside, world }: Pick<Context, 'outside' | 'world'>): readonly ShownBreaker[] {
-  for (const name of breakerNames) outside.of(name);
+export function shownBreakers({ outside, world, config }: Pick<Context, 'outside' | 'world' | 'config'>): readonly ShownBreaker[] {
+  makeAll(outside, config);
   const nowMs = world.clock.nowMs();
   return outside.breakers.list().map(({ inStateForMs, retryAfterMs, ...look }) => {
-    const { window, successes, openMs } = outside.of(look.name as (typeof breakerNames)[number]).profile;
+    const { window, successes, openMs } = outside.breakers.profile(look.name)!;
     return {
       ...look,
       sinceMs: Math.round(nowMs - inStateForMs),
@@ -75,10 +76,16 @@ export function shownBreakers({ outside, world }: Pick<Context, 'outside' | 'wor
   });
 }
 
+/** A breaker that nobody has called through yet is one, too. */
+function makeAll(outside: Context['outside'], config: Context['config']): void {
+  for (const name of breakerNames) outside.of(name);
+  for (const agent of chainOf(config.runners)) outside.runner(agent);
+}
+
 /** By a person's command. False where there is none of that name. */
 export function commandBreaker(context: Context, action: 'isolate' | 'reset', name: string, why: string): boolean {
   const { outside } = context;
-  for (const each of breakerNames) outside.of(each);
+  makeAll(outside, context.config);
   const known = action === 'isolate' ? outside.breakers.isolate(name, why) : outside.breakers.reset(name, why);
   if (!known) return false;
   noteEvent(context, { kind: 'audit', what: `breaker ${action}`, detail: JSON.stringify({ breaker: name, why, by: 'person' }) });

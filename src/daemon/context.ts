@@ -16,6 +16,7 @@ import type { Sessions } from './recovery-session.ts';
 import type { Reloading } from './reload.ts';
 import type { Watch } from './resources.ts';
 import type { Restarting } from './restart.ts';
+import type { RunnerMemory } from './runners.ts';
 import type { Service } from './service.ts';
 import type { DaemonTally } from './tally.ts';
 import type { Tasks } from './tasks.ts';
@@ -33,6 +34,7 @@ export type Scope =
 export type EngineNeeds = {
   readonly world: World;
   readonly config: Config;
+  /** Those that need no configuration. */
   readonly adapters: ReadonlyMap<string, Adapter>;
   readonly scope: Scope;
   readonly secrets: readonly string[];
@@ -45,9 +47,11 @@ export type EngineNeeds = {
 };
 
 /** What the parts of the engine share. */
-export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
+export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings' | 'adapters'> & {
   /** In use now: it changes when the file does (`reload.ts`). */
   config: Config;
+  /** Also those that it defines, or did when a run began. */
+  adapters: ReadonlyMap<string, Adapter>;
   secrets: readonly string[];
   readonly settings: Settings | null;
   readonly reloading: Reloading;
@@ -75,6 +79,7 @@ export type Context = Omit<EngineNeeds, 'config' | 'secrets' | 'settings'> & {
   readonly tally: DaemonTally;
   readonly watch: Watch;
   readonly health: HealthMemory;
+  readonly runners: RunnerMemory;
   readonly state: {
     draining: boolean;
     /** Requests that may have changed something in the store, counted. */

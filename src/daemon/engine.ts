@@ -1,3 +1,4 @@
+import { adaptersFor } from '../agents/adapters.ts';
 import type { StepNeeds } from '../completion/needs.ts';
 import { redactorOf } from '../completion/redactor-for.ts';
 import { inMs } from '../core/config.ts';
@@ -38,6 +39,7 @@ import { configDueMs, lookAtConfig, newReloading } from './reload.ts';
 import { answer, statusOf } from './requests.ts';
 import { newWatch, resourcesDueMs, watchResources } from './resources.ts';
 import { newRestarting } from './restart.ts';
+import { newRunners, readRunners, runnersDueMs, takeBackPutOff, watchRunners } from './runners.ts';
 import { actOnSchedules, lookAtSchedules, nextScheduleAtMs } from './schedules.ts';
 import { beatDueMs, beatService, newService, tellStopping } from './service.ts';
 import { bringToEnd, dueInLineAtMs } from './settle.ts';
@@ -68,7 +70,7 @@ const claimEveryMs = { shared: 2000, own: 10_000 };
 const claimAgainMs = 1000;
 
 /** Requests that change nothing. */
-const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'progress', 'status', 'metrics', 'configuration', 'verdict']);
+const looks: ReadonlySet<ControlRequest['op']> = new Set(['hello', 'progress', 'status', 'metrics', 'configuration', 'verdict', 'agents']);
 
 export type Engine = {
   /** Once, before the first pass: finds again what a dead process left, and goes on from its last fact. */
@@ -217,7 +219,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
     claimedMarkers: sharedInTurn(world, () => Map.groupBy(world.files.list(world.home.spool.cur), runOfMarker)),
     adapterOf(agent) {
-      const adapter = needs.adapters.get(agent);
+      const adapter = context.adapters.get(agent);
       if (adapter === undefined)
         throw new OperationalError('AGENT_UNKNOWN', {
           operation: 'completing',
@@ -229,8 +231,10 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
   };
   const nowMs = world.clock.nowMs();
   const settings = needs.settings ?? null;
+  const adapters = adaptersFor(needs.adapters, needs.config);
   const context: Context = {
     ...needs,
+    adapters,
     settings,
     reloading: newReloading(settings, nowMs),
     restarting: newRestarting(() => context),
@@ -250,9 +254,10 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     sessions: newSessions(),
     service: newService(world),
     turns: createTurns(),
-    tally: newDaemonTally(needs.adapters.keys()),
+    tally: newDaemonTally(adapters.keys()),
     watch: newWatch(),
     health: newHealthMemory(),
+    runners: newRunners(),
     state: {
       draining: false,
       asked: 0,
@@ -291,6 +296,7 @@ async function recover(context: Context): Promise<void> {
 function takeUpWhatWasKept(context: Context): void {
   for (const name of breakerNames) context.outside.of(name);
   noteStore(context, null);
+  readRunners(context);
   if (context.scope.kind !== 'daemon') return;
   readNotebook(context);
   if (context.scope.kind === 'daemon') takeUntold(context);
@@ -562,6 +568,8 @@ function chores(context: Context): void {
   watchSessions(context);
   watchResources(context);
   watchHealth(context);
+  watchRunners(context);
+  takeBackPutOff(context);
   keepHistory(context);
   keepTemporarySwept(context);
   keepWatchdog(context);
@@ -642,7 +650,10 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
     next = Math.min(next, nowMs + leftUntil(rescueDueMs(context)));
   if (!context.tasks.busy('sweep')) next = Math.min(next, nowMs + leftUntil(sweepDueMs(context)));
   if (context.scope.kind === 'daemon')
-    next = Math.min(next, nowMs + leftUntil(Math.min(resourcesDueMs(context), healthDueMs(context), beatDueMs(context))));
+    next = Math.min(
+      next,
+      nowMs + leftUntil(Math.min(resourcesDueMs(context), healthDueMs(context), runnersDueMs(context), beatDueMs(context))),
+    );
   if (context.state.untold.size > 0) next = Math.min(next, nowMs + tellEveryMs);
   if (context.notebook.rows.length > 0) next = Math.min(next, nowMs + tellRowsEveryMs);
   next = Math.min(next, nowMs + leftUntil(configDueMs(context)));

@@ -6,6 +6,7 @@ import { lookAtDependencies } from '../healing/dependencies.ts';
 import { lookAtHealth } from '../healing/health.ts';
 import type { Context } from './context.ts';
 import { statusOf } from './requests.ts';
+import { runnersHealth } from './runners.ts';
 import { sinceOf } from './watched.ts';
 
 /** Nobody waits for this look; what does not answer by then is unknown. */
@@ -29,7 +30,8 @@ export const healthDueMs = ({ health, tasks, state }: Context): number =>
 
 async function lookNow(context: Context): Promise<void> {
   const { health, world, config } = context;
-  health.dependencies = await lookAtDependencies(dependencyNeeds(context));
+  const chain = runnersHealth(context);
+  health.dependencies = [...(await lookAtDependencies(dependencyNeeds(context))), ...(chain === null ? [] : [chain])];
   const found = await lookAtHealth({
     world: sightOf(context),
     config,

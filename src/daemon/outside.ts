@@ -22,6 +22,9 @@ const adapters = {
   webhook: { numbers: 'webhook', profile: profiles.webhook, refused: 'NETWORK_FAILED' },
 } as const satisfies Record<string, { numbers: keyof Config['breakers']; profile: BreakerProfile; refused: ErrorCode }>;
 
+/** Before the name of an agent: the breaker of its runs. */
+export const agentBreaker = 'agent.';
+
 export type BreakerName = keyof typeof adapters;
 export const breakerNames = Object.keys(adapters) as readonly BreakerName[];
 
@@ -30,6 +33,8 @@ export type Outside = {
   readonly world: World;
   readonly breakers: Breakers;
   of(name: BreakerName): Breaker;
+  /** Of one that can work on todos: its runs are its calls. */
+  runner(agent: string): Breaker;
   /** Whether a call of that adapter would be refused now. */
   refuses(name: BreakerName): boolean;
   /** The store's cheap look past its open breaker; the monitor's alone. */
@@ -47,6 +52,7 @@ type Needs = { readonly restores: 'all' | 'isolated' };
 
 export function behindBreakers(world: World, config: Config, { restores }: Needs): Outside {
   const profileOf = profilesFor(config);
+  let agentProfile = profileFor(profiles.agent, config.breakers.agent);
   const timeouts = new Timeouts(world.clock);
   const breakers = new Breakers({
     clock: world.clock,
@@ -90,6 +96,7 @@ export function behindBreakers(world: World, config: Config, { restores }: Needs
     },
     breakers,
     of,
+    runner: (agent) => breakers.of(`${agentBreaker}${agent}`, agentProfile),
     refuses: (name) => of(name).refuses(world.clock.monotonicMs()),
     ping: () => world.store.ping(),
     tune(next) {
@@ -98,6 +105,10 @@ export function behindBreakers(world: World, config: Config, { restores }: Needs
         profileOf.set(name, profile);
         breakers.retune(name, profile);
       }
+      const asked = profileFor(profiles.agent, next.breakers.agent);
+      if (JSON.stringify(asked) === JSON.stringify(agentProfile)) return;
+      agentProfile = asked;
+      for (const { name } of breakers.list()) if (name.startsWith(agentBreaker)) breakers.retune(name, agentProfile);
     },
     onChange: null,
     onStore: null,

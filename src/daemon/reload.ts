@@ -1,3 +1,4 @@
+import { adaptersFor } from '../agents/adapters.ts';
 import { redactorOf } from '../completion/redactor-for.ts';
 import type { Config } from '../core/config.ts';
 import { type ConfigChange, shownChange, shownValue, withoutRestart } from '../core/config-keys.ts';
@@ -208,6 +209,9 @@ const wordsOf = ({ key, from, to }: ConfigChange): string => `${key}: ${JSON.str
 /** Nearly all is read where it is used; this is what somebody has made of it before. */
 function actOn(context: Context, changed: readonly ConfigChange[]): void {
   context.outside.tune(context.config);
+  // One that is no longer defined may have a run to finish.
+  context.adapters = adaptersFor(context.adapters, context.config);
+  if (changed.some(({ key }) => key.startsWith('agents') || key === 'runners')) context.runners.dueMs = 0;
   if (changed.some(({ key }) => key === 'behavior.health_check_interval')) sweepBy(context.config, context);
   // What was refused waits for a time that may have become shorter, or for an address.
   if (changed.some(({ key }) => key.startsWith('breakers.webhook') || key === 'monitoring.webhook_url')) kickDeliveries(context);

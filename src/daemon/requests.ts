@@ -18,6 +18,7 @@ import { emergency } from './emergency.ts';
 import { generationOf, resume } from './handover.ts';
 import { progress } from './progress.ts';
 import { configurationInUse, configurationStatus, configure, reloadNow } from './reload.ts';
+import { agentsReply } from './runners.ts';
 import { claim } from './starts.ts';
 import { troubleOf } from './store-care.ts';
 import { watchedOf } from './watched.ts';
@@ -73,6 +74,8 @@ async function serve(context: Context, request: ControlRequest, stop: AbortSigna
       return requeue(context, request.id, request.force);
     case 'breaker':
       return breaker(context, request);
+    case 'agents':
+      return agentsReply(context, request);
     case 'status':
       return { ok: true, kind: 'status', status: statusOf(context) };
     case 'configuration':

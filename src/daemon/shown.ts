@@ -9,6 +9,7 @@ import { healthNow } from './health-now.ts';
 import { families } from './metrics.ts';
 import { schedulerStandsStill } from './progress.ts';
 import { statusOf } from './requests.ts';
+import { overallOf, shownRunners } from './runners.ts';
 
 /** What a daemon shows of itself. Todos and what the process uses are seen by who stands outside it. */
 export function shownBy(context: Context, more: { readonly todos: Shown['todos']; readonly families: () => readonly Family[] }): Shown {
@@ -20,6 +21,7 @@ export function shownBy(context: Context, more: { readonly todos: Shown['todos']
     starting: () => starting(context),
     notReady: () => notReady(context),
     health: () => healthNow(context),
+    runners: () => ({ overall: overallOf(context), agents: shownRunners(context) }),
     status: () => ({
       daemon: statusOf(context),
       breakers: shownBreakers(context),

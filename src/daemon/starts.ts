@@ -7,6 +7,7 @@ import type { Entry, ProcessId, SessionRef } from '../core/entry.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
 import { newEntry } from '../core/new-entry.ts';
 import { runFiles } from '../core/run-folder.ts';
+import { autoAgent, type Choice, choiceText, nobodyText } from '../core/runners.ts';
 import { stamp } from '../core/signal.ts';
 import type { Run, Todo } from '../core/todo.ts';
 import type { RunKind } from '../core/words.ts';
@@ -15,6 +16,7 @@ import type { ClaimResult } from '../world.ts';
 import type { Context } from './context.ts';
 import { externalLeaseMs } from './emergency.ts';
 import { slotsNow } from './ladder.ts';
+import { autoRunners, type Choices, choicesNow, lookAtRunners, noteChoice, sessionOf } from './runners.ts';
 import { say } from './words.ts';
 
 const startRetryMs = 2000;
@@ -28,17 +30,26 @@ export type Claimed =
   | { readonly kind: 'refused'; readonly why: string };
 
 /** Agents that may be started now: what has a breaker that refuses would only be claimed to wait. */
-const startable = (context: Context): readonly string[] =>
-  [...context.adapters].flatMap(([name, adapter]) => {
-    const session = settingsOf(context.config, name).session ?? adapter.defaultSession;
-    return context.outside.refuses(session === 'tmux' ? 'runner.tmux' : 'runner') ? [] : [name];
-  });
+const startable = (context: Context, choices: Choices | null): readonly string[] => [
+  ...[...context.adapters.keys()].filter((agent) => {
+    const session = sessionOf(context, { agent, session: null });
+    return !context.outside.refuses(session === 'tmux' ? 'runner.tmux' : 'runner');
+  }),
+  ...(choices === null || context.outside.refuses('runner') ? [] : [autoAgent]),
+];
 
 /** One atomic select-and-claim, and the entry that the journal has of it before anything is started. */
 export async function claim(context: Context, how: Claiming): Promise<Claimed> {
   const { world, config } = context;
   const runId = world.random.uuidv7();
   const token = world.random.token();
+  const mayBeAuto = how.kind === 'by-todo';
+  // The daemon looks beside everything else; who came for one todo waits for the first look.
+  if (mayBeAuto && choicesNow(context) === null && (context.scope.kind === 'run' || how.todoId !== null))
+    await lookAtRunners(context, 'due');
+  const askedMs = world.clock.monotonicMs();
+  const choices = mayBeAuto ? choicesNow(context) : null;
+  const choseMs = world.clock.monotonicMs() - askedMs;
   const result = await world.store.claim({
     runId,
     tokenSha256: world.digest.sha256(token),
@@ -47,25 +58,31 @@ export async function claim(context: Context, how: Claiming): Promise<Claimed> {
     leaseMs: inMs(config.behavior.lease),
     todoId: how.todoId,
     slots: how.slots ? slotsNow(context) : null,
-    agents: how.todoId === null ? startable(context) : null,
+    agents: how.todoId === null ? startable(context, choices) : null,
+    ...(choices === null ? {} : { auto: autoRunners(choices, context) }),
     externalLeaseMs: how.kind === 'external' ? externalLeaseMs(context) : null,
   });
   if (result.kind !== 'claimed') return result;
-  const entry = await openRun(context, result.todo, result.run, token);
+  const { todo, run } = result;
+  const choice = todo.agent === autoAgent && choices !== null ? choices[todo.session ?? 'any'] : null;
+  const entry = await openRun(context, { ...todo, agent: run.agent }, run, token, choice);
+  if (choice !== null) noteChoice(context, entry, choice, choseMs);
   return { kind: 'claimed', entry };
 }
 
 /** The token is on disk before the journal names the run: whoever finds the entry can start it. */
-async function openRun(context: Context, todo: Todo, run: Run, token: string): Promise<Entry> {
+async function openRun(context: Context, todo: Todo, run: Run, token: string, choice: Choice | null): Promise<Entry> {
   const { world, config } = context;
-  const kind: RunKind = run.kind === 'child' || run.kind === 'tmux' ? sessionKind(context, todo) : run.kind;
+  const kind: RunKind = run.kind === 'child' || run.kind === 'tmux' ? sessionOf(context, todo) : run.kind;
   const at = runFiles(world.home.runs, run.id);
   world.files.makeFolder(at.folder);
   world.files.write(at.token, token, 0o600);
   world.files.sync(at.token);
   prepareRunFolder(run.id, world);
+  const made = newEntry({ todo, run, owner: context.owner, conversationId: world.random.uuidv4(), nowMs: world.clock.nowMs() });
   const entry: Entry = {
-    ...newEntry({ todo, run, owner: context.owner, conversationId: world.random.uuidv4(), nowMs: world.clock.nowMs() }),
+    ...made,
+    ...(choice === null ? {} : { choice, timeline: stamp(made, { atMs: made.startedAtMs, fact: 'chosen', reason: choiceText(choice) }) }),
     kind,
     simple: !config.behavior.enable_robust_completion,
   };
@@ -73,9 +90,6 @@ async function openRun(context: Context, todo: Todo, run: Run, token: string): P
   world.log.info('completion', 'claimed', { todo: todo.number, run: run.id, fence: run.fence, agent: todo.agent, kind });
   return entry;
 }
-
-const sessionKind = (context: Context, todo: Todo): 'child' | 'tmux' =>
-  todo.session ?? settingsOf(context.config, todo.agent).session ?? context.adapters.get(todo.agent)?.defaultSession ?? 'child';
 
 /** Starts the round that the journal says is due; finds it again where it was started before a crash. */
 export async function start(context: Context, runId: string): Promise<void> {
@@ -138,7 +152,8 @@ async function launchRound(context: Context, entry: Entry): Promise<SessionRef> 
   const feedback = entry.round > 1 ? (world.files.readText(at.feedback) ?? 'The acceptance checks failed.') : null;
   if (entry.round === 1) await rememberGit(entry, world, context.stop);
   world.files.unlink(at.exit);
-  const launch = planLaunch(entry, feedback, adapter, settingsOf(config, entry.todo.agent), inMs(config.behavior.hook_wait), world);
+  const why = entry.choice?.degraded ? nobodyText(entry.choice) : undefined;
+  const launch = planLaunch(entry, feedback, adapter, settingsOf(config, entry.todo.agent), inMs(config.behavior.hook_wait), world, why);
   return startSession(entry, token, launch, feedback, world);
 }
 

@@ -81,6 +81,7 @@ export const pageNames: readonly string[] = [
   '/status',
   '/api/todos',
   '/api/health/history',
+  '/api/ai/health',
   '/events',
   '/api/login-codes',
   '/api/login',

@@ -2,10 +2,12 @@ import { redactorFor } from '../completion/redactor-for.ts';
 import type { ExitWord, HookVerdict } from '../core/agent.ts';
 import type { Entry, Signal } from '../core/entry.ts';
 import { hasEnded, isCompletion } from '../core/entry.ts';
+import { fallbackRunner } from '../core/runners.ts';
 import { applySignal, stamp } from '../core/signal.ts';
 import { lossOf } from '../core/verdict.ts';
 import type { Standing, Taken } from '../signals/spool.ts';
 import type { Context } from './context.ts';
+import { learnFrom, putOffWord } from './runners.ts';
 import { limitWord } from './usage-limits.ts';
 
 /** Hook events kept for the report. */
@@ -61,7 +63,9 @@ const clean = (context: Context, entry: Entry, text: string | null): string | nu
   text === null ? null : redactorFor(entry, context.steps)(text);
 
 /** The first word stands. It is durable before anything is ended because of it; where nothing is left to end, it may share the next flush. */
-export async function say(context: Context, entry: Entry, word: Signal): Promise<Entry> {
+export async function say(context: Context, entry: Entry, said: Signal): Promise<Entry> {
+  const isFirst = entry.signal === null && !isCompletion(entry.fact);
+  const word = isFirst ? learnFrom(context, entry, said) : said;
   const signal = { ...word, summary: clean(context, entry, word.summary), reason: clean(context, entry, word.reason) };
   const alreadyOver = entry.exit !== null || entry.kind === 'external' || entry.kind === 'person';
   const now = await context.ledger.update(
@@ -210,6 +214,10 @@ export async function hearExit(context: Context, entry: Entry, tail: string): Pr
     osSignal: exit.kind === 'signal' ? exit.osSignal : null,
   } as const;
   const base = { saidBy: 'process-end', atMs: exit.atMs, round: entry.round, from, notBeforeMs: null } as const;
+  if (entry.todo.agent === fallbackRunner && entry.choice !== undefined) {
+    await say(context, entry, { ...base, summary: null, ...putOffWord(context, entry, entry.choice) });
+    return;
+  }
   if (exit.kind !== 'code') {
     await say(context, entry, { ...base, says: null, summary: null, reason: lossOf(entry) });
     return;

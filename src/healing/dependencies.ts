@@ -2,6 +2,7 @@ import type { Config } from '../core/config.ts';
 import { settingsOf } from '../core/config.ts';
 import type { Component } from '../core/control.ts';
 import { messageOf } from '../core/errors.ts';
+import { chainOf, fallbackRunner } from '../core/runners.ts';
 import type { World } from '../world.ts';
 
 export type DependencyNeeds = {
@@ -39,11 +40,14 @@ function tmux({ world, config, adapters, inUse, tmuxInUse }: DependencyNeeds): C
 }
 
 function programs({ world, config, adapters, inUse }: DependencyNeeds): Component {
-  const looked = [...adapters].map(([agent, { program }]) => {
+  const inChain = new Set(chainOf(config.runners));
+  const known = [...adapters].filter(([agent]) => agent !== fallbackRunner);
+  const looked = known.map(([agent, { program }]) => {
     const { command, env } = settingsOf(config, agent);
     const wanted = command ?? program;
     const path = world.processes.program(wanted, env['PATH'] ?? null);
-    return { agent, wanted, path, isUsed: inUse.has(agent) || agent in config.agents };
+    // Of those in the chain their own component speaks.
+    return { agent, wanted, path, isUsed: inUse.has(agent) || (agent in config.agents && !inChain.has(agent)) };
   });
   const missing = looked.filter(({ path, isUsed }) => path === null && isUsed);
   const there = looked.filter(({ path }) => path !== null).map(({ agent }) => agent);

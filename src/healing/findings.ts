@@ -5,6 +5,7 @@ import type { Finding } from '../core/control.ts';
 import type { Entry } from '../core/entry.ts';
 import { facts, hasEnded, isCompletion } from '../core/entry.ts';
 import { isOperational, messageOf } from '../core/errors.ts';
+import { autoAgent } from '../core/runners.ts';
 import type { Run, RunRef, Todo } from '../core/todo.ts';
 import { isInProgress } from '../core/words.ts';
 import type { World } from '../world.ts';
@@ -367,7 +368,8 @@ export async function stuckQueue(
   const here = store.rows.filter(({ run }) => run !== null && run.host === world.host.id && (run.kind === 'child' || run.kind === 'tmux'));
   const free = (todo: Todo) =>
     here.length < slots.total &&
-    here.filter((it) => it.todo.agent === todo.agent).length < slots.agent &&
+    // Of `auto` nobody here can say which runner it would be.
+    here.filter((it) => todo.agent === autoAgent || it.run?.agent === todo.agent).length < slots.agent &&
     here.filter((it) => it.todo.project === todo.project).length < slots.project;
   const due = (todo: Todo) => !todo.held && (todo.notBeforeMs ?? 0) <= store.nowMs && free(todo);
   const sinceOf = (todo: Todo) => Math.max(todo.updatedAtMs, todo.notBeforeMs ?? 0);

@@ -14,6 +14,7 @@ export const pages: readonly Page[] = [
   { paths: ['/startupz'], needs: 'local', answer: (shown) => probe(shown.starting(), 'started') },
   { paths: ['/readyz'], needs: 'local', answer: ready },
   { paths: ['/health', '/api/health'], needs: 'local', answer: health },
+  { paths: ['/api/ai/health'], needs: 'viewer', answer: runners },
   { paths: ['/metrics', '/api/metrics'], needs: 'local', answer: metrics },
   {
     paths: ['/status', '/api/status'],
@@ -46,6 +47,12 @@ function health(shown: Shown): HttpResponse {
   const document = healthDocument(shown.health(), shown);
   // Watchdogs restart on `fail`; to be degraded is no reason for that.
   return respond(document.status === 'fail' ? 503 : 200, healthType, `${JSON.stringify(document)}\n`);
+}
+
+/** The providers of work, as an earlier system named them. Of the last looks: nobody is asked for a request. */
+function runners(shown: Shown): HttpResponse {
+  const { overall, agents } = shown.runners();
+  return json(200, { overall, providers: agents.map(({ agent, status, reason }) => ({ provider: agent, status, reason })) });
 }
 
 function metrics(shown: Shown, { request }: Asked): HttpResponse {

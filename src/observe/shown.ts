@@ -1,8 +1,8 @@
-import type { Health } from '../core/control.ts';
+import type { Health, ShownRunner } from '../core/control.ts';
 import type { TodoLine } from '../core/dashboard.ts';
 import type { MetricRow, MetricsQuestion } from '../core/health-history.ts';
 import type { ListFilter } from '../core/list-filter.ts';
-import type { ShownStatus } from '../core/words.ts';
+import type { HealthStatus, ShownStatus } from '../core/words.ts';
 import type { Family } from './metric.ts';
 
 /**
@@ -19,6 +19,8 @@ export type Shown = {
   /** Why no work may be given to it now; empty = it is ready. */
   notReady(): readonly Reason[];
   health(): ShownHealth;
+  /** Who can work on todos of agent `auto`, as they were last found. */
+  runners(): ShownRunners;
   /** All that is known, for who has the token. */
   status(): Readonly<Record<string, unknown>>;
   todos(asked: TodosAsked): Promise<ShownTodos>;
@@ -28,6 +30,8 @@ export type Shown = {
   /** Resolves after the next change of anything that is shown, or when it is aborted. */
   changed(stop: AbortSignal): Promise<void>;
 };
+
+export type ShownRunners = { readonly overall: HealthStatus; readonly agents: readonly Pick<ShownRunner, 'agent' | 'status' | 'reason'>[] };
 
 export type Reason = { readonly dependency: string; readonly reason: string; readonly sinceMs: number | null };
 

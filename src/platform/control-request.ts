@@ -21,6 +21,7 @@ const shapes = {
   emergency: { todoId: 'text', action: ['complete', 'reset', 'stall'], reason: 'text?' },
   requeue: { id: 'text', force: 'flag' },
   breaker: { action: ['list', 'isolate', 'reset'], name: 'text?', why: 'text' },
+  agents: { probe: 'flag' },
   recover: { apply: 'flag' },
   heal: { what: 'text?', dryRun: 'flag' },
   status: {},

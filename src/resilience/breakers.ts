@@ -49,6 +49,11 @@ export class Breakers {
     this.#breakers.get(name)?.retune(profile, this.#needs.clock.monotonicMs());
   }
 
+  /** The numbers of the breaker of that name; null: there is none yet. */
+  profile(name: string): BreakerProfile | null {
+    return this.#breakers.get(name)?.profile ?? null;
+  }
+
   list(): readonly NamedBreakerLook[] {
     const nowMs = this.#needs.clock.monotonicMs();
     return [...this.#breakers].map(([name, breaker]) => ({ name, ...breaker.look(nowMs) }));

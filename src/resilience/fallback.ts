@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { messageOf, OperationalError } from '../core/errors.ts';
 import type { Clock } from '../world.ts';
+import type { Breaker } from './breaker.ts';
 import type { ErrorClass } from './error-class.ts';
 import { classOf } from './error-class.ts';
 import type { Guard } from './guard.ts';
@@ -8,24 +9,41 @@ import { retryAfterOf } from './retry-after.ts';
 import type { Call } from './run.ts';
 import { tell } from './tell.ts';
 
-/** One of those who can answer. They are asked in the order of their list. */
-export type Provider<Q, T> = {
+/** What is known of one who can answer before it is asked. */
+export type Candidate<Q> = {
   readonly name: string;
-  readonly guard: Guard;
+  readonly breaker: Breaker | null;
   /** Whether it can do this at all. Absent: always. */
   readonly supports?: (request: Q) => boolean;
+  /** What is against it now, as it was last found; null: nothing. It must be at hand: nobody waits here. */
+  readonly unfit?: (request: Q) => Unfit | null;
+};
+
+export type Unfit = {
+  readonly because: 'unsupported' | 'unhealthy' | 'cooling';
+  readonly why: string;
+  readonly retryAfterMs: number | null;
+};
+
+/** One of those who can answer. They are asked in the order of their list. */
+export type Provider<Q, T> = Omit<Candidate<Q>, 'breaker'> & {
+  readonly guard: Guard;
   /** Its answer is less than was asked for (a local stand-in, an older value). */
   readonly degraded?: boolean;
   readonly ask: (request: Q, call: Call) => T | PromiseLike<T>;
 };
 
+export type Skipped = {
+  readonly provider: string;
+  readonly outcome: 'skipped';
+  readonly because: Unfit['because'] | 'open';
+  readonly retryAfterMs: number | null;
+  /** In words, where more is known than that. */
+  readonly why?: string;
+};
+
 export type Tried =
-  | {
-      readonly provider: string;
-      readonly outcome: 'skipped';
-      readonly because: 'unsupported' | 'cooling' | 'open';
-      readonly retryAfterMs: number | null;
-    }
+  | Skipped
   | {
       readonly provider: string;
       readonly outcome: 'failed';
@@ -49,7 +67,7 @@ export class NobodyAnswered extends OperationalError {
   readonly retryAfterMs: number | null;
 
   constructor(code: ErrorCode, about: { readonly subject: string; readonly tried: readonly Tried[]; readonly cause: unknown }) {
-    const each = about.tried.map((it) => `${it.provider}: ${it.outcome === 'skipped' ? `skipped, ${it.because}` : it.message}`);
+    const each = about.tried.map((it) => `${it.provider}: ${it.outcome === 'skipped' ? `skipped, ${it.why ?? it.because}` : it.message}`);
     super(code, {
       operation: 'asking',
       subject: about.subject,
@@ -79,6 +97,36 @@ export type FallbackParts<Q, T> = {
 
 /** These are wrong for every provider: the next one would only be wrong again. */
 const sameEverywhere: ReadonlySet<ErrorClass> = new Set<ErrorClass>(['invalid', 'defect']);
+
+/** Why this one is passed over; null: it may be asked. Changes nothing. */
+export function passedOver<Q>({ name, breaker, supports, unfit }: Candidate<Q>, request: Q, nowMs: number): Skipped | null {
+  const skip = (because: Skipped['because'], retryAfterMs: number | null, why?: string): Skipped => ({
+    provider: name,
+    outcome: 'skipped',
+    because,
+    retryAfterMs,
+    ...(why === undefined ? {} : { why }),
+  });
+  if (supports !== undefined && !supports(request)) return skip('unsupported', null);
+  const known = unfit?.(request) ?? null;
+  if (known !== null) return skip(known.because, known.retryAfterMs, known.why);
+  return breaker?.refuses(nowMs) ? skip('open', breaker.retryAfterMs(nowMs)) : null;
+}
+
+/** Who is to be asked, for work that takes too long to be asked for through a chain: nobody is asked here, and only what is known already counts. */
+export function firstFit<Q, C extends Candidate<Q>>(
+  candidates: readonly C[],
+  request: Q,
+  nowMs: number,
+): { readonly chosen: C | null; readonly tried: readonly Skipped[] } {
+  const tried: Skipped[] = [];
+  for (const candidate of candidates) {
+    const skipped = passedOver(candidate, request, nowMs);
+    if (skipped === null) return { chosen: candidate, tried };
+    tried.push(skipped);
+  }
+  return { chosen: null, tried };
+}
 
 /**
  * Asks one provider after the other until one answers. Passed over are those that cannot do it, those whose limit is used up until a known
@@ -124,18 +172,12 @@ export class Fallback<Q, T> {
     throw new NobodyAnswered(code, { subject: name, tried, cause });
   }
 
-  #skipped({ name, guard, supports }: Provider<Q, T>, request: Q, nowMs: number): Tried | null {
-    const skip = (because: 'unsupported' | 'cooling' | 'open', retryAfterMs: number | null): Tried => ({
-      provider: name,
-      outcome: 'skipped',
-      because,
-      retryAfterMs,
-    });
-    if (supports !== undefined && !supports(request)) return skip('unsupported', null);
+  #skipped(provider: Provider<Q, T>, request: Q, nowMs: number): Skipped | null {
+    const { name, guard, supports, unfit } = provider;
+    if (supports !== undefined && !supports(request)) return passedOver({ name, breaker: null, supports }, request, nowMs);
     const coolMs = (this.#coolUntilMs.get(name) ?? 0) - nowMs;
-    if (coolMs > 0) return skip('cooling', coolMs);
+    if (coolMs > 0) return { provider: name, outcome: 'skipped', because: 'cooling', retryAfterMs: coolMs };
     this.#coolUntilMs.delete(name);
-    if (guard.breaker?.refuses(nowMs)) return skip('open', guard.breaker.retryAfterMs(nowMs));
-    return null;
+    return passedOver({ name, breaker: guard.breaker, ...(unfit === undefined ? {} : { unfit }) }, request, nowMs);
   }
 }

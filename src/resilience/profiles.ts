@@ -29,6 +29,8 @@ export const profiles = {
   conservative: profile(10, 5, 60_000),
   /** H-15: what starts agents (the printer of the earlier system). */
   runner: profile(5, 3, 30_000),
+  /** One of those who can work on todos: runs that it loses, one after the other. */
+  agent: profile(3, 1, 60_000),
   /** H-16: the task source. */
   engine: profile(3, 2, 60_000),
   /** H-16: the service that an agent needs. */

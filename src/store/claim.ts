@@ -1,13 +1,14 @@
 import { OperationalError } from '../core/errors.ts';
+import { autoAgent, fallbackRunner } from '../core/runners.ts';
 import type { Run, Todo } from '../core/todo.ts';
 import { isInProgress, isTerminal } from '../core/words.ts';
-import type { ClaimRequest, ClaimResult } from '../world.ts';
+import type { AutoRunners, ClaimRequest, ClaimResult } from '../world.ts';
 import type { Driver } from './driver.ts';
 import type { Names } from './names.ts';
 import { fieldsIn, identified, runColumns, selected, todoColumns, valuesOf } from './rows.ts';
 import type { Condition, Sets } from './shape.ts';
 import { runById, todoById } from './todos.ts';
-import { affectedBy, marks, type Row, rowOf, rowsOf, type Work } from './work.ts';
+import { affectedBy, marks, type Row, rowOf, rowsOf, type Value, type Work } from './work.ts';
 
 /** Candidates that are looked at together: more than other hosts will take away between two statements. */
 const candidatesMax = 8;
@@ -143,12 +144,13 @@ function* grant(names: Names, { runId, todoId, kind }: ClaimRequest, todo: Candi
   return (yield* names.todos.update(todo.id, sets, guard, nowMs)) === 1;
 }
 
-function runFor({ runId, host, kind, tokenSha256, leaseMs, externalLeaseMs }: ClaimRequest, todo: Candidate, nowMs: number): Run {
+function runFor(request: ClaimRequest, todo: Candidate, nowMs: number): Run {
+  const { runId, host, kind, tokenSha256, leaseMs, externalLeaseMs } = request;
   return {
     id: runId,
     todoId: todo.id,
     fence: todo.fence + 1,
-    agent: todo.agent,
+    agent: runnerOf(request, todo),
     kind: kind === 'by-todo' ? (todo.session ?? 'child') : kind,
     host,
     tokenSha256,
@@ -161,9 +163,13 @@ function runFor({ runId, host, kind, tokenSha256, leaseMs, externalLeaseMs }: Cl
   };
 }
 
+/** The todo's own agent; of agent `auto` the one that was found best for its session. */
+const runnerOf = ({ auto }: ClaimRequest, { agent, session }: Pick<Todo, 'agent' | 'session'>): string =>
+  agent === autoAgent && auto !== undefined ? auto[session ?? 'any'] : agent;
+
 /** What of this host's slots is used up, a row each. A person's run or a foreign session takes none. */
 const busySlots = (names: Names): string =>
-  `SELECT NULL, NULL, NULL, t.agent, t.project FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
+  `SELECT NULL, NULL, NULL, r.agent, t.project FROM ${names.todo} t JOIN ${names.run} r ON r.id = t.run_id
    WHERE t.status IN ('claimed', 'running', 'stalled') AND r.host = ? AND r.kind IN ('child', 'tmux')`;
 
 function slotsLeft(slots: NonNullable<ClaimRequest['slots']>, busy: readonly Row[]): Slots {
@@ -205,9 +211,24 @@ const all = (...conditions: readonly Condition[]): Condition => ({
   values: conditions.flatMap(({ values }) => values),
 });
 
+const sessions = ['any', 'child', 'tmux'] as const;
+
+/** Of agent `auto`: not while the slots of its runner are taken, and not to say that nobody works on it while another host may yet. */
+function fitsAuto(auto: AutoRunners | undefined, { fullAgents }: Slots, nowMs: number): Condition {
+  if (auto === undefined) return anything;
+  const session = "COALESCE(t.session, 'any')";
+  const full = sessions.filter((each) => fullAgents.includes(auto[each]));
+  const last = auto.fallbackAfterMs > 0 ? sessions.filter((each) => auto[each] === fallbackRunner) : [];
+  const waitedFor = '(t.updated_at_ms <= ? AND (t.not_before_ms IS NULL OR t.not_before_ms <= ?))';
+  const sinceMs = nowMs - auto.fallbackAfterMs;
+  const ifAuto = (of: readonly string[], more: string, values: readonly Value[]): Condition =>
+    of.length === 0 ? anything : { sql: `t.agent <> ? OR ${session} NOT IN (${marks(of)})${more}`, values: [autoAgent, ...of, ...values] };
+  return all(ifAuto(full, '', []), ifAuto(last, ` OR ${waitedFor}`, [sinceMs, sinceMs]));
+}
+
 function* next(
   names: Names,
-  { agents }: ClaimRequest,
+  { agents, auto }: ClaimRequest,
   slots: Slots,
   nowMs: number,
 ): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
@@ -217,7 +238,13 @@ function* next(
     all({ sql: status, values: [] }, { sql: startable, values: [] }, agents === null ? anything : among('t.agent', agents));
   if (!slots.full) {
     const looks = statuses.map((status) => {
-      const fitting = all(ours(status), isDue(nowMs), notAmong('t.agent', slots.fullAgents), notAmong('t.project', slots.fullProjects));
+      const fitting = all(
+        ours(status),
+        isDue(nowMs),
+        notAmong('t.agent', slots.fullAgents),
+        notAmong('t.project', slots.fullProjects),
+        fitsAuto(auto, slots, nowMs),
+      );
       const sql = `SELECT ${selected('t', candidateColumns)} ${from} WHERE ${fitting.sql} ORDER BY ${order.sql} LIMIT ${candidatesMax}`;
       return { sql: `SELECT * FROM (${sql}) ${status === statuses[0] ? 'a' : 'b'}`, values: fitting.values };
     });
@@ -255,10 +282,11 @@ const candidateIn = (row: Row): Candidate => identified(fieldsIn(row, 't', candi
  */
 function* named(
   names: Names,
-  { agents, kind }: ClaimRequest,
+  request: ClaimRequest,
   todoId: string,
   slots: Slots,
 ): Work<Nothing | { readonly candidates: readonly Candidate[] }> {
+  const { agents, kind } = request;
   const refused = (why: string): Nothing => ({ kind: 'refused', why });
   const todo = yield* todoById(names, todoId);
   if (todo === null) return refused('there is no such todo');
@@ -274,7 +302,7 @@ function* named(
   const waitsFor = todo.after === null ? null : yield* dependency(names, todo.after);
   if (waitsFor !== null) return refused(waitsFor);
   if (agents !== null && !agents.includes(todo.agent)) return refused(`agent ${todo.agent} cannot be started on this host`);
-  if (slots.full || slots.fullAgents.includes(todo.agent) || slots.fullProjects.includes(todo.project))
+  if (slots.full || slots.fullAgents.includes(runnerOf(request, todo)) || slots.fullProjects.includes(todo.project))
     return { kind: 'nothing', why: 'no-slot', nextAtMs: null };
   return { candidates: [todo] };
 }

@@ -861,6 +861,24 @@ const cases: readonly Case[] = [
     },
   },
   {
+    key: 'breakers.agent',
+    config: {
+      breakers: { agent: { failure_threshold: 1, timeout: 700 } },
+      agents: { mine: { kind: 'command', command: 'sh', args: ['-c', 'kill -9 $$'], probe: ['-c', ':'] } },
+      runners: [{ agent: 'mine' }],
+      run: { retry_delay: 700 },
+    },
+    async see(home) {
+      await home.daemon();
+      await home.json(['add', 'by a runner', '--cwd', home.work]);
+      const open = await home.until('the first run that it loses opens it', async () => {
+        const found = await breaker(home, 'agent.mine');
+        return found?.state === 'open' ? found : null;
+      });
+      assert.ok(open.retryAfterMs > 600_000, 'else 60 s');
+    },
+  },
+  {
     key: 'breakers.webhook',
     config: {
       breakers: { webhook: { failure_threshold: 1, timeout: 700 } },
@@ -885,6 +903,19 @@ const cases: readonly Case[] = [
     async see(home) {
       const ended = await ends(home, 'echo "$MINE"');
       assert.match(readFileSync(join(dirname(ended.report), 'output.txt'), 'utf8'), /from the configuration/);
+    },
+  },
+  {
+    key: 'runners',
+    config: {
+      agents: { mine: { kind: 'command', command: 'sh', args: ['-c', 'true'], probe: ['-c', ':'] } },
+      runners: [{ agent: 'mine' }],
+    },
+    async see(home) {
+      await home.daemon();
+      const { todo } = await home.json(['add', 'by a runner', '--cwd', home.work]);
+      const ended = await home.untilTodo(todo.number, 'ended', isOver);
+      assert.deepEqual([ended.agent, ended.runs[0].agent], ['auto', 'mine'], 'else claude');
     },
   },
 ];

@@ -131,7 +131,7 @@ test('[C-39] the shipped file is valid, names every known key, and says the defa
   assert.deepEqual(warnings, []);
   const file = parse(readFileSync(shipped, 'utf8'), [], { allowTrailingComma: true }) as Record<string, Record<string, unknown>>;
   const named = Object.entries(file).flatMap(([room, section]) =>
-    room === 'agents' ? [room] : Object.keys(section).map((name) => `${room}.${name}`),
+    room === 'agents' || Array.isArray(section) ? [room] : Object.keys(section).map((name) => `${room}.${name}`),
   );
   assert.deepEqual(named.sort(), knownKeys().sort());
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Breaker } from '../../src/resilience/breaker.ts';
 import type { Provider } from '../../src/resilience/fallback.ts';
-import { Fallback, NobodyAnswered } from '../../src/resilience/fallback.ts';
+import { Fallback, firstFit, NobodyAnswered } from '../../src/resilience/fallback.ts';
 import { newGuard } from '../../src/resilience/guard.ts';
 import { policies } from '../../src/resilience/policy.ts';
 import { profiles } from '../../src/resilience/profiles.ts';
@@ -182,4 +182,29 @@ test('each provider is asked through its own guard: retried first, then passed o
   await needs.clock.pass(5000);
   assert.equal(seen.value?.provider, 'b');
   assert.deepEqual(asked, ['a', 'a', 'a', 'b']);
+});
+
+test('who is to be asked: the first against whom nothing is known; the others with what it is, and nobody is asked', () => {
+  const open = new Breaker(profiles.smtp, 0, () => 0);
+  for (let failures = 0; open.state === 'closed'; failures++) open.settle(open.admit(failures), 'failure', 0, failures);
+  const ill = () => ({ because: 'unhealthy', why: 'its probe failed', retryAfterMs: 5 }) as const;
+  const candidates = [
+    { name: 'a', breaker: null, supports: ({ kind }: Request) => kind === 'image' },
+    { name: 'b', breaker: null, unfit: ill },
+    { name: 'c', breaker: open },
+    { name: 'd', breaker: null, unfit: () => null },
+    { name: 'e', breaker: null },
+  ];
+  const { chosen, tried } = firstFit(candidates, request, 10);
+  assert.equal(chosen?.name, 'd');
+  assert.deepEqual(
+    tried.map(({ provider, because, why }) => [provider, because, why]),
+    [
+      ['a', 'unsupported', undefined],
+      ['b', 'unhealthy', 'its probe failed'],
+      ['c', 'open', undefined],
+    ],
+  );
+  assert.equal(firstFit(candidates.slice(0, 3), request, 10).chosen, null);
+  assert.equal(open.look(10).refused, 0, 'a look is no call');
 });

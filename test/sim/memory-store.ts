@@ -6,6 +6,7 @@ import { healingEventOf } from '../../src/core/healing-event.ts';
 import { type MetricRow, rollUp } from '../../src/core/health-history.ts';
 import { fits } from '../../src/core/list-filter.ts';
 import { type LongField, longFields, measure, storable } from '../../src/core/record.ts';
+import { autoAgent, fallbackRunner } from '../../src/core/runners.ts';
 import type { NewTodo, Run, RunRef, StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import { isInProgress, isTerminal, type LivingStatus, livingStatuses } from '../../src/core/words.ts';
 import type { ClaimRequest, ClaimResult, Store } from '../../src/world.ts';
@@ -148,7 +149,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
         id: request.runId,
         todoId: chosen.id,
         fence: chosen.fence + 1,
-        agent: chosen.agent,
+        agent: runnerOf(request, chosen),
         kind: request.kind === 'by-todo' ? (chosen.session ?? 'child') : request.kind,
         host: request.host,
         tokenSha256: request.tokenSha256,
@@ -551,7 +552,7 @@ function nextFor(rows: Rows, request: ClaimRequest, nowMs: number): Todo | Extra
   const open = [...rows.todos.values()].filter((todo) => isOpen(todo) && !todo.held);
   const fitting = open.filter((todo) => dependencyHolds(rows, todo) && (request.agents === null || request.agents.includes(todo.agent)));
   const due = fitting.filter((todo) => todo.notBeforeMs === null || todo.notBeforeMs <= nowMs).sort(byPriorityThenAge);
-  const free = due.find((todo) => hasSlot(rows, request, todo));
+  const free = due.find((todo) => hasSlot(rows, request, todo) && !leavesToOthers(request, todo, nowMs));
   if (free !== undefined) return free;
   const later = fitting.flatMap((todo) => (todo.notBeforeMs !== null && todo.notBeforeMs > nowMs ? [todo.notBeforeMs] : []));
   return { kind: 'nothing', why: due.length > 0 ? 'no-slot' : 'none-open', nextAtMs: later.length > 0 ? Math.min(...later) : null };
@@ -585,7 +586,18 @@ function dependencyHolds(rows: Rows, todo: Todo): boolean {
 const endedBadly = (todo: Todo): boolean =>
   todo.status === 'failed' || todo.status === 'cancelled' || (todo.status === 'completed' && todo.proof === 'forced');
 
-function hasSlot(rows: Rows, { slots, host }: ClaimRequest, todo: Todo): boolean {
+const runnerOf = ({ auto }: ClaimRequest, { agent, session }: Todo): string =>
+  agent === autoAgent && auto !== undefined ? auto[session ?? 'any'] : agent;
+
+/** Only the fallback is left here, and another host may have a runner. */
+function leavesToOthers(request: ClaimRequest, todo: Todo, nowMs: number): boolean {
+  const { auto } = request;
+  if (auto === undefined || todo.agent !== autoAgent || runnerOf(request, todo) !== fallbackRunner) return false;
+  return nowMs - Math.max(todo.updatedAtMs, todo.notBeforeMs ?? 0) < auto.fallbackAfterMs;
+}
+
+function hasSlot(rows: Rows, request: ClaimRequest, todo: Todo): boolean {
+  const { slots, host } = request;
   if (slots === null) return true;
   const busy = [...rows.todos.values()].filter(
     (other) => other.runId !== null && isInProgress(other.status) && isOf(rows.runs.get(other.runId), host),
@@ -593,7 +605,7 @@ function hasSlot(rows: Rows, { slots, host }: ClaimRequest, todo: Todo): boolean
   const inAll = (fits: (other: Todo) => boolean): number => busy.filter(fits).length;
   return (
     busy.length < slots.total &&
-    inAll((other) => other.agent === todo.agent) < slots.agent &&
+    inAll((other) => rows.runs.get(other.runId!)!.agent === runnerOf(request, todo)) < slots.agent &&
     inAll((other) => other.project === todo.project) < slots.project
   );
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { OperationalError } from '../../core/errors.ts';
+import { defaultAgent } from '../../core/runners.ts';
 import type { NewTodo } from '../../core/todo.ts';
 import type { CommandModule } from '../command.ts';
 import { exit } from '../exit-codes.ts';
@@ -13,7 +14,7 @@ import { findTodo, todoJson, usage } from '../todos.ts';
 type Options = {
   readonly prompt?: string;
   readonly cwd?: string;
-  readonly agent: string;
+  readonly agent?: string;
   readonly session?: 'child' | 'tmux';
   readonly check?: readonly string[];
   readonly rounds: number;
@@ -31,7 +32,10 @@ export const command: CommandModule = {
     void commander
       .option('--prompt <text>', 'what the agent is told (else the title); - reads it from standard input')
       .option('--cwd <folder>', 'where it works (else here)')
-      .option('--agent <name>', 'who works: claude, shell (the prompt is a command line), or one of agents.* in the config', 'claude')
+      .option(
+        '--agent <name>',
+        'who works: claude, shell (the prompt is a command line), one of agents.* in the config, or auto: the best of its runners (else auto where there are runners, or claude)',
+      )
       .option('--session <kind>', 'child or tmux (else what the agent is used to)', oneOf('child', 'tmux'))
       .option('--check <command>', 'acceptance command, run when the agent says done; may be given again', collect)
       .option('--rounds <n>', 'how often the command of agent shell runs at most when checks fail', wholeNumber(1, 100), 1)
@@ -47,7 +51,8 @@ export const command: CommandModule = {
     const prompt = promptOf(options.prompt, title);
     await using opened = await call.open();
     const { world, config } = opened;
-    await agentNamed(options.agent, config);
+    const agent = options.agent ?? defaultAgent(config);
+    await agentNamed(agent, config);
     const after = options.after === undefined ? null : (await findTodo(world.store, options.after, 'adding after')).id;
     const todo: NewTodo = {
       id: world.random.uuidv7(),
@@ -55,7 +60,7 @@ export const command: CommandModule = {
       prompt,
       cwd,
       project: projectOf(cwd),
-      agent: options.agent,
+      agent,
       session: options.session ?? null,
       checks: options.check ?? [],
       priority: options.priority,

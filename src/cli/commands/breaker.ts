@@ -47,7 +47,7 @@ async function kept(action: Action, name: string | null, why: string, { world, c
   const outside = behindBreakers(world, config, { restores: 'all' });
   const writes: Promise<void>[] = [];
   outside.onChange = (change) => void writes.push(world.journal.setNote(breakerNote(change.name), JSON.stringify(change.saved)));
-  const before = shownBreakers({ outside, world });
+  const before = shownBreakers({ outside, world, config });
   if (action === 'list') return before;
   const known = action === 'isolate' ? outside.breakers.isolate(name ?? '', why) : outside.breakers.reset(name ?? '', why);
   if (!known)
@@ -58,7 +58,7 @@ async function kept(action: Action, name: string | null, why: string, { world, c
       hint: `Known: ${breakerNames.join(', ')}.`,
     });
   await Promise.all(writes);
-  return shownBreakers({ outside, world });
+  return shownBreakers({ outside, world, config });
 }
 
 function tell({ out }: Call, breakers: readonly ShownBreaker[], bounds: ShownBounds | null): void {

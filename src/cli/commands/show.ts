@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Attachment, Comment } from '../../core/discussion.ts';
+import { autoAgent } from '../../core/runners.ts';
 import type { Scheduled } from '../../core/schedule.ts';
 import type { Run, Todo } from '../../core/todo.ts';
 import { isTerminal, type ShownStatus } from '../../core/words.ts';
@@ -78,6 +79,7 @@ function describe(
   const { paint } = out;
   const head = `${paint('bold', `${todo.number}  ${plain(todo.title)}`)}`;
   const prompt = plain(todo.prompt);
+  const worker = todo.agent === autoAgent ? runs.at(-1)?.agent : undefined;
   const lines = facts(
     [
       [
@@ -95,7 +97,10 @@ function describe(
             ? `${prompt.slice(0, promptShownMax)}… (todo show ${todo.number} --json has all)`
             : prompt,
       ],
-      ['agent', `${todo.agent}${todo.session ? ` in ${todo.session}` : ''}${todo.rounds > 1 ? `, at most ${todo.rounds} rounds` : ''}`],
+      [
+        'agent',
+        `${todo.agent}${worker === undefined ? '' : `, last ${worker}`}${todo.session ? ` in ${todo.session}` : ''}${todo.rounds > 1 ? `, at most ${todo.rounds} rounds` : ''}`,
+      ],
       ['folder', todo.cwd],
       ['checks', todo.checks.length === 0 ? 'none: its end will be unverified' : todo.checks.map(plain).join('\n')],
       ['priority', String(todo.priority)],

@@ -6,7 +6,7 @@ import { inMs, settingsOf } from '../../core/config.ts';
 import type { Todo } from '../../core/todo.ts';
 import { nodeVersionsIn, searchPath, whereIs } from '../../platform/search-path.ts';
 import type { World } from '../../world.ts';
-import { adapters } from '../agents.ts';
+import { adaptersOf } from '../agents.ts';
 import type { Opened } from '../command.ts';
 import { programFolder } from '../program.ts';
 import { plain } from '../text/plain.ts';
@@ -49,7 +49,7 @@ function newerNode(env: Env): string | null {
 /** tmux is for sessions that a person can look into; without it agents run as child processes. */
 export async function lookAtTmux({ world, config }: Pick<Opened, 'world' | 'config'>): Promise<readonly Finding[]> {
   const found = whereIs('tmux', searchPath(world.host.env))[0];
-  const users = [...adapters.values()]
+  const users = [...adaptersOf(config).values()]
     .filter((it) => (settingsOf(config, it.name).session ?? it.defaultSession) === 'tmux')
     .map(({ name }) => name);
   if (found === undefined) {
@@ -73,6 +73,7 @@ const installs: Readonly<Record<string, string>> = { claude: 'npm install --glob
  * machine unless the configuration speaks of it.
  */
 export async function lookAtAgents({ world, config }: Pick<Opened, 'world' | 'config'>): Promise<readonly Finding[]> {
+  const adapters = adaptersOf(config);
   const unknown = Object.keys(config.agents)
     .filter((name) => !adapters.has(name))
     .map((name): Finding => {
@@ -106,7 +107,7 @@ async function lookAtAgent(name: string, { world, config }: Pick<Opened, 'world'
 }
 
 export function programOf(name: string, { world, config }: Pick<Opened, 'world' | 'config'>): string {
-  const adapter = adapters.get(name);
+  const adapter = adaptersOf(config).get(name);
   if (adapter === undefined) throw new Error(`no adapter ${name}`);
   const todo = { id: dryId, number: 0, title: 'dry', prompt: 'true', cwd: '/', checks: [], agent: name, rounds: 1 } as unknown as Todo;
   const entry = { ref: { todoId: dryId, runId: dryId, fence: 0 }, todo, conversationId: dryId, round: 1, kind: 'child' } as const;

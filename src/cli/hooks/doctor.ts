@@ -6,7 +6,7 @@ import { settingsOf } from '../../core/config.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { isObject } from '../../core/shape.ts';
 import type { Todo } from '../../core/todo.ts';
-import { adapters } from '../agents.ts';
+import { builtInAdapters } from '../agents.ts';
 import type { Call, Opened } from '../command.ts';
 import { exit } from '../exit-codes.ts';
 import { plain } from '../text/plain.ts';
@@ -138,7 +138,7 @@ async function oneTurn({ world, config }: Opened): Promise<{ events: string[]; a
     const folder = join(home.runs, runId);
     const work = join(root, 'work');
     for (const path of [...Object.values(home.spool), folder, work]) mkdirSync(path, { recursive: true, mode: 0o700 });
-    const adapter = adapters.get('claude');
+    const adapter = builtInAdapters.get('claude');
     if (adapter === undefined) throw new OperationalError('AGENT_UNKNOWN', { operation: 'looking for', subject: 'agent claude' });
     const todo = {
       id: world.random.uuidv7(),

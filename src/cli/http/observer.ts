@@ -2,6 +2,7 @@ import type { constants } from 'node:os';
 import type { DaemonStatus, Health, ServerStatus } from '../../core/control.ts';
 import { isOperational } from '../../core/errors.ts';
 import type { KeptState } from '../../core/kept.ts';
+import { healthStatuses } from '../../core/words.ts';
 import { sessionsComponent, worst } from '../../healing/health.ts';
 import { buildInfo, healthFamilies } from '../../observe/health-families.ts';
 import { sessionFamilies } from '../../observe/session-families.ts';
@@ -114,6 +115,7 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen, s
             .components.filter(({ status }) => status === 'unhealthy')
             .map(({ name, reason, sinceMs }) => ({ dependency: name, reason, sinceMs })),
     health,
+    runners: () => runnersIn(health()),
     status: () => ({ daemon: now().daemon, live: now().live, health: health() }),
     todos: (asked) =>
       looking(call.open, ({ world, config, ask }) => {
@@ -128,6 +130,18 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen, s
       while (now() === before && clock.monotonicMs() < untilMs && !stop.aborted) await clock.sleep(1000, stop);
     },
   };
+}
+
+/** As the daemon last found them; without one nobody looks. */
+function runnersIn({ components }: ShownHealth): ReturnType<Shown['runners']> {
+  const chain = components.find(({ name }) => name === 'runners');
+  if (chain === undefined) return { overall: 'unknown', agents: [] };
+  const agents = Object.entries(chain.evidence ?? {}).map(([agent, status]) => ({
+    agent,
+    status: healthStatuses.find((it) => it === status) ?? 'unknown',
+    reason: chain.reason,
+  }));
+  return { overall: chain.status, agents };
 }
 
 /** It keeps no log of its own: what matters is said on stderr. */

@@ -6,9 +6,13 @@
 //
 // All pieces that a start needs anyway are joined in dist/start.cjs; dist/todo.cjs is a stub that switches the compile cache on before, and runs it.
 // What a program imports (`import { completionApi } from 'signoff'`) is dist/api.cjs over the same pieces, with its types beside it.
+//
+// dist/dashboard/ is for browsers: src/observe/dashboard as modules and one style sheet, each under a name that has the digest of its content, with a
+// packed copy beside it, so that serving one is reading a file.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build, type Metafile, transform } from 'esbuild';
 import about from '../package.json' with { type: 'json' };
 
@@ -33,18 +37,24 @@ const main = pieceOf('src/cli/main.ts');
 const eager = closureOf(main);
 const lazy = [...pieces.keys()].filter((name) => !eager.includes(name));
 
-mkdirSync(dist, { recursive: true });
+mkdirSync(join(dist, 'dashboard'), { recursive: true });
 for (const name of lazy) put(cjs(name), await asFile(name));
 put('start.cjs', await joined());
 for (const [name, text] of apiFiles()) put(name, text);
-const built = ['start.cjs', ...lazy.map(cjs)];
+const page = await dashboard();
+for (const [name, content] of page) put(name, content);
+const built = ['start.cjs', ...lazy.map(cjs), ...page.keys()];
 put('sizes.json', JSON.stringify(Object.fromEntries(built.map((name) => [name, statSync(join(dist, name)).size]))));
 // Last: bin/todo takes it as the sign that the build is whole.
 put('todo.cjs', stub());
-sweep(new Set(['todo.cjs', 'sizes.json', ...built, ...apiFiles().keys()]));
+sweep('.', new Set(['todo.cjs', 'sizes.json', 'dashboard', ...built, ...apiFiles().keys()]));
+sweep('dashboard', new Set(built));
 
 const sizeKb = (names: string[]) => Math.round(names.reduce((sum, name) => sum + (pieces.get(name)?.text.length ?? 0), 0) / 1024);
-process.stderr.write(`built dist: ${sizeKb(eager)} KB at start, ${sizeKb(lazy)} KB in ${lazy.length} lazy pieces\n`);
+const packedKb = Math.round([...page].reduce((sum, [name, { length }]) => sum + (name.endsWith('.gz') ? length : 0), 0) / 1024);
+process.stderr.write(
+  `built dist: ${sizeKb(eager)} KB at start, ${sizeKb(lazy)} KB in ${lazy.length} lazy pieces, ${packedKb} KB (gzip) of dashboard\n`,
+);
 
 async function split(): Promise<Map<string, Piece>> {
   const result = await build({
@@ -150,6 +160,50 @@ export declare const isOperationalError: IsOperationalError;
   ]);
 }
 
+/** By path in dist: modules, style sheet and the page that names them, each also packed. */
+async function dashboard(): Promise<Map<string, Uint8Array>> {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/observe/dashboard/main.tsx', 'src/observe/dashboard/style.css'],
+    bundle: true,
+    splitting: true,
+    write: false,
+    metafile: true,
+    minify: true,
+    legalComments: 'none',
+    charset: 'utf8',
+    format: 'esm',
+    target: ['es2022', 'chrome111', 'firefox113', 'safari16.4'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    outdir: join(dist, 'dashboard'),
+    logLevel: 'warning',
+  }).catch(() => process.exit(1)); // esbuild has said why
+  const files = new Map(outputFiles.map(({ path, contents }) => [`dashboard/${basename(path)}`, contents]));
+  const outputs = Object.entries(metafile.outputs).map(([path, { entryPoint, imports }]) => ({
+    name: basename(path),
+    entryPoint,
+    imports,
+  }));
+  const outputOf = (entry: string) => outputs.find(({ entryPoint }) => entryPoint === `src/observe/dashboard/${entry}`);
+  const main = outputOf('main.tsx');
+  // All that the first view needs is asked for at once.
+  const needed = (main?.imports ?? []).filter(({ kind }) => kind === 'import-statement').map(({ path }) => basename(path));
+  const html = readFileSync(join(root, 'src', 'observe', 'dashboard', 'index.html'), 'utf8')
+    .replace('%script%', `/dashboard/${main?.name}`)
+    .replace('%style%', `/dashboard/${outputOf('style.css')?.name}`)
+    .replace('%needed%', needed.map((name) => `<link rel="modulepreload" href="/dashboard/${name}">`).join('\n'));
+  files.set('dashboard/index.html', Buffer.from(html));
+  for (const [name, content] of [...files]) {
+    files.set(`${name}.gz`, gzipSync(content, { level: 9 }));
+    files.set(`${name}.br`, brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length } }));
+  }
+  return files;
+}
+
 /**
  * What runs first. It must parse on any Node, since it is the one who says that a Node is too old.
  * The cache folder may be unwritable, full or missing: then we start slower and say nothing.
@@ -176,16 +230,16 @@ say("the last good copy, "+p.dirname(g));a[1]=g;require(g)}
 }
 
 /** Renamed into place, because a program may start at any moment. */
-function put(name: string, text: string): void {
+function put(name: string, text: string | Uint8Array): void {
   const path = join(dist, name);
   writeFileSync(`${path}.${process.pid}`, text);
   renameSync(`${path}.${process.pid}`, path);
 }
 
-/** A daemon that was started from an older build may still ask for a lazy piece of it, so those stay for a week. */
-function sweep(written: Set<string>): void {
+/** A daemon that was started from an older build may still ask for a lazy piece of it, and so may an open page, so those stay for a week. */
+function sweep(folder: string, written: Set<string>): void {
   const weekAgoMs = Date.now() - 7 * 24 * 3600 * 1000;
-  for (const name of readdirSync(dist)) {
+  for (const name of readdirSync(join(dist, folder)).map((each) => join(folder, each))) {
     const path = join(dist, name);
     const changedAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? weekAgoMs;
     if (!written.has(name) && changedAtMs < weekAgoMs) rmSync(path, { recursive: true, force: true });

@@ -41,6 +41,12 @@ const realRooms = ['platform', 'store', 'cli'];
  * `node:path` is here although `resolve` reads the working directory; that one name is caught apart.
  */
 const pureNodeModules = ['node:path', 'node:path/posix', 'node:util', 'node:buffer', 'node:string_decoder', 'node:zlib'];
+/**
+ * The dashboard lies in its room but runs in a browser: it has the clock and the network of that, and of ours only what `core` has. Nothing here imports it;
+ * its own tsconfig.json keeps Node out of it.
+ */
+const browserFolder = 'src/observe/dashboard/';
+const browserPackages = ['preact', 'preact/hooks', '@preact/signals'];
 /** Packages without effects. `core` has zod and nothing else of anybody. */
 const purePackages = ['zod'];
 
@@ -99,6 +105,10 @@ test('the check of the house rules sees what it is there to see', () => {
     ['src/observe/a.ts', `await fetch('http://x');`, /fetch/],
     ['src/daemon/a.ts', `import about from '../../package.json' with { type: 'json' };`, /package\.json/],
     ['src/attic/a.ts', `export const x = 1;`, /attic/],
+    ['src/observe/dashboard/a.tsx', `import { pages } from '../pages.ts';`, /dashboard runs in a browser.*pages\.ts/],
+    ['src/observe/dashboard/todo/a.ts', `import type { World } from '../../../world.ts';`, /dashboard.*world\.ts/],
+    ['src/observe/dashboard/a.ts', `import { join } from 'node:path';`, /dashboard.*node:path/],
+    ['src/observe/a.ts', `import { App } from './dashboard/app.tsx';`, /observe may not import/],
   ];
   for (const [path, source, says] of planted) {
     const seen = violations(path, source);
@@ -119,6 +129,10 @@ test('the check of the house rules lets honest code pass', () => {
     ['src/store/a.ts', `import { DatabaseSync } from 'node:sqlite';\nexport const now = Date.now();`],
     ['src/cli/a.ts', `import { x } from '../platform/b.ts';\nprocess.exitCode = x;`],
     ['src/daemon/a.ts', `import { complete } from '../completion/pipeline.ts';\ncomplete();`],
+    [
+      'src/observe/dashboard/todo/a.tsx',
+      `import { signal } from '@preact/signals';\nimport { x } from '../../../core/words.ts';\nimport { y } from '../ask.ts';\nsetTimeout(() => fetch('/'), 5);`,
+    ],
   ];
   for (const [path, source] of honest) assert.deepEqual(violations(path, source), [], source);
 });
@@ -165,11 +179,20 @@ test('[C-82] the tracked top level is the list of the design plus named extras, 
 
 /** What a file does that it may not: `src/core/a.ts:7 what, and what to do instead`. */
 function violations(path: string, source: string): string[] {
+  if (path.startsWith(browserFolder)) return browserViolations(path, source);
   const room = roomOf(path);
   const allowed = mayImport[room];
   if (allowed === undefined)
     return [`${path}:1 ${room} is not a room of the house: name it in test/layering.test.ts with who it may import`];
   return [...importViolations(path, source, room, allowed), ...(realRooms.includes(room) ? [] : ambientViolations(path, source, room))];
+}
+
+function browserViolations(path: string, source: string): string[] {
+  return importsOf(source).flatMap(({ specifier, line }) => {
+    const target = specifier.startsWith('.') ? relative(root, join(root, dirname(path), specifier)) : specifier;
+    if (target.startsWith('src/core/') || target.startsWith(browserFolder) || browserPackages.includes(target)) return [];
+    return [`${path}:${line} the dashboard runs in a browser and may import core and ${browserPackages.join(', ')}, not ${specifier}`];
+  });
 }
 
 function roomOf(path: string): string {
@@ -184,7 +207,7 @@ function importViolations(path: string, source: string, room: string, allowed: r
       const targetPath = relative(root, join(root, dirname(path), specifier));
       const target = roomOf(targetPath);
       const own = targetPath.startsWith('src/')
-        ? target === room || allowed.includes(target)
+        ? (target === room || allowed.includes(target)) && !targetPath.startsWith(browserFolder)
         : room === 'cli' && targetPath === 'package.json';
       if (!own)
         complain(`${room} may not import ${target} (${specifier}): what both need belongs in core or world.ts, or daemon hands it over`);

@@ -23,6 +23,8 @@ const reachOut: Readonly<Record<string, { readonly breaker: BreakerName } | { re
   'src/platform/control-socket.ts': { why: 'the daemon of this very home' },
   'src/platform/http-probe.ts': { why: 'the question of a watchdog whether somebody is there; its limits are its breaker' },
   'src/platform/http-server.ts': { why: 'it is asked and asks nobody' },
+  'src/observe/dashboard/ask.ts': { why: 'it runs in a browser and asks the server that it came from' },
+  'src/observe/dashboard/live.ts': { why: 'the same: the stream of that server, waited for with a backoff of its own' },
   'src/cli/chaos/stage.ts': { why: 'chaos: it starts the daemons that it breaks, in homes of its own' },
   'src/cli/chaos/mounts.ts': { why: 'chaos: a small disk of its own is mounted, and folders of its own read-only' },
   'src/cli/chaos/mariadb.ts': { why: 'chaos: a database of its own' },

@@ -1,6 +1,5 @@
 import type { ShownIntake } from '../core/control.ts';
 import { missedPass } from '../healing/health.ts';
-import type { Family } from '../observe/metric.ts';
 import type { Reason, Shown } from '../observe/shown.ts';
 import { shownBounds } from './bounds.ts';
 import { shownBreakers } from './breaker-events.ts';
@@ -12,7 +11,7 @@ import { statusOf } from './requests.ts';
 import { overallOf, shownRunners } from './runners.ts';
 
 /** What a daemon shows of itself. Todos and what the process uses are seen by who stands outside it. */
-export function shownBy(context: Context, more: { readonly todos: Shown['todos']; readonly families: () => readonly Family[] }): Shown {
+export function shownBy(context: Context, more: Pick<Shown, 'todos' | 'families' | 'dashboardFile'>): Shown {
   const { owner, version, world, config } = context;
   return {
     version,
@@ -29,6 +28,7 @@ export function shownBy(context: Context, more: { readonly todos: Shown['todos']
       health: healthNow(context),
     }),
     todos: more.todos,
+    dashboardFile: more.dashboardFile,
     history: (asked) => world.store.metrics(world.host.id, asked),
     families: () => [...families(context, healthNow(context), version), ...more.families()],
     async changed(stop) {

@@ -73,6 +73,8 @@ export function newDaemonTally(agents: Iterable<string>): DaemonTally {
 
 /** Each page has a row (test/observe/serve.test.ts sees to it); the pages themselves are loaded by who has a server. */
 export const pageNames: readonly string[] = [
+  '/',
+  '/dashboard/:name',
   '/livez',
   '/startupz',
   '/readyz',

@@ -1,4 +1,5 @@
 import type { HttpResponse } from '../core/http.ts';
+import { dashboardFiles } from './dashboard-files.ts';
 import { events } from './events.ts';
 import { contentTypes, exposition, formatFor } from './exposition.ts';
 import { healthDocument } from './health-document.ts';
@@ -10,6 +11,7 @@ import { todoPage } from './todo-page.ts';
 
 /** The first path is the name of the page in its own metrics. */
 export const pages: readonly Page[] = [
+  ...dashboardFiles,
   { paths: ['/livez'], needs: 'nobody', answer: (shown) => probe(shown.stuck(), 'live') },
   { paths: ['/startupz'], needs: 'local', answer: (shown) => probe(shown.starting(), 'started') },
   { paths: ['/readyz'], needs: 'local', answer: ready },

@@ -6,7 +6,7 @@ import type { HealthStatus, ShownStatus } from '../core/words.ts';
 import type { Family } from './metric.ts';
 
 /**
- * What the pages are made of. All but `todos` and `history` is at hand at once: whoever asks waits for no store, no disk and no other process, so a page
+ * What the pages are made of. All but `todos`, `history` and files is at hand at once: whoever asks waits for no store, no disk and no other process, so a page
  * answers in milliseconds whatever hangs.
  */
 export type Shown = {
@@ -27,6 +27,8 @@ export type Shown = {
   /** What was measured, oldest first. Asks the store, too. */
   history(asked: MetricsQuestion): Promise<readonly MetricRow[]>;
   families(): readonly Family[];
+  /** A file that the build made for browsers, by its name; null: there is none of it. */
+  dashboardFile(name: string): Promise<Uint8Array | null>;
   /** Resolves after the next change of anything that is shown, or when it is aborted. */
   changed(stop: AbortSignal): Promise<void>;
 };

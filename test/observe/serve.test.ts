@@ -38,6 +38,8 @@ test('who is asked under another name, by a page of another site, or in another 
 
 /** Whoever adds a page says here who may ask for it. */
 const needs: Readonly<Record<string, Access>> = {
+  'GET /': 'nobody',
+  'GET /dashboard/:name': 'nobody',
   'GET /livez': 'nobody',
   'GET /startupz': 'local',
   'GET /readyz': 'local',
@@ -358,5 +360,6 @@ const usual: Shown = {
   todos: async () => ({ todos: [], truncated: false, next: null, stale: null }),
   history: async () => [],
   families: () => [],
+  dashboardFile: async () => new TextEncoder().encode('a file'),
   changed: async () => {},
 };

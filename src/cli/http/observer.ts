@@ -13,6 +13,7 @@ import { daemonStatus, liveInJournal } from '../commands/status.ts';
 import { version } from '../configured-home.ts';
 import { exit } from '../exit-codes.ts';
 import { lookFrom, looking } from '../health-look.ts';
+import { dashboardFile } from './dashboard-file.ts';
 import { processFamilies } from './process-families.ts';
 import { httpPaths, keepServing } from './service.ts';
 import { todosOf } from './todos.ts';
@@ -124,6 +125,7 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen, s
       }),
     history: (asked) => looking(call.open, ({ world }) => world.store.metrics(world.host.id, asked)),
     families: () => [...healthFamilies(health()), buildInfo(version), ...sessionFamilies(sessions()), ...processFamilies()],
+    dashboardFile,
     changed: async (stop) => {
       const before = now();
       const untilMs = clock.monotonicMs() + lookEveryMs;

@@ -1,6 +1,7 @@
 import type { Engine } from '../../daemon/engine.ts';
 import { shownBy } from '../../daemon/shown.ts';
 import type { Shown } from '../../observe/shown.ts';
+import { dashboardFile } from './dashboard-file.ts';
 import { processFamilies } from './process-families.ts';
 import { todosOf } from './todos.ts';
 
@@ -13,5 +14,5 @@ export function showingOf(engine: Engine): Shown {
     ask: (request) => engine.request(request, context.stop),
     away: () => (context.state.store.reachable === 'no' ? (context.state.store.error ?? 'it does not answer') : null),
   });
-  return shownBy(context, { todos, families: processFamilies });
+  return shownBy(context, { todos, families: processFamilies, dashboardFile });
 }

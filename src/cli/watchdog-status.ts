@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { watchdogFolder } from '../platform/home.ts';
 import { readState, type State } from '../watchdog/state.ts';
+import type { World } from '../world.ts';
 import type { Call, Opened } from './command.ts';
 import { exit } from './exit-codes.ts';
 import { plain } from './text/plain.ts';
@@ -11,22 +12,31 @@ import { spanText } from './text/times.ts';
 export async function statusCommand(call: Call): Promise<number> {
   await using opened = await call.open({ readOnly: true });
   const { world } = opened;
-  const folder = watchdogFolder(world.home.root);
-  const watched = world.files
-    .list(folder)
-    .filter((name) => name.endsWith('.json'))
-    .flatMap((name) => readState(join(folder, name), world.files) ?? [])
-    .map((state) => ({ ...state, isWatched: state.phase !== 'ended' && world.processes.alive(state.watchdog) === 'yes' }));
+  const watched = watchdogsSeen(world);
   call.out.json('watchdogs', { watchdogs: watched });
   if (watched.length === 0) call.out.line('No watchdog has worked in this home. See: todo watchdog --help');
   else show(call, opened, watched);
-  const isWell = ({ phase, isWatched }: (typeof watched)[number]): boolean => phase === 'ended' || (isWatched && wellPhases.has(phase));
+  const isWell = ({ phase, isWatched }: Watched): boolean => phase === 'ended' || (isWatched && wellPhases.has(phase));
   return watched.every(isWell) ? exit.yes : exit.no;
 }
 
+type Watched = State & { readonly isWatched: boolean };
+
+export function watchdogsSeen({ files, home, processes }: Pick<World, 'files' | 'home' | 'processes'>): readonly Watched[] {
+  const folder = watchdogFolder(home.root);
+  return files
+    .list(folder)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name) => readState(join(folder, name), files) ?? [])
+    .map((state) => ({ ...state, isWatched: state.phase !== 'ended' && processes.alive(state.watchdog) === 'yes' }));
+}
+
+export const stateText = ({ phase, isWatched }: Watched): string =>
+  isWatched || phase === 'ended' ? phase : `${phase}, its watchdog is dead`;
+
 const wellPhases: ReadonlySet<State['phase']> = new Set(['starting', 'healthy', 'degraded']);
 
-function show({ out }: Call, { world }: Opened, watched: readonly (State & { readonly isWatched: boolean })[]): void {
+function show({ out }: Call, { world }: Opened, watched: readonly Watched[]): void {
   const nowMs = world.clock.nowMs();
   const columns = [
     { title: 'NAME' },
@@ -39,7 +49,7 @@ function show({ out }: Call, { world }: Opened, watched: readonly (State & { rea
   const rows = watched.map((it) => [
     it.name,
     {
-      text: it.isWatched || it.phase === 'ended' ? it.phase : `${it.phase}, its watchdog is dead`,
+      text: stateText(it),
       colour: it.phase === 'healthy' && it.isWatched ? ('green' as const) : ('yellow' as const),
     },
     spanText(nowMs - it.sinceMs),

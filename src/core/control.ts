@@ -112,7 +112,8 @@ export type ControlReply =
   | { readonly ok: true; readonly kind: 'agents'; readonly overall: HealthStatus; readonly agents: readonly ShownRunner[] }
   /** `already`: it had been requeued before. */
   | { readonly ok: true; readonly kind: 'requeued'; readonly id: string; readonly already: boolean }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
+  /** `retryAfterMs`: refused for now only. */
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string; readonly retryAfterMs?: number };
 
 /** How one who can work on todos is, as people and programs see it. */
 export type ShownRunner = {

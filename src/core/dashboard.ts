@@ -73,6 +73,8 @@ export type Overview = {
   readonly host: string;
   /** Null: no daemon lives here, and somebody who only looks answers. Then nothing can be done from here. */
   readonly daemon: Pick<DaemonStatus, 'pid' | 'startedAtMs' | 'draining' | 'lastPassAtMs' | 'store'> | null;
+  /** Whether what changes something is served here: not by who only looks. */
+  readonly acts: boolean;
   readonly health: { readonly status: HealthStatus; readonly components: readonly Component[]; readonly lookedAtMs: number };
   /** Another number than before: some todo changed, and whoever shows a list asks for it again. Begins anew with the daemon. */
   readonly todosVersion: number;
@@ -93,13 +95,16 @@ export type Overview = {
   readonly audit: Part<readonly ShownNote[]>;
 };
 
+/** Something that failed and will be tried again. */
 export type WaitingRetry = {
   readonly kind: 'completion' | 'start' | 'run' | 'delivery';
   readonly id: string;
   readonly todoId: string | null;
   readonly number: number | null;
   readonly class: string;
+  /** The next one, from 1. */
   readonly attempt: number;
+  /** Null: never given up. */
   readonly attemptsMax: number | null;
   readonly nextAtMs: number;
   readonly lastError: string;
@@ -201,11 +206,15 @@ export type TodoDetail = {
     readonly reason: string | null;
     readonly run: string | null;
   }[];
-  /** The end of what the live run printed here, redacted and without control characters; null: nothing runs on this host. */
+  /** The end of what the live run printed here (64 KiB), redacted and without control characters; null: nothing runs on this host. */
   readonly output: { readonly text: string; readonly truncated: boolean } | null;
-  /** What may be done with it as it stands, by whoever may act. */
+  /** What may be done with it as it stands, by whoever may act; done and fail of a run that is live need `force`. */
   readonly actions: readonly TodoAction[];
-  readonly notes: readonly ShownNote[];
+  /** What was noted of it, newest first; null: the store is away. */
+  readonly notes: readonly ShownNote[] | null;
+  readonly stale?: true;
+  readonly asOf?: string;
+  readonly storeError?: string;
 };
 
 /** GET /api/todos/ID/report: an address without cookie that shows the report for ten minutes, in a sandbox. 404: there is none here. */

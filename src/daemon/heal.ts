@@ -23,7 +23,8 @@ export async function healNow(
 ): Promise<ControlReply> {
   try {
     const only = what === null ? null : await meant(context, what);
-    if (!dryRun) await countHeal(context);
+    const tooOften = dryRun ? null : await countHeal(context);
+    if (tooOften !== null) return tooOften;
     const before = of(only, await componentsNow(context));
     const { health, plans, results } = await sweepNow(context, dryRun ? 'none' : 'all', look, only);
     const store = dryRun || !(only === null || ('component' in only && only.component === 'store')) ? [] : await healStore(context, before);
@@ -51,21 +52,24 @@ async function meant(context: Context, what: string): Promise<Only> {
   });
 }
 
-/** Kept before it is done: what crashes in the middle was asked for all the same. */
-async function countHeal({ world, config }: Context): Promise<void> {
+/** Null: it may be. Kept before it is done: what crashes in the middle was asked for all the same. */
+async function countHeal({ world, config }: Context): Promise<ControlReply | null> {
   const nowMs = world.clock.nowMs();
   const kept = parsedJson(world.journal.getNote(askedKey) ?? '[]');
   const times = Array.isArray(kept) ? kept.filter((it): it is number => typeof it === 'number') : [];
   const most = config.behavior.heals_per_minute;
   const rate = healRate(times, nowMs, most);
-  if (!rate.allowed)
-    throw new OperationalError('REFUSED', {
+  if (!rate.allowed) {
+    const { code, message, hint } = new OperationalError('REFUSED', {
       operation: 'healing',
       subject: 'by hand',
       why: `at most ${most} a minute (behavior.heals_per_minute); again in ${Math.ceil(rate.retryAfterMs / 1000)} s`,
       hint: 'todo heal --dry-run is always free.',
     });
+    return { ok: false, code, message, hint, retryAfterMs: rate.retryAfterMs };
+  }
   await world.journal.setNote(askedKey, JSON.stringify(rate.times));
+  return null;
 }
 
 async function componentsNow(context: Context): Promise<readonly Component[]> {

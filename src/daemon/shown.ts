@@ -10,8 +10,14 @@ import { schedulerStandsStill } from './progress.ts';
 import { statusOf } from './requests.ts';
 import { overallOf, shownRunners } from './runners.ts';
 
-/** What a daemon shows of itself. Todos and what the process uses are seen by who stands outside it. */
-export function shownBy(context: Context, more: Pick<Shown, 'todos' | 'families' | 'dashboardFile'>): Shown {
+/** What is seen by who stands outside it. */
+type SeenOutside = Pick<
+  Shown,
+  'overview' | 'todos' | 'todo' | 'linkReport' | 'linkedReport' | 'statusPage' | 'actions' | 'families' | 'dashboardFile'
+>;
+
+/** What a daemon shows of itself. */
+export function shownBy(context: Context, { families: outside, ...more }: SeenOutside): Shown {
   const { owner, version, world, config } = context;
   return {
     version,
@@ -27,21 +33,18 @@ export function shownBy(context: Context, more: Pick<Shown, 'todos' | 'families'
       bounds: shownBounds(context.bounds),
       health: healthNow(context),
     }),
-    todos: more.todos,
-    dashboardFile: more.dashboardFile,
+    ...more,
     history: (asked) => world.store.metrics(world.host.id, asked),
-    families: () => [...families(context, healthNow(context), version), ...more.families()],
-    async changed(stop) {
-      await world.clock.sleep(gatherMs, stop);
-      await context.changes.until(once(), world.clock.nowMs() + quietMs, stop);
+    families: () => [...families(context, healthNow(context), version), ...outside()],
+    async changed(withinMs) {
+      await world.clock.sleep(gatherMs);
+      await context.changes.until(once(), world.clock.nowMs() + withinMs - gatherMs, context.stop);
     },
   };
 }
 
 /** Changes come in flocks. */
 const gatherMs = 250;
-/** A stream says at least so often that it is there. */
-const quietMs = 15_000;
 
 /** The first question is asked before anything happened. */
 function once(): () => boolean {

@@ -82,6 +82,15 @@ export const pageNames: readonly string[] = [
   '/metrics',
   '/status',
   '/api/todos',
+  '/api/todos/:id',
+  '/api/todos/:id/report',
+  '/r/:key/report.html',
+  '/api/todos/actions',
+  '/api/dead-letters/:id/requeue',
+  '/api/breakers/:name',
+  '/api/heal',
+  '/api/overview',
+  '/api/status.html',
   '/api/health/history',
   '/api/ai/health',
   '/events',
@@ -92,7 +101,7 @@ export const pageNames: readonly string[] = [
   '/api/sessions',
   '/api/sessions/:id',
 ];
-const httpCodes = ['200', '201', '304', '400', '401', '403', '404', '405', '409', '413', '415', '421', '429', '500', '503'];
+const httpCodes = ['200', '201', '304', '400', '401', '403', '404', '405', '409', '413', '415', '421', '422', '429', '500', '503'];
 
 export function tallyEnd({ tally, world }: Pick<Context, 'tally' | 'world'>, entry: Entry): void {
   const { fact, ending, collected, timeline, todo, startedAtMs } = entry;

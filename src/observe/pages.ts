@@ -1,13 +1,12 @@
 import type { HttpResponse } from '../core/http.ts';
+import { apiPages } from './api-pages.ts';
 import { dashboardFiles } from './dashboard-files.ts';
-import { events } from './events.ts';
 import { contentTypes, exposition, formatFor } from './exposition.ts';
 import { healthDocument } from './health-document.ts';
 import type { Asked, Page } from './page.ts';
 import { json, type Problem, respond } from './respond.ts';
 import { sessionPages } from './session-pages.ts';
 import type { Shown } from './shown.ts';
-import { todoPage } from './todo-page.ts';
 
 /** The first path is the name of the page in its own metrics. */
 export const pages: readonly Page[] = [
@@ -23,9 +22,8 @@ export const pages: readonly Page[] = [
     needs: 'viewer',
     answer: (shown) => json(200, { schemaVersion: 1, kind: 'status', ...shown.status() }),
   },
-  { paths: ['/api/todos'], needs: 'viewer', answer: (shown, { request }) => todoPage(shown, request.query) },
   { paths: ['/api/health/history'], needs: 'viewer', answer: history },
-  { paths: ['/events', '/api/events'], needs: 'viewer', answer: (shown, { gone }) => events(shown, gone) },
+  ...apiPages,
   ...sessionPages,
 ];
 

@@ -43,12 +43,14 @@ export type Problem = {
   readonly status: number;
   readonly code: string;
   readonly message: string;
+  /** What a program may want of it beside its code. */
+  readonly details?: unknown;
   readonly headers?: HttpResponse['headers'];
 };
 
 /** One shape for whatever is refused or goes wrong. */
 export const problem = (
-  { status, code, message, headers = {} }: Problem,
+  { status, code, message, details = null, headers = {} }: Problem,
   about: { readonly request: HttpRequest; readonly requestId: string; readonly nowMs: number },
 ): HttpResponse =>
   json(
@@ -59,7 +61,7 @@ export const problem = (
         code,
         message,
         statusCode: status,
-        details: null,
+        details,
         timestamp: new Date(about.nowMs).toISOString(),
         path: about.request.path,
         requestId: about.requestId,

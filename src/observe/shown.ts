@@ -1,12 +1,25 @@
 import type { Health, ShownRunner } from '../core/control.ts';
-import type { TodoLine } from '../core/dashboard.ts';
+import type {
+  ActionReply,
+  ActionRequest,
+  Asker,
+  BreakerReply,
+  BreakerRequest,
+  HealReply,
+  HealRequest,
+  Overview,
+  RequeueReply,
+  RequeueRequest,
+  TodoDetail,
+  TodoLine,
+} from '../core/dashboard.ts';
 import type { MetricRow, MetricsQuestion } from '../core/health-history.ts';
 import type { ListFilter } from '../core/list-filter.ts';
 import type { HealthStatus, ShownStatus } from '../core/words.ts';
 import type { Family } from './metric.ts';
 
 /**
- * What the pages are made of. All but `todos`, `history` and files is at hand at once: whoever asks waits for no store, no disk and no other process, so a page
+ * What the pages are made of. All that is no promise is at hand at once: whoever asks waits for no store, no disk and no other process, so a page
  * answers in milliseconds whatever hangs.
  */
 export type Shown = {
@@ -23,15 +36,44 @@ export type Shown = {
   runners(): ShownRunners;
   /** All that is known, for who has the token. */
   status(): Readonly<Record<string, unknown>>;
+  /** Of what is asked of the store it has what was last seen, and looks again behind the answer. */
+  overview(): Overview;
   todos(asked: TodosAsked): Promise<ShownTodos>;
+  /** By number, id, or unique start of an id; null: there is none. */
+  todo(ref: string): Promise<TodoDetail | null>;
+  /** A name under which whoever has it sees the report of that todo for a while; null: there is none that could be shown here. */
+  linkReport(ref: string): Promise<{ readonly key: string; readonly expiresAtMs: number } | null>;
+  /** Null: no such name, or not any more. */
+  linkedReport(key: string): Promise<ReportPage | null>;
+  /** The overview as a page that needs no script. */
+  statusPage(): StatusPage;
   /** What was measured, oldest first. Asks the store, too. */
   history(asked: MetricsQuestion): Promise<readonly MetricRow[]>;
   families(): readonly Family[];
   /** A file that the build made for browsers, by its name; null: there is none of it. */
   dashboardFile(name: string): Promise<Uint8Array | null>;
-  /** Resolves after the next change of anything that is shown, or when it is aborted. */
-  changed(stop: AbortSignal): Promise<void>;
+  /** Resolves after the next change of anything that is shown, or so much later; a storm of changes is one. */
+  changed(withinMs: number): Promise<void>;
+  /** Null: who only looks. */
+  readonly actions: Actions | null;
 };
+
+export type ReportPage = { readonly html: string; readonly policy: string };
+export type StatusPage = { readonly html: string; readonly policy: string };
+
+/** What a click does: what the command does. Refusals are OperationalError, as the commands have them. */
+export type Actions = {
+  onTodos(request: ActionRequest, by: Asker): Promise<ActionReply>;
+  requeue(id: string, request: RequeueRequest, by: Asker): Promise<RequeueReply>;
+  breaker(name: string, request: BreakerRequest, by: Asker): Promise<BreakerReply>;
+  heal(request: HealRequest, by: Asker): Promise<HealReply | TooOften>;
+  /** Does it, unless the same (`digest`) was done under that key before; then its answer is the first one's. */
+  once<T>(key: string | null, digest: string, act: () => Promise<T>): Promise<T | KeyTaken>;
+};
+/** As `behavior.heals_per_minute` bounds them. */
+export type TooOften = { readonly retryAfterMs: number; readonly message: string };
+/** other: the key was used for something else. cut-short: it was begun, and a crash came before its answer was kept. */
+export type KeyTaken = { readonly keyTaken: 'other' | 'cut-short' };
 
 export type ShownRunners = { readonly overall: HealthStatus; readonly agents: readonly Pick<ShownRunner, 'agent' | 'status' | 'reason'>[] };
 

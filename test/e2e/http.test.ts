@@ -164,7 +164,7 @@ test('[W-28] the four links: watchdog to daemon by HTTP, a page to the daemon by
   // A page to the daemon: what is asked, and what comes by itself.
   assert.equal((await ask('/status')).json.daemon.live.length, 0);
   const seen = await follow(t, url, token);
-  await seen(/^id: 1\nevent: status\ndata: \{"daemon":\{"pid":\d+.*"live":\[\]/m);
+  await seen(/^id: 1\nevent: overview\ndata: \{"schemaVersion":1,.*"daemon":\{"pid":\d+.*"live":\[\]/m);
   const go = join(home.work, 'go');
   execFileSync('mkfifo', [go]);
   const { number } = await home.add('read word < go; true');

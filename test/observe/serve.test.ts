@@ -1,7 +1,7 @@
 // The server as a function: who is let in, and what each page says, without a socket.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mayAct, type Role, roles } from '../../src/core/dashboard.ts';
+import { mayAct, type Role, roles, type TodoDetail } from '../../src/core/dashboard.ts';
 import { OperationalError } from '../../src/core/errors.ts';
 import type { HttpRequest, HttpResponse } from '../../src/core/http.ts';
 import { pageNames } from '../../src/daemon/tally.ts';
@@ -17,6 +17,7 @@ import { random } from '../../src/platform/random.ts';
 import { keepIn } from '../../src/resilience/kept.ts';
 import { keptInMemory } from '../../src/resilience/kept-in-memory.ts';
 import { FakeClock } from '../resilience/fake-clock.ts';
+import { anOverview } from './an-overview.ts';
 
 const token = 'a'.repeat(43);
 const me = '127.0.0.1:8420';
@@ -49,7 +50,19 @@ const needs: Readonly<Record<string, Access>> = {
   'GET /api/metrics': 'local',
   'GET /status': 'viewer',
   'GET /api/status': 'viewer',
+  'GET /api/overview': 'viewer',
+  'GET /api/status.html': 'viewer',
   'GET /api/todos': 'viewer',
+  'GET /api/todos/:id': 'viewer',
+  'GET /api/todos/:id/report': 'viewer',
+  'GET /r/:key/report.html': 'nobody',
+  'POST /api/todos/actions': 'operator',
+  'POST /api/dead-letters/:id/requeue': 'operator',
+  'POST /retry-manager/requeue/:id': 'operator',
+  'POST /api/breakers/:name': 'operator',
+  'POST /api/heal': 'operator',
+  'POST /health/trigger-healing': 'operator',
+  'POST /self-healing/trigger-check': 'operator',
   'GET /api/health/history': 'viewer',
   'GET /api/ai/health': 'viewer',
   'GET /events': 'viewer',
@@ -358,6 +371,12 @@ const usual: Shown = {
   runners: () => ({ overall: 'healthy', agents: [] }),
   status: () => ({}),
   todos: async () => ({ todos: [], truncated: false, next: null, stale: null }),
+  overview: anOverview,
+  todo: async () => ({}) as TodoDetail,
+  linkReport: async () => ({ key: 'key', expiresAtMs: 1 }),
+  linkedReport: async () => ({ html: '', policy: '' }),
+  statusPage: () => ({ html: '', policy: '' }),
+  actions: null,
   history: async () => [],
   families: () => [],
   dashboardFile: async () => new TextEncoder().encode('a file'),

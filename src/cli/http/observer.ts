@@ -1,5 +1,5 @@
 import type { constants } from 'node:os';
-import type { DaemonStatus, Health, ServerStatus } from '../../core/control.ts';
+import type { DaemonStatus, Health, ServerStatus, ShownBreaker } from '../../core/control.ts';
 import { isOperational } from '../../core/errors.ts';
 import type { KeptState } from '../../core/kept.ts';
 import { healthStatuses } from '../../core/words.ts';
@@ -13,9 +13,15 @@ import { daemonStatus, liveInJournal } from '../commands/status.ts';
 import { version } from '../configured-home.ts';
 import { exit } from '../exit-codes.ts';
 import { lookFrom, looking } from '../health-look.ts';
+import { secretsOf } from '../secrets.ts';
 import { dashboardFile } from './dashboard-file.ts';
+import { type DetailNeeds, detailOf } from './detail.ts';
+import { type AtHand, overviews } from './overview.ts';
+import { lookBehind } from './parts.ts';
 import { processFamilies } from './process-families.ts';
+import { reports } from './reports.ts';
 import { httpPaths, keepServing } from './service.ts';
+import { statusPage } from './status-page.ts';
 import { todosOf } from './todos.ts';
 
 const lookEveryMs = 15_000;
@@ -26,6 +32,7 @@ type Seen = {
   /** Null: none runs here, or it says nothing. */
   readonly daemon: DaemonStatus | null;
   readonly live: DaemonStatus['live'];
+  readonly breakers: readonly ShownBreaker[];
 };
 
 /**
@@ -53,12 +60,11 @@ export async function serveHome(call: Call): Promise<number> {
       server: config.server,
       port: config.server.port ?? 0,
       address: httpPaths(world.home).observer,
-      shown: shownOf(
-        call,
-        world,
-        () => seen,
-        () => server?.sessions,
-      ),
+      shown: shownOf(call, opened, {
+        now: () => seen,
+        sessions: () => server?.sessions,
+        onDefect: defect.reject,
+      }),
       served() {},
       onDefect: defect.reject,
       onStatus(status) {
@@ -84,9 +90,22 @@ const osSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const satisfies readonly (k
 
 const look = (call: Call, { clock }: Pick<World, 'clock'>): Promise<Seen> =>
   looking(call.open, async (opened) => {
-    const [health, daemon] = await Promise.all([lookFrom(opened), daemonStatus(opened)]);
-    return { health, daemon, live: daemon?.live ?? liveOrNone(opened), atMs: clock.nowMs() };
+    const [health, daemon, reply] = await Promise.all([
+      lookFrom(opened),
+      daemonStatus(opened),
+      opened.ask({ op: 'breaker', action: 'list', name: null, why: '' }, breakersWithinMs).catch(whereOperational),
+    ]);
+    const breakers = reply?.ok && reply.kind === 'breakers' ? reply.breakers : [];
+    return { health, daemon, live: daemon?.live ?? liveOrNone(opened), breakers, atMs: clock.nowMs() };
   });
+
+const breakersWithinMs = 2_000;
+
+function whereOperational(error: unknown): null {
+  // Health says that the daemon does not answer.
+  if (!isOperational(error)) throw error;
+  return null;
+}
 
 function liveOrNone(opened: Opened): DaemonStatus['live'] {
   try {
@@ -98,12 +117,23 @@ function liveOrNone(opened: Opened): DaemonStatus['live'] {
   }
 }
 
-function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen, sessions: () => KeptState | undefined): Shown {
+/** What was asked of the store and of files is older here: each look opens the home anew. */
+const looks = { gapMs: 5_000, everyMs: 5_000 } as const;
+
+type Around = { readonly now: () => Seen; readonly sessions: () => KeptState | undefined; readonly onDefect: (error: unknown) => void };
+
+function shownOf(call: Call, { world }: Opened, { now, sessions, onDefect }: Around): Shown {
+  const { clock } = world;
   const health = (): ShownHealth => {
     const kept = sessions();
     const components = [...now().health.components, ...(kept === undefined ? [] : [sessionsComponent(kept)])];
     return { ...now().health, status: worst(components), components, lookedAtMs: now().atMs };
   };
+  const asking = <T>(work: (needs: DetailNeeds) => Promise<T>): Promise<T> => looking(call.open, (opened) => work(needsOf(opened, now)));
+  const parts = lookBehind({ ...looks, clock, onDefect, use: (look) => looking(call.open, look) });
+  const put = overviews(clock.nowMs());
+  const overview = () => put(atHandOf(world, now(), health()), parts(0));
+  const links = reports((work) => asking(work), world);
   return {
     version,
     pid: process.pid,
@@ -118,21 +148,36 @@ function shownOf(call: Call, { clock }: Pick<World, 'clock'>, now: () => Seen, s
     health,
     runners: () => runnersIn(health()),
     status: () => ({ daemon: now().daemon, live: now().live, health: health() }),
-    todos: (asked) =>
-      looking(call.open, ({ world, config, ask }) => {
-        const store = now().health.components.find(({ name }) => name === 'store');
-        return todosOf({ world, config, ask, away: () => (store?.status === 'unknown' ? store.reason : null) })(asked);
-      }),
-    history: (asked) => looking(call.open, ({ world }) => world.store.metrics(world.host.id, asked)),
+    overview,
+    todos: (asked) => asking((needs) => todosOf(needs)(asked)),
+    todo: (ref) => asking((needs) => detailOf(ref, needs)),
+    ...links,
+    statusPage: () => statusPage(overview(), world.digest),
+    history: (asked) => looking(call.open, ({ world: it }) => it.store.metrics(it.host.id, asked)),
     families: () => [...healthFamilies(health()), buildInfo(version), ...sessionFamilies(sessions()), ...processFamilies()],
     dashboardFile,
-    changed: async (stop) => {
-      const before = now();
-      const untilMs = clock.monotonicMs() + lookEveryMs;
-      while (now() === before && clock.monotonicMs() < untilMs && !stop.aborted) await clock.sleep(1000, stop);
-    },
+    changed: (withinMs) => clock.sleep(withinMs),
+    actions: null,
   };
 }
+
+function needsOf(opened: Opened, now: () => Seen): DetailNeeds {
+  const { world, config, ask } = opened;
+  const store = now().health.components.find(({ name }) => name === 'store');
+  return { world, config, ask, away: () => (store?.status === 'unknown' ? store.reason : null), secrets: () => secretsOf(opened) };
+}
+
+function atHandOf({ clock, host }: Pick<World, 'clock' | 'host'>, { daemon, live, breakers }: Seen, health: ShownHealth): AtHand {
+  return {
+    ...{ atMs: clock.nowMs(), version, host: host.id, acts: false, live, breakers },
+    daemon: daemon === null ? null : daemonPart(daemon),
+    health: { status: health.status, components: health.components, lookedAtMs: health.lookedAtMs },
+  };
+}
+
+const daemonPart = ({ pid, startedAtMs, draining, lastPassAtMs, store }: DaemonStatus): AtHand['daemon'] => ({
+  ...{ pid, startedAtMs, draining, lastPassAtMs, store },
+});
 
 /** As the daemon last found them; without one nobody looks. */
 function runnersIn({ components }: ShownHealth): ReturnType<Shown['runners']> {

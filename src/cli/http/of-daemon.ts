@@ -15,7 +15,7 @@ export type Http = {
 export function httpOf(engine: Engine, server: Config['server'], world: World, onDefect: (error: unknown) => void): Http {
   let made: Promise<Shown> | null = null;
   const showing = (): Promise<Shown> => {
-    made ??= import('./showing.ts').then(({ showingOf }) => showingOf(engine));
+    made ??= import('./showing.ts').then(({ showingOf }) => showingOf(engine, onDefect));
     return made;
   };
   return {

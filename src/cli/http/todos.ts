@@ -10,7 +10,7 @@ import type { Opened } from '../command.ts';
 import { staleStore } from '../stale-store.ts';
 import { listShown } from '../todos.ts';
 
-export type Needs = {
+export type StoreNeeds = {
   readonly world: World;
   readonly config: Config;
   readonly ask: Opened['ask'];
@@ -20,7 +20,7 @@ export type Needs = {
 
 /** As `todo list` shows them, newest first and without prompts and runs; from the snapshot while the store is away. */
 export const todosOf =
-  (needs: Needs): Shown['todos'] =>
+  (needs: StoreNeeds): Shown['todos'] =>
   async (asked) => {
     const { store, stale } = patientStore(needs);
     const { todos, ...page } = await listShown({ store, journal: needs.world.journal }, asked);
@@ -42,7 +42,7 @@ export function lineOf(todo: Omit<Todo, 'status'> & { readonly status: ShownStat
 }
 
 /** The store, or what this home last saw of it. */
-export function patientStore({ world, config, ask, away }: Needs): ReturnType<typeof staleStore> {
+export function patientStore({ world, config, ask, away }: StoreNeeds): ReturnType<typeof staleStore> {
   if (world.store.driver !== 'mysql') return { store: world.store, stale: () => null };
   const known = (): OperationalError | null => {
     const why = away();

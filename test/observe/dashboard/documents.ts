@@ -31,6 +31,7 @@ export function healthyOverview(atMs: number): Overview {
       lastPassAtMs: atMs - 800,
       store: { reachable: 'yes', sinceMs: atMs - 190 * minute, error: null },
     },
+    acts: true,
     health: {
       status: 'healthy',
       lookedAtMs: atMs - 4_000,

@@ -15,6 +15,8 @@ export type SoakHome = {
   readonly work: string;
   /** Null while there is none. */
   daemonPid(): number | null;
+  /** What of its heap is in use after a collection, as it was when it was last asked, in MB; asks anew. Null: it was not asked before. */
+  liveHeapOf(pid: number): number | null;
   watchdog(): ChildProcess;
   startWatchdog(): void;
   run(args: readonly string[]): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
@@ -38,7 +40,10 @@ export function soakHome(): SoakHome {
   writeFileSync(join(folder, 'hooks', 'config.json'), JSON.stringify(config));
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TODO_') && name !== 'CI'));
   const env = { ...clean, TODO_HOME: folder, HOME: join(base, 'user') };
-  const start = (args: readonly string[]): ChildProcess => spawn(todoProgram, args, { cwd: base, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const start = (args: readonly string[], more: NodeJS.ProcessEnv = {}): ChildProcess =>
+    spawn(todoProgram, args, { cwd: base, env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const heaps = join(base, 'heaps');
+  mkdirSync(heaps);
   let watchdog: ChildProcess;
   const home: SoakHome = {
     folder,
@@ -47,6 +52,11 @@ export function soakHome(): SoakHome {
       const path = join(folder, 'lock.db.holder');
       const pid = existsSync(path) ? Number((JSON.parse(readFileSync(path, 'utf8') || '{}') as Json).pid) : Number.NaN;
       return pid > 0 && existsSync(`/proc/${pid}`) ? pid : null;
+    },
+    liveHeapOf(pid) {
+      const path = join(heaps, String(pid));
+      if (!existsSync(path) || !signal(pid, 'SIGUSR2')) return null;
+      return Number(readFileSync(path, 'utf8')) || null;
     },
     watchdog: () => watchdog,
     startWatchdog() {
@@ -62,7 +72,8 @@ export function soakHome(): SoakHome {
         '--startup-grace',
         '60s',
       ];
-      watchdog = start(['watchdog', ...times, '--max-restarts', '1000', '--max-restarts-day', '10000']);
+      const asked = { NODE_OPTIONS: `--require ${join(import.meta.dirname, '..', 'fixtures', 'tell-heap.cjs')}`, TELL_HEAP: heaps };
+      watchdog = start(['watchdog', ...times, '--max-restarts', '1000', '--max-restarts-day', '10000'], asked);
       watchdog.stdout?.resume();
       watchdog.stderr?.resume();
     },

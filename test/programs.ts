@@ -26,8 +26,8 @@ type Program =
   | 'mkfs.xfs'
   | 'xfs_io'
   | 'claude'
-  // With `node test/setup.ts --bench`.
   | 'redis-server'
+  // With `node test/setup.ts --bench`.
   | 'postgres'
   | 'initdb'
   | 'monit'

@@ -30,6 +30,8 @@ const programs = [
   { program: 'promtool', debian: 'prometheus' },
   { program: 'prometheus-alertmanager', debian: 'prometheus-alertmanager' },
   { program: 'amtool', debian: 'prometheus-alertmanager' },
+  // Keeps the logins of the dashboard; the bench runs a queue on it.
+  { program: 'redis-server', debian: 'redis-server' },
   // Makes the certificate of a mail server.
   { program: 'openssl', debian: 'openssl' },
   { program: 'git', debian: 'git' },
@@ -46,7 +48,6 @@ const programs = [
 
 /** The servers of the queues, and the supervisors, that the bench runs beside us. Debian puts PostgreSQL's programs where no PATH looks. */
 const benchPrograms = [
-  { program: 'redis-server', debian: 'redis-server' },
   { program: 'postgres', debian: 'postgresql' },
   { program: 'initdb', debian: 'postgresql' },
   { program: 'monit', debian: 'monit' },

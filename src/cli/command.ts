@@ -213,6 +213,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/agents.ts'),
   },
   { name: 'metrics', about: 'what the daemon counts and measures, as Prometheus reads it', load: () => import('./commands/metrics.ts') },
+  {
+    name: 'dashboard',
+    operands: '[ACTION] [ID]',
+    about: 'the way into it: an address that lets in once; sessions, revoke ID',
+    load: () => import('./commands/dashboard.ts'),
+  },
   { name: 'monitor', about: 'the complete system check', load: () => import('./commands/monitor.ts') },
   {
     name: 'store',

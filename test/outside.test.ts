@@ -21,6 +21,8 @@ const reachOut: Readonly<Record<string, { readonly breaker: BreakerName } | { re
   'src/store/tunnel.ts': { breaker: 'store' },
   'src/platform/run-to-end.ts': { why: 'checks and the like: their exit code is their answer, whatever it is' },
   'src/platform/control-socket.ts': { why: 'the daemon of this very home' },
+  'src/cli/http/asking.ts': { why: 'the server of this very home' },
+  'src/platform/kept-in-redis.ts': { why: 'after one failure nobody asks it until it has proven itself (resilience/kept.ts)' },
   'src/platform/http-probe.ts': { why: 'the question of a watchdog whether somebody is there; its limits are its breaker' },
   'src/platform/http-server.ts': { why: 'it is asked and asks nobody' },
   'src/observe/dashboard/ask.ts': { why: 'it runs in a browser and asks the server that it came from' },
@@ -33,7 +35,7 @@ const reachOut: Readonly<Record<string, { readonly breaker: BreakerName } | { re
   'src/cli/hooks/one-word-model.ts': { why: 'a person asked for that one look' },
 };
 const outward =
-  /(?:from|import\(|getBuiltinModule\()\s*'(?:mysql2|nodemailer|undici|node:(?:http|https|http2|net|tls|dgram|dns|child_process))(?:\/[^']*)?'|\bfetch\(|\bnew WebSocket\(/;
+  /(?:from|import\(|getBuiltinModule\()\s*'(?:mysql2|nodemailer|undici|@redis\/client|node:(?:http|https|http2|net|tls|dgram|dns|child_process))(?:\/[^']*)?'|\bfetch\(|\bnew WebSocket\(/;
 
 /** What makes an adapter to the outside; only the wiring of the real world may name it. */
 const makers = ['createMysqlStore', 'createSqliteStore', 'createProcesses', 'createTerminals', 'platform/network.ts'];

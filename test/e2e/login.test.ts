@@ -1,0 +1,181 @@
+// Who is logged in to the dashboard, and stays so whatever becomes of Redis and of the daemon; on a real Redis.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { redisPassword, startRedis } from '../fixtures/redis.ts';
+import { type Json, type TestHome, testHome } from './harness.ts';
+import { type Got, served } from './http-get.ts';
+
+test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes back empty: who is logged in stays so, each request within a second, and a logout stays a logout', async (t) => {
+  const redis = await startRedis();
+  t.after(() => redis.stop());
+  await redis.kill();
+  const home = await testHome(t, { server: { port: 0 }, behavior: { enable_emergency_handlers: true } });
+  const daemon = await home.daemon({ REDIS_URL: redis.url });
+  const { url } = await served(home);
+  const events = (): string[] => home.log('monitor').map(({ event }) => event);
+  await home.until('it says that Redis is not there', () => events().includes('Falling back to SQLite for sessions'));
+  assert.ok(events().includes('Redis error'));
+  const levels = home.log('monitor').filter(({ event }) => /^Redis error|^Falling back/.test(event));
+  assert.deepEqual(
+    levels.map(({ level }) => level),
+    ['error', 'warn'],
+  );
+  assert.deepEqual(await component(home), ['degraded', 'kept in SQLite instead of Redis']);
+
+  const [ann, bob, cid] = [await login(home, url), await login(home, url), await login(home, url, 'admin')];
+  assert.deepEqual([(await session(url, ann)).json.keptIn, (await session(url, ann)).json.role], ['sqlite', 'operator']);
+  await redis.restart();
+  await home.until('it is kept in Redis', async () => (await session(url, ann)).json.keptIn === 'redis');
+  assert.equal((await component(home))[0], 'healthy');
+
+  // It hangs: the kernel takes connections, nothing answers.
+  redis.freeze();
+  const hung = await timed(url, [ann, bob, cid]);
+  assert.deepEqual(
+    hung.map(({ status, json }) => [status, json.keptIn]),
+    [
+      [200, 'sqlite'],
+      [200, 'sqlite'],
+      [200, 'sqlite'],
+    ],
+  );
+  const dan = await login(home, url);
+  assert.equal((await ask('POST', `${url}/api/logout`, ann)).status, 200);
+  assert.equal((await session(url, ann)).status, 401);
+  redis.thaw();
+  await home.until('it is back in Redis', async () => (await session(url, bob)).json.keptIn === 'redis');
+  assert.equal((await session(url, ann)).status, 401, 'logged out while Redis was away, and still is');
+  assert.equal((await session(url, dan)).status, 200, 'logged in while Redis was away, and still is');
+
+  // It dies, and comes back with nothing.
+  await redis.kill();
+  const gone = await timed(url, [bob, cid, dan]);
+  assert.deepEqual([...new Set(gone.map(({ status, json }) => `${status} ${json.keptIn}`))], ['200 sqlite']);
+  const { sessions } = (await ask('GET', `${url}/api/sessions`, cid)).json;
+  const other = sessions.find((it: Json) => it.role === 'operator' && !it.own);
+  assert.equal((await ask('DELETE', `${url}/api/sessions/${other.id}`, cid)).status, 200);
+  await redis.restart();
+  await home.until('it is back once more', async () => (await session(url, cid)).json.keptIn === 'redis');
+  const left = await Promise.all([ann, bob, cid, dan].map((who) => session(url, who)));
+  assert.deepEqual(left.map(({ status }) => status).toSorted(), [200, 200, 401, 401], 'one logged out, one revoked');
+  const { text } = await ask('GET', `${url}/metrics`);
+  assert.match(text, /^todo_sessions_kept\{place="redis"\} 1$/m);
+  assert.match(text, /^todo_sessions_fallbacks_total 3$/m);
+  assert.equal(events().filter((event) => event === 'Falling back to SQLite for sessions').length, 3, 'said once each time');
+  assert.equal(events().filter((event) => event === 'Sessions are kept in Redis').length, 3);
+
+  const everything = readdirSync(join(home.folder, 'logs'), { recursive: true, withFileTypes: true })
+    .filter((it) => it.isFile())
+    .map((it) => readFileSync(join(it.parentPath, it.name), 'utf8'));
+  for (const word of [redisPassword, ...[ann, bob, cid, dan].map((it) => it.split('=')[1]!)])
+    assert.equal(
+      everything.some((log) => log.includes(word)),
+      false,
+      'no secret in any log',
+    );
+  const slowest = Math.max(...[...hung, ...gone].map(({ tookMs }) => tookMs));
+  t.diagnostic(`slowest request of six around the two falls: ${Math.round(slowest)} ms`);
+  daemon.process.kill('SIGTERM');
+  assert.equal((await daemon.ended).code, 0);
+});
+
+test('[P-58] without Redis a login outlives the daemon, even one that is killed; todo dashboard lets in, shows who is in, and ends it', async (t) => {
+  const home = await testHome(t, { server: { port: 0 } });
+  const none = await home.json(['dashboard'], { code: 69 });
+  assert.match(none.hint, /server\.port.*todo start --all.*todo start --dashboard-only/s);
+  const first = await home.daemon();
+  const before = await served(home);
+  const who = await login(home, before.url, 'viewer');
+  assert.deepEqual((await session(before.url, who)).json.keptIn, 'sqlite');
+  assert.equal(statSync(join(home.folder, 'sessions.db')).mode & 0o777, 0o600);
+  assert.ok(!readFileSync(join(home.folder, 'sessions.db')).includes(who.split('=')[1]!), 'no secret in the file');
+  first.process.kill('SIGKILL');
+  await first.ended;
+  const port = new URL(before.url).port;
+  const second = await home.daemon({ TODO_SERVER_PORT: port });
+  const { url } = await home.until('it serves again', () => {
+    const path = join(home.folder, 'http.json');
+    const said = existsSync(path) && JSON.parse(readFileSync(path, 'utf8'));
+    return said && said.pid === second.process.pid && said;
+  });
+  assert.equal(url, before.url);
+  const after = await session(url, who);
+  assert.deepEqual([after.status, after.json.role], [200, 'viewer'], 'still logged in');
+
+  // A viewer looks, and nothing else; his cookie says nothing to pages elsewhere.
+  assert.equal((await ask('GET', `${url}/api/status`, who)).status, 200);
+  assert.equal((await ask('POST', `${url}/api/login-codes`, who, {})).status, 403);
+  const plain = await home.todo(['dashboard']);
+  assert.match(plain.stdout, new RegExp(`^${url}/#login=[\\w-]{43}\n$`));
+  // A desktop's browser is shown a private file: the arguments of a process are for everybody to read.
+  const opener = join(home.work, 'xdg-open');
+  writeFileSync(opener, `#!/bin/sh\necho "$@" > ${home.work}/opened.new; mv ${home.work}/opened.new ${home.work}/opened\n`, {
+    mode: 0o755,
+  });
+  const shown = await home.json(['dashboard', '--open'], { env: { PATH: `${home.work}:${process.env['PATH']}` } });
+  const argv = await home.until(
+    'xdg-open was called',
+    () => existsSync(join(home.work, 'opened')) && readFileSync(join(home.work, 'opened'), 'utf8'),
+  );
+  assert.equal(argv, `${join(home.folder, 'dashboard.html')}\n`);
+  assert.equal(statSync(argv.trim()).mode & 0o777, 0o600);
+  assert.ok(readFileSync(argv.trim(), 'utf8').includes(`content="0; url=${shown.url}"`));
+  const listed = await home.json(['dashboard', 'sessions']);
+  assert.deepEqual(
+    listed.sessions.map(({ role, from, own }: Json) => [role, from, own]),
+    [['viewer', '127.0.0.1', false]],
+  );
+  const { id } = listed.sessions[0];
+  assert.equal((await home.todo(['dashboard', 'revoke', id])).stdout, `Ended: ${id}\n`);
+  assert.equal((await session(url, who)).status, 401);
+  assert.equal((await home.todo(['dashboard', 'revoke', id])).code, 1);
+});
+
+/** As a browser does it: the code from behind the #, sent by the page itself. */
+async function login(home: TestHome, url: string, role = 'operator'): Promise<string> {
+  const { url: address } = await home.json(['dashboard', '--role', role]);
+  const code = new URL(address).hash.replace('#login=', '');
+  const answer = await ask('POST', `${url}/api/login`, null, { code });
+  assert.equal(answer.status, 200, answer.text);
+  const [cookie = ''] = String(answer.headers['set-cookie']).split(';');
+  return cookie;
+}
+
+const session = (url: string, cookie: string): Promise<Got> => ask('GET', `${url}/api/session`, cookie);
+
+/** One after the other; none may take a second. */
+async function timed(url: string, cookies: readonly string[]): Promise<Got[]> {
+  const answers: Got[] = [];
+  for (const cookie of cookies) answers.push(await session(url, cookie));
+  for (const { tookMs } of answers) assert.ok(tookMs < 1000, `${tookMs} ms`);
+  return answers;
+}
+
+async function component(home: TestHome): Promise<[string, string]> {
+  const { components } = await home.json(['health'], { code: 0 }).catch(() => home.json(['health'], { code: 1 }));
+  const { status, reason } = components.find(({ name }: Json) => name === 'sessions');
+  return [status, reason.split(':')[0]];
+}
+
+function ask(method: string, url: string, cookie: string | null = null, body?: unknown): Promise<Got> {
+  const fromMs = performance.now();
+  return new Promise((resolve, reject) => {
+    const headers = {
+      'x-todo-request': '1',
+      'sec-fetch-site': 'same-origin',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(cookie === null ? {} : { cookie }),
+    };
+    const sent = request(url, { agent: false, method, headers }, async (response) => {
+      let text = '';
+      for await (const piece of response.setEncoding('utf8')) text += piece;
+      const json = response.headers['content-type']?.includes('json') ? JSON.parse(text) : null;
+      const tookMs = performance.now() - fromMs;
+      resolve({ status: response.statusCode ?? 0, headers: response.headers as unknown as Record<string, string>, text, json, tookMs });
+    });
+    sent.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

@@ -1,9 +1,11 @@
+import { adaptersFor } from '../agents/adapters.ts';
 import { environmentOf, planLaunch, quote } from '../agents/start.ts';
 import { inMs, settingsOf } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
+import { autoAgent, chainOf, fallbackRunner } from '../core/runners.ts';
 import type { Todo } from '../core/todo.ts';
-import { adaptersOf } from './agents.ts';
+import { builtInAdapters } from './agents.ts';
 import type { Call, Opened } from './command.ts';
 import { exit } from './exit-codes.ts';
 import { isSecretName, secretsOf } from './secrets.ts';
@@ -13,8 +15,12 @@ const idsOf = { runId: '‹run id›', conversationId: '‹conversation id›' }
 const masked = '‹masked›';
 
 /** Exactly what would be started: the adapter's own plan, by the function that the daemon starts it with. Secrets are masked. */
-export function showLaunch(todo: Todo, { out }: Call, { world, config }: Opened): number {
-  const adapter = adaptersOf(config).get(todo.agent);
+export function showLaunch(given: Todo, { out }: Call, { world, config }: Opened): number {
+  const isOpen = given.agent === autoAgent;
+  // Who takes it is decided when it starts; shown is the first choice.
+  const todo = isOpen ? { ...given, agent: chainOf(config.runners)[0] ?? fallbackRunner } : given;
+  if (isOpen) out.note(`Agent auto: chosen when it starts. This is how ${todo.agent}, the first choice, would be started.`);
+  const adapter = adaptersFor(builtInAdapters, config).get(todo.agent);
   if (adapter === undefined) {
     throw new OperationalError('AGENT_UNKNOWN', {
       operation: 'planning the start of',

@@ -2,6 +2,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
+import { autoAgent } from '../core/runners.ts';
 
 /** Absolute, there, and by its real name: an agent that resolves links names it so, too. */
 export function existingFolder(path: string, from: string): string {
@@ -32,6 +33,9 @@ export async function agentNamed(name: string, config: Config): Promise<void> {
     operation: 'looking for',
     subject: `agent ${name}`,
     why: `known are ${known.join(', ')}`,
-    hint: `Use one of: ${known.join(', ')}`,
+    hint:
+      name === autoAgent
+        ? `Name who may be chosen first: todo config set runners '[{"agent": "claude"}]'`
+        : `Use one of: ${known.join(', ')}`,
   });
 }

@@ -91,11 +91,6 @@ export type Cooling = {
 /** After its program could not be started, or its key was refused: a person mends that, or nobody does. */
 export const coolMs = { spawn: 60_000, auth: 15 * 60_000 } as const;
 
-/** The todo of a run that nobody worked on comes back when a runner may be well again: not at once, and not in days. */
-const waitMs = { least: 60_000, most: 3_600_000 };
-export const fallbackUntilMs = (soonestMs: number | null, nowMs: number): number =>
-  Math.min(nowMs + waitMs.most, Math.max(nowMs + waitMs.least, soonestMs ?? nowMs + waitMs.least));
-
 /** Who was chosen for a run, and what was against those before. */
 export type Choice = {
   readonly agent: string;
@@ -114,10 +109,18 @@ export const choiceText = ({ agent, degraded, passedOver }: Choice): string =>
 export const nobodyText = ({ passedOver }: Pick<Choice, 'passedOver'>): string =>
   `no agent worked on it (${passedOver.length === 0 ? 'no runners are configured' : passedOver.map((it) => `${it.agent}: ${it.why}`).join('; ')})`;
 
-export const soonestOf = ({ passedOver }: Pick<Choice, 'passedOver'>): number | null => {
-  const known = passedOver.flatMap(({ untilMs }) => (untilMs === null ? [] : [untilMs]));
-  return known.length === 0 ? null : Math.min(...known);
-};
+/** The todo of a run that nobody worked on comes back when a runner may be well again: not at once, and within the hour. */
+const waitMs = { least: 60_000, most: 3_600_000 };
+
+/**
+ * Of limits and refusals the end is known; of an illness it is not, so each time in a row (`before`) waits twice as long. Whoever gets well takes back
+ * what was put off, so the wait only bounds how often the same is said.
+ */
+export function fallbackUntilMs({ passedOver }: Pick<Choice, 'passedOver'>, before: number, nowMs: number): number {
+  const ends = passedOver.map(({ untilMs }) => untilMs ?? nowMs + waitMs.least * 2 ** before);
+  const soonestMs = Math.min(...(ends.length === 0 ? [nowMs + waitMs.least * 2 ** before] : ends));
+  return Math.min(nowMs + waitMs.most, Math.max(nowMs + waitMs.least, soonestMs));
+}
 
 /** What a run's first word teaches about its runner. */
 export type Lesson =

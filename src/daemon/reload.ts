@@ -11,6 +11,7 @@ import { kickDeliveries } from './deliveries.ts';
 import { effectiveChanges, effectiveConfig } from './effective-config.ts';
 import { noteEvent } from './notebook.ts';
 import { sweepBy } from './recovery.ts';
+import { readRunners } from './runners.ts';
 
 /** A file is taken only when two looks that far apart found the same: who writes it in place is done by then, or it does not parse. */
 const settleMs = 300;
@@ -211,7 +212,10 @@ function actOn(context: Context, changed: readonly ConfigChange[]): void {
   context.outside.tune(context.config);
   // One that is no longer defined may have a run to finish.
   context.adapters = adaptersFor(context.adapters, context.config);
-  if (changed.some(({ key }) => key.startsWith('agents') || key === 'runners')) context.runners.dueMs = 0;
+  if (changed.some(({ key }) => key.startsWith('agents') || key === 'runners')) {
+    readRunners(context);
+    context.runners.dueMs = 0;
+  }
   if (changed.some(({ key }) => key === 'behavior.health_check_interval')) sweepBy(context.config, context);
   // What was refused waits for a time that may have become shorter, or for an address.
   if (changed.some(({ key }) => key.startsWith('breakers.webhook') || key === 'monitoring.webhook_url')) kickDeliveries(context);

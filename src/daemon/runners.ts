@@ -1,18 +1,9 @@
+import { isNamed } from '../agents/adapters.ts';
 import { inMs, settingsOf } from '../core/config.ts';
 import type { Component, ControlReply, ShownRunner } from '../core/control.ts';
 import type { Entry, Signal } from '../core/entry.ts';
 import { messageOf } from '../core/errors.ts';
-import {
-  type Choice,
-  type Cooling,
-  chainOf,
-  choiceText,
-  fallbackRunner,
-  fallbackUntilMs,
-  lessonOf,
-  nobodyText,
-  soonestOf,
-} from '../core/runners.ts';
+import { type Choice, type Cooling, chainOf, choiceText, fallbackRunner, fallbackUntilMs, lessonOf, nobodyText } from '../core/runners.ts';
 import { isObject, parsedJson } from '../core/shape.ts';
 import type { Todo } from '../core/todo.ts';
 import { limitsInARow } from '../core/usage-limit.ts';
@@ -41,6 +32,8 @@ export type RunnerMemory = {
   /** Todos that the fallback has put off, until the time that it said. */
   readonly putOff: Map<string, { readonly untilMs: number; readonly wanted: Wanted }>;
   tmux: 'yes' | 'no' | 'unknown';
+  /** What an earlier process learned was taken up. */
+  isRead: boolean;
 };
 
 export const newRunners = (): RunnerMemory => ({
@@ -50,6 +43,7 @@ export const newRunners = (): RunnerMemory => ({
   permits: new Map(),
   putOff: new Map(),
   tmux: 'unknown',
+  isRead: false,
 });
 
 export type RunnerNeeds = Pick<Context, 'world' | 'config' | 'adapters' | 'outside' | 'runners'>;
@@ -57,8 +51,10 @@ export type RunnerNeeds = Pick<Context, 'world' | 'config' | 'adapters' | 'outsi
 const coolingPrefix = 'runner:';
 const putOffPrefix = 'put-off:';
 
-/** What an earlier process learned. */
-export function readRunners({ world, runners }: Pick<Context, 'world' | 'runners'>): void {
+/** What an earlier process learned; nothing of it matters before there are runners. */
+export function readRunners({ world, config, runners }: Pick<RunnerNeeds, 'world' | 'config' | 'runners'>): void {
+  if (runners.isRead || config.runners.length === 0) return;
+  runners.isRead = true;
   for (const { key, value } of world.journal.notes(coolingPrefix)) {
     const kept = parsedJson(value);
     if (isObject(kept) && typeof kept['untilMs'] === 'number') runners.cooling.set(key.slice(coolingPrefix.length), kept as Cooling);
@@ -100,10 +96,9 @@ export function bestRunner(needs: RunnerNeeds, wanted: Wanted): Choice {
 function unfitOf(agent: string, wanted: Wanted, also: 'unknown' | 'nobody', needs: RunnerNeeds): Unfit | null {
   const { world, config, adapters, outside, runners } = needs;
   const found = runners.found.get(agent);
-  const nextLookMs = Math.max(0, runners.dueMs - world.clock.monotonicMs());
-  if (found === undefined) return { because: 'unhealthy', why: 'it was not looked at yet', retryAfterMs: nextLookMs };
+  if (found === undefined) return { because: 'unhealthy', why: 'it was not looked at yet', retryAfterMs: null };
   if (found.status === 'unhealthy' || (found.status === 'unknown' && also === 'nobody'))
-    return { because: 'unhealthy', why: found.reason, retryAfterMs: nextLookMs };
+    return { because: 'unhealthy', why: found.reason, retryAfterMs: null };
   const cooling = coolingNow(agent, needs);
   if (cooling !== null) return { because: 'cooling', why: coolingText(cooling), retryAfterMs: cooling.untilMs - world.clock.nowMs() };
   const session = wanted === 'any' ? (settingsOf(config, agent).session ?? adapters.get(agent)?.defaultSession ?? 'child') : wanted;
@@ -264,7 +259,7 @@ export function putOffWord(
   const reason = `degraded: ${nobodyText(choice)}`;
   if (before >= config.resource.limits_max)
     return { says: 'blocked', reason: `${reason}; ${before + 1} times in a row (resource.limits_max)`, notBeforeMs: null };
-  const untilMs = fallbackUntilMs(soonestOf(choice), world.clock.nowMs());
+  const untilMs = fallbackUntilMs(choice, before, world.clock.nowMs());
   putOff(context, entry, untilMs);
   return { says: 'parked', reason, notBeforeMs: untilMs };
 }
@@ -327,7 +322,7 @@ function drop({ tasks, world }: Context, keys: readonly string[]): void {
 
 /** Those of the chain, first choice first, then all others. */
 const agentsOf = ({ config, adapters }: Pick<RunnerNeeds, 'config' | 'adapters'>): readonly string[] => [
-  ...new Set([...chainOf(config.runners), ...adapters.keys()].filter((agent) => agent !== fallbackRunner)),
+  ...new Set([...chainOf(config.runners), ...adapters.keys()].filter(isNamed)),
 ];
 
 /** All of the chain as it is now, first choice first; the fallback last. */

@@ -1,3 +1,4 @@
+import { isNamed } from '../agents/adapters.ts';
 import { planLaunch, startSession } from '../agents/start.ts';
 import { rememberGit } from '../completion/git-changes.ts';
 import { prepareRunFolder } from '../completion/prepare-run-folder.ts';
@@ -31,7 +32,7 @@ export type Claimed =
 
 /** Agents that may be started now: what has a breaker that refuses would only be claimed to wait. */
 const startable = (context: Context, choices: Choices | null): readonly string[] => [
-  ...[...context.adapters.keys()].filter((agent) => {
+  ...[...context.adapters.keys()].filter(isNamed).filter((agent) => {
     const session = sessionOf(context, { agent, session: null });
     return !context.outside.refuses(session === 'tmux' ? 'runner.tmux' : 'runner');
   }),

@@ -2,7 +2,7 @@ import type { Config } from '../core/config.ts';
 import { settingsOf } from '../core/config.ts';
 import type { Component } from '../core/control.ts';
 import { messageOf } from '../core/errors.ts';
-import { chainOf, fallbackRunner } from '../core/runners.ts';
+import { autoAgent, chainOf, fallbackRunner } from '../core/runners.ts';
 import type { World } from '../world.ts';
 
 export type DependencyNeeds = {
@@ -41,7 +41,7 @@ function tmux({ world, config, adapters, inUse, tmuxInUse }: DependencyNeeds): C
 
 function programs({ world, config, adapters, inUse }: DependencyNeeds): Component {
   const inChain = new Set(chainOf(config.runners));
-  const known = [...adapters].filter(([agent]) => agent !== fallbackRunner);
+  const known = [...adapters].filter(([agent]) => agent !== fallbackRunner && agent !== autoAgent);
   const looked = known.map(([agent, { program }]) => {
     const { command, env } = settingsOf(config, agent);
     const wanted = command ?? program;

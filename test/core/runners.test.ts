@@ -54,10 +54,22 @@ for (const [name, said, exit, kind, untilMs] of [
     assert.equal(lesson.kind === 'cools' ? lesson.cooling.untilMs : null, untilMs);
   });
 
-test('what nobody works on waits a minute at least, an hour at most, else until somebody may be well', () => {
-  const waits = [null, nowMs, nowMs + 5 * minuteMs, nowMs + 5 * 60 * minuteMs].map((soonest) => fallbackUntilMs(soonest, nowMs) - nowMs);
-  assert.deepEqual(waits, [minuteMs, minuteMs, 5 * minuteMs, 60 * minuteMs]);
+const over = (...untilMs: readonly (number | null)[]) => ({
+  passedOver: untilMs.map((each, at) => ({ agent: `a${at}`, why: '', untilMs: each })),
 });
+
+for (const [name, choice, before, minutes] of [
+  ['nobody is configured', over(), 0, 1],
+  ['nobody knows when they are well: a minute', over(null, null), 0, 1],
+  ['the fourth time in a row: eight', over(null, null), 3, 8],
+  ['never more than an hour', over(null), 19, 60],
+  ['a limit that ends in five minutes', over(nowMs + 5 * minuteMs, nowMs + 9 * minuteMs), 0, 5],
+  ['a limit that ends tomorrow', over(nowMs + 1440 * minuteMs), 0, 60],
+  ['a limit that is about to end: not at once', over(nowMs + 1), 0, 1],
+  ['one is ill, one has a limit for longer', over(null, nowMs + 30 * minuteMs), 2, 4],
+] as const)
+  test(`what nobody works on waits: ${name}: ${minutes} min`, () =>
+    assert.equal(fallbackUntilMs(choice, before, nowMs) - nowMs, minutes * minuteMs));
 
 test('a choice says who was passed over and why', () => {
   const passedOver = [{ agent: 'a', why: 'its probe failed', untilMs: null }];

@@ -6,6 +6,7 @@ import { OperationalError } from '../../src/core/errors.ts';
 import type { Context } from '../../src/daemon/context.ts';
 import { newNotebook } from '../../src/daemon/notebook.ts';
 import { configDueMs, lookAtConfig, newReloading, reloadNow } from '../../src/daemon/reload.ts';
+import { newRunners } from '../../src/daemon/runners.ts';
 import { createTasks } from '../../src/daemon/tasks.ts';
 import { createChanges, createWakeup } from '../../src/daemon/wakeup.ts';
 import { digest } from '../../src/platform/digest.ts';
@@ -47,6 +48,8 @@ function scene(first: string) {
   const log = (event: string): void => void said.push(event);
   const stop = new AbortController();
   const context = {
+    adapters: new Map(),
+    runners: newRunners(),
     config: parseConfigOf(first),
     secrets: [],
     settings,

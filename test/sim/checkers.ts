@@ -1,5 +1,6 @@
 import type { Entry } from '../../src/core/entry.ts';
 import { hasEnded, isCompletion, sameOwner } from '../../src/core/entry.ts';
+import { autoAgent } from '../../src/core/runners.ts';
 import type { StoredRecord, TerminalRecord, Todo } from '../../src/core/todo.ts';
 import { isInProgress, isTerminal } from '../../src/core/words.ts';
 import type { DiskChange } from './disk.ts';
@@ -464,13 +465,16 @@ function waitsForAnother(todos: ReadonlyMap<string, Todo>, { after }: Todo): boo
 
 function slotsAreTaken(simulation: Simulation, todo: Todo): boolean {
   const { slots } = simulation.plan.config;
+  // Whose slot one of agent `auto` waits for, nobody here can say: any that is full may be it.
+  const isFull = (agents: readonly string[]): boolean =>
+    (todo.agent === autoAgent ? agents : [todo.agent]).some((agent) => agents.filter((it) => it === agent).length >= slots.agent);
   return simulation.hosts.every(({ host }) => {
     const busy = [...simulation.rows.todos.values()].filter(
       (other) => other.runId !== null && isInProgress(other.status) && simulation.rows.runs.get(other.runId)?.host === host.id,
     );
     return (
       busy.length >= slots.total ||
-      busy.filter(({ agent }) => agent === todo.agent).length >= slots.agent ||
+      isFull(busy.map(({ runId }) => simulation.rows.runs.get(runId!)!.agent)) ||
       busy.filter(({ project }) => project === todo.project).length >= slots.project
     );
   });

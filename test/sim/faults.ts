@@ -41,6 +41,8 @@ export type FaultPlan = {
   readonly clockJumps: readonly { readonly atMs: number; readonly byMs: number }[];
   /** The daemon is stopped (SIGSTOP, a suspended laptop) and goes on later. */
   readonly pauses: readonly (Window & { readonly machine: number })[];
+  /** An agent's program fails its probe, or does not answer it. Absent: all are well. */
+  readonly runnersIll?: readonly (Window & { readonly agent: string; readonly how: 'fails' | 'hangs' })[];
 };
 
 export const noFaults: FaultPlan = {
@@ -141,6 +143,11 @@ export class Faults {
 
   tmuxFails(): boolean {
     return this.#hit('tmux away', this.#in(this.plan.tmuxAway));
+  }
+
+  probeTrouble(agent: string): 'fails' | 'hangs' | null {
+    const ill = this.plan.runnersIll?.find((it) => it.agent === agent && this.#in([it]));
+    return ill !== undefined && this.#hit(`probe ${ill.how}`, true) ? ill.how : null;
   }
 
   spawnFails(): boolean {

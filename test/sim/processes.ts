@@ -102,7 +102,7 @@ export class ProcessTable {
       this.remove(shell);
       machine.onProcessEnd();
     };
-    const script = machine.scriptFor(todoId, runId, round);
+    const script = launch?.includes('/fallback.sh') ? fallbackScript : machine.scriptFor(todoId, runId, round);
     if (script.acts[0]?.do === 'spawn-error') end('spawn command not found');
     else {
       const token = files.readText(`${folder}/token`)?.trim() ?? '';
@@ -148,6 +148,14 @@ export class ProcessTable {
 
 /** As launch.sh: its end is told again until it is written. */
 const endAgainMs = 1000;
+
+/** What the last runner of a chain does, whoever the todo is for. */
+const fallbackScript: AgentScript = {
+  acts: [
+    { do: 'print', text: 'NO AGENT WORKED' },
+    { do: 'exit', code: 0 },
+  ],
+};
 
 export type SimProcess = {
   readonly id: ProcessId;
@@ -239,6 +247,7 @@ function runCheck(
     durationMs: machine.timeline.nowMs - startedMs,
     ...changes,
   });
+  if (plan.argv[1] === '--version') return probed(machine, plan, answer, schedule);
   const command = plan.argv[0] === '/bin/sh' ? (plan.argv[2] ?? '') : plan.argv.join(' ');
   const scripted = machine.checkStarts(command, plan.cwd);
   if (scripted === null) return Promise.resolve(answer({ exitCode: 128, tail: 'fatal: not a git repository' }));
@@ -273,6 +282,20 @@ function runCheck(
       );
   });
 }
+
+/** An agent's program is asked for its version. */
+function probed(
+  machine: Machine,
+  { argv, timeoutMs }: RunPlan,
+  answer: (changes: Partial<RunResult>) => RunResult,
+  schedule: (ms: number, act: () => void) => void,
+): Promise<RunResult> {
+  const trouble = machine.faults.probeTrouble(argv[0]?.split('/').at(-1) ?? '');
+  const result: Partial<RunResult> =
+    trouble === 'hangs' ? { osSignal: 'SIGTERM', timedOut: true } : trouble === 'fails' ? { exitCode: 3 } : { exitCode: 0, tail: '1.0' };
+  return new Promise((resolve) => schedule(trouble === 'hangs' ? timeoutMs : probeMs, () => resolve(answer(result))));
+}
+const probeMs = 100;
 
 export function terminalsOf(machine: Machine): Terminals {
   const table = machine.processes;

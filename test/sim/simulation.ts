@@ -25,7 +25,7 @@ export type TodoPlan = {
   /** Names it in the plan; its working directory is `/work/<key>`. */
   readonly key: string;
   readonly addAtMs: number;
-  readonly agent: 'worker' | 'talker';
+  readonly agent: 'worker' | 'talker' | 'auto';
   readonly session: 'child' | 'tmux' | null;
   readonly checks: readonly CheckPlan[];
   readonly priority: number;

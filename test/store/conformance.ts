@@ -545,6 +545,35 @@ export function conformance(name: string, engine: Engine): void {
       await other.close();
     });
 
+    test('a todo of agent auto is claimed for the runner of its session; the run names it, slots are its own, and the todo keeps its word', async () => {
+      const store = await engine.fresh();
+      const auto = { any: 'alpha', child: 'beta', tmux: 'fallback', fallbackAfterMs: 0 };
+      const plain = await put(store, { agent: 'auto' });
+      await put(store, { agent: 'auto', session: 'child', priority: 6 });
+      await put(store, { agent: 'auto', priority: 7 });
+      await put(store, { agent: 'auto', session: 'tmux', priority: 8 });
+      const slots = { total: 9, agent: 1, project: 9 };
+      assert.deepEqual(await store.claim(aClaim({ slots, agents: ['shell'], auto })), {
+        kind: 'nothing',
+        why: 'none-open',
+        nextAtMs: null,
+      });
+      const first = await claimed(store, { slots, agents: ['auto'], auto });
+      assert.deepEqual([first.todo.id, first.todo.agent, first.run.agent], [plain.id, 'auto', 'alpha']);
+      assert.equal((await claimed(store, { slots, auto })).run.agent, 'beta');
+      const waits = { ...auto, fallbackAfterMs: 3_600_000 };
+      assert.deepEqual(
+        await store.claim(aClaim({ slots, auto: waits })),
+        { kind: 'nothing', why: 'no-slot', nextAtMs: null },
+        'alpha is full, and others may have a runner for tmux',
+      );
+      assert.equal((await claimed(store, { slots, auto })).run.agent, 'fallback');
+      const { run } = await claimed(store, { slots, auto: { ...auto, any: 'beta' }, host: 'there/1' });
+      assert.equal(run.agent, 'beta', 'of another host');
+      const byHand = await put(store, { agent: 'auto' });
+      assert.equal((await claimed(store, { todoId: byHand.id, kind: 'external' })).run.agent, 'auto');
+    });
+
     test('hosts that claim at once never take more than their slots', async () => {
       const store = await engine.fresh();
       const other = await engine.another();

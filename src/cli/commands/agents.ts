@@ -1,10 +1,11 @@
 import { adaptersFor } from '../../agents/adapters.ts';
+import { fallback } from '../../agents/fallback.ts';
 import { settingsOf } from '../../core/config.ts';
 import type { ControlReply } from '../../core/control.ts';
 import { chainOf, fallbackRunner } from '../../core/runners.ts';
 import { behindBreakers } from '../../daemon/outside.ts';
 import { agentsReply, newRunners, readRunners } from '../../daemon/runners.ts';
-import { builtInAdapters } from '../agents.ts';
+import { adaptersOf, builtInAdapters } from '../agents.ts';
 import type { Call, CommandModule, Opened } from '../command.ts';
 import { versionOf } from '../doctor/programs.ts';
 import { exit } from '../exit-codes.ts';
@@ -35,7 +36,7 @@ async function list(call: Call, { world, config }: Opened): Promise<number> {
   const { out } = call;
   const chain = chainOf(config.runners);
   const agents = await Promise.all(
-    [...adaptersFor(builtInAdapters, config)].map(async ([agent, adapter]) => {
+    [...adaptersOf(config), [fallbackRunner, fallback] as const].map(async ([agent, adapter]) => {
       const settings = settingsOf(config, agent);
       const program = settings.command ?? adapter.program;
       const path = world.processes.program(program, settings.env['PATH'] ?? null);

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import about from '../../../package.json' with { type: 'json' };
 import { planLaunch } from '../../agents/start.ts';
 import { inMs, settingsOf } from '../../core/config.ts';
+import { chainOf } from '../../core/runners.ts';
 import type { Todo } from '../../core/todo.ts';
+import { lookAtRunner } from '../../healing/runners.ts';
 import { nodeVersionsIn, searchPath, whereIs } from '../../platform/search-path.ts';
 import type { World } from '../../world.ts';
 import { adaptersOf } from '../agents.ts';
@@ -77,7 +79,7 @@ export async function lookAtAgents({ world, config }: Pick<Opened, 'world' | 'co
   const unknown = Object.keys(config.agents)
     .filter((name) => !adapters.has(name))
     .map((name): Finding => {
-      const mend = `todo config unset agents.${name}`;
+      const mend = `todo config unset agents.${name}; or, as an agent of its own: todo config set agents.${name}.kind command`;
       return {
         what: `agent ${name}`,
         severity: 'degraded',
@@ -99,6 +101,11 @@ async function lookAtAgent(name: string, { world, config }: Pick<Opened, 'world'
     const evidence = `${program} is not installed (${triedText(program, world.host.env)})${isWanted ? '' : '; todos of this agent cannot start here'}`;
     const mend = `${installs[name] ?? `install ${program}`}, or: todo config set agents.${name}.command /path/to/${program}`;
     return { what, severity: isWanted ? 'degraded' : 'healthy', evidence, mend };
+  }
+  if (chainOf(config.runners).includes(name)) {
+    const { status, reason, whatToDo } = await lookAtRunner(name, null, 0, { world, config, adapters: adaptersOf(config) });
+    if (status !== 'healthy')
+      return { what, severity: 'degraded', evidence: `${reason}; todos of agent auto go to the next runner`, mend: whatToDo };
   }
   // A shell says no version in a way that all of them share.
   const version = name === 'shell' ? '' : `${(await versionOf(found, world)) ?? 'says no version'} `;

@@ -1,0 +1,52 @@
+// The chain of runners in simulated worlds: the stories of some seeds, with runners that fail their probes, refuse work, and are gone.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { storyOf } from './many-hosts.ts';
+import type { Simulation } from './simulation.ts';
+import { tell } from './story.ts';
+import { withRunners } from './with-runners.ts';
+
+/** Of 22 a person works on a todo that names no agent. */
+const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 22, 33, 56];
+
+test('the eight promises hold where runners come and go, and the fallback finishes nothing', async (t) => {
+  const found: string[] = [];
+  const counts = { failovers: 0, fallbacks: 0, handedOn: 0, back: 0 };
+  for (const seed of seeds) {
+    const { violations, simulation } = await tell(withRunners(storyOf(seed)));
+    found.push(...[...violations, ...finishedByNobody(simulation)].map((it) => `seed ${seed}: ${it}`));
+    count(simulation, counts);
+  }
+  assert.deepEqual(found, []);
+  t.diagnostic(JSON.stringify(counts));
+  assert.ok(
+    Object.values(counts).every((it) => it >= 1),
+    `the worlds are as bad as they should be: ${JSON.stringify(counts)}`,
+  );
+});
+
+test('a story with runners is always the same one', async () => {
+  const [once, again] = [await tell(withRunners(storyOf(7))), await tell(withRunners(storyOf(7)))];
+  assert.equal(once.digest, again.digest);
+});
+
+/** Promise 3: what nobody worked on is no success of anybody, unless a person says so or forces it. */
+function finishedByNobody({ rows }: Simulation): readonly string[] {
+  return [...rows.records.values()].flatMap(({ record }) => {
+    const { agent } = rows.runs.get(record.runId)!;
+    const isByPerson = record.saidBy === 'person' || record.outcome === 'forced' || record.outcome === 'cancelled';
+    return agent === 'fallback' && record.todoStatus === 'completed' && !isByPerson ? [`run ${record.runId} was finished by nobody`] : [];
+  });
+}
+
+function count({ rows, machines }: Simulation, counts: { failovers: number; fallbacks: number; handedOn: number; back: number }): void {
+  const entries = machines.flatMap(({ journal }) => journal.all());
+  for (const { choice, ending, signal } of entries) {
+    if (choice === undefined) continue;
+    if (choice.degraded) counts.fallbacks++;
+    else if (choice.agent !== choice.first) counts.failovers++;
+    if (ending?.outcome === 'released' && (signal?.limit !== undefined || signal?.fault !== undefined)) counts.handedOn++;
+  }
+  const putOff = new Set(entries.filter(({ choice }) => choice?.degraded).map(({ ref }) => ref.todoId));
+  for (const todoId of putOff) if (rows.todos.get(todoId)?.status === 'completed') counts.back++;
+}

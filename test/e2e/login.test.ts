@@ -1,10 +1,10 @@
 // Who is logged in to the dashboard, and stays so whatever becomes of Redis and of the daemon; on a real Redis.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { redisPassword, startRedis } from '../fixtures/redis.ts';
+import { asking, login, session } from './browser.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
 import { type Got, served } from './http-get.ts';
 
@@ -43,7 +43,7 @@ test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes b
     ],
   );
   const dan = await login(home, url);
-  assert.equal((await ask('POST', `${url}/api/logout`, ann)).status, 200);
+  assert.equal((await asking('POST', `${url}/api/logout`, ann)).status, 200);
   assert.equal((await session(url, ann)).status, 401);
   redis.thaw();
   await home.until('it is back in Redis', async () => (await session(url, bob)).json.keptIn === 'redis');
@@ -54,14 +54,14 @@ test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes b
   await redis.kill();
   const gone = await timed(url, [bob, cid, dan]);
   assert.deepEqual([...new Set(gone.map(({ status, json }) => `${status} ${json.keptIn}`))], ['200 sqlite']);
-  const { sessions } = (await ask('GET', `${url}/api/sessions`, cid)).json;
+  const { sessions } = (await asking('GET', `${url}/api/sessions`, cid)).json;
   const other = sessions.find((it: Json) => it.role === 'operator' && !it.own);
-  assert.equal((await ask('DELETE', `${url}/api/sessions/${other.id}`, cid)).status, 200);
+  assert.equal((await asking('DELETE', `${url}/api/sessions/${other.id}`, cid)).status, 200);
   await redis.restart();
   await home.until('it is back once more', async () => (await session(url, cid)).json.keptIn === 'redis');
   const left = await Promise.all([ann, bob, cid, dan].map((who) => session(url, who)));
   assert.deepEqual(left.map(({ status }) => status).toSorted(), [200, 200, 401, 401], 'one logged out, one revoked');
-  const { text } = await ask('GET', `${url}/metrics`);
+  const { text } = await asking('GET', `${url}/metrics`);
   assert.match(text, /^todo_sessions_kept\{place="redis"\} 1$/m);
   assert.match(text, /^todo_sessions_fallbacks_total 3$/m);
   assert.equal(events().filter((event) => event === 'Falling back to SQLite for sessions').length, 3, 'said once each time');
@@ -106,8 +106,8 @@ test('[P-58] without Redis a login outlives the daemon, even one that is killed;
   assert.deepEqual([after.status, after.json.role], [200, 'viewer'], 'still logged in');
 
   // A viewer looks, and nothing else; his cookie says nothing to pages elsewhere.
-  assert.equal((await ask('GET', `${url}/api/status`, who)).status, 200);
-  assert.equal((await ask('POST', `${url}/api/login-codes`, who, {})).status, 403);
+  assert.equal((await asking('GET', `${url}/api/status`, who)).status, 200);
+  assert.equal((await asking('POST', `${url}/api/login-codes`, who, {})).status, 403);
   const plain = await home.todo(['dashboard']);
   assert.match(plain.stdout, new RegExp(`^${url}/#login=[\\w-]{43}\n$`));
   // A desktop's browser is shown a private file: the arguments of a process are for everybody to read.
@@ -134,18 +134,6 @@ test('[P-58] without Redis a login outlives the daemon, even one that is killed;
   assert.equal((await home.todo(['dashboard', 'revoke', id])).code, 1);
 });
 
-/** As a browser does it: the code from behind the #, sent by the page itself. */
-async function login(home: TestHome, url: string, role = 'operator'): Promise<string> {
-  const { url: address } = await home.json(['dashboard', '--role', role]);
-  const code = new URL(address).hash.replace('#login=', '');
-  const answer = await ask('POST', `${url}/api/login`, null, { code });
-  assert.equal(answer.status, 200, answer.text);
-  const [cookie = ''] = String(answer.headers['set-cookie']).split(';');
-  return cookie;
-}
-
-const session = (url: string, cookie: string): Promise<Got> => ask('GET', `${url}/api/session`, cookie);
-
 /** One after the other; none may take a second. */
 async function timed(url: string, cookies: readonly string[]): Promise<Got[]> {
   const answers: Got[] = [];
@@ -158,24 +146,4 @@ async function component(home: TestHome): Promise<[string, string]> {
   const { components } = await home.json(['health'], { code: 0 }).catch(() => home.json(['health'], { code: 1 }));
   const { status, reason } = components.find(({ name }: Json) => name === 'sessions');
   return [status, reason.split(':')[0]];
-}
-
-function ask(method: string, url: string, cookie: string | null = null, body?: unknown): Promise<Got> {
-  const fromMs = performance.now();
-  return new Promise((resolve, reject) => {
-    const headers = {
-      'x-todo-request': '1',
-      'sec-fetch-site': 'same-origin',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(cookie === null ? {} : { cookie }),
-    };
-    const sent = request(url, { agent: false, method, headers }, async (response) => {
-      let text = '';
-      for await (const piece of response.setEncoding('utf8')) text += piece;
-      const json = response.headers['content-type']?.includes('json') ? JSON.parse(text) : null;
-      const tookMs = performance.now() - fromMs;
-      resolve({ status: response.statusCode ?? 0, headers: response.headers as unknown as Record<string, string>, text, json, tookMs });
-    });
-    sent.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
-  });
 }

@@ -1,50 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Json, type TestHome, testHome } from './harness.ts';
 import { served } from './http-get.ts';
 import { receiver } from './receiver.ts';
-
-/** Programs as agents, by configuration. What a file beside each says is how it is: `ill` fails its probe, `limit` and `auth` end a run so. */
-function programs(home: TestHome, ...names: readonly string[]) {
-  const folder = join(home.folder, '..', 'programs');
-  mkdirSync(folder, { recursive: true });
-  for (const name of names) {
-    const program = join(folder, name);
-    writeFileSync(
-      program,
-      `#!/bin/sh
-how=$(cat "$0.is" 2>/dev/null)
-if [ "$1" = --version ]; then
-  [ "$how" = ill ] && { echo 'out of order' >&2; exit 3; }
-  echo "${name} 1.2.3"
-  exit 0
-fi
-echo "${name} got: $(cat)"
-case $how in limit) exit 75 ;; auth) exit 41 ;; esac
-exit 0
-`,
-    );
-    chmodSync(program, 0o755);
-  }
-  return {
-    env: { PATH: `${folder}:/usr/bin:/bin` },
-    be(name: string, how: 'ill' | 'limit' | 'auth' | 'well'): void {
-      if (how === 'well') rmSync(join(folder, `${name}.is`), { force: true });
-      else writeFileSync(join(folder, `${name}.is`), how);
-    },
-    remove: (name: string): void => rmSync(join(folder, name)),
-  };
-}
-
-const commandAgent = (command: string, more: Json = {}) => ({
-  kind: 'command',
-  command,
-  probe_interval: 0.05,
-  exit_codes: { 75: 'limit', 41: 'auth' },
-  ...more,
-});
+import { commandAgent, runnerPrograms } from './runner-programs.ts';
 
 const added = async (home: TestHome, title: string): Promise<number> => (await home.json(['add', title, '--cwd', home.work])).todo.number;
 const completed = (home: TestHome, number: number): Promise<Json> =>
@@ -65,7 +26,7 @@ test('[P-08] [P-09] [P-11] [P-39] [P-32] [P-10] [P-59] [P-12] each run goes to t
       { agent: 'alpha', priority: 1 },
     ],
   });
-  const { env, be } = programs(home, 'alpha', 'beta');
+  const { env, be } = runnerPrograms(home, 'alpha', 'beta');
   be('alpha', 'ill');
   await home.daemon(env);
   const { ask } = await served(home);
@@ -185,7 +146,7 @@ test('[P-34] no agent is installed: degraded, the fallback is well, and a todo s
   assert.equal(health.status, 'degraded');
   assert.match(health.components.find(({ name }: Json) => name === 'runners').reason, /fallback is the next one/);
   // Installed, but without its key: the name is said, what it holds never is.
-  const { remove } = programs(home, 'codex');
+  const { remove } = runnerPrograms(home, 'codex');
   writeFileSync(join(env.PATH, 'codex'), readFileSync(join(home.folder, '..', 'programs', 'codex')), { mode: 0o755 });
   remove('codex');
   const again = await home.json(['agents', '--health'], { env, code: 1 });
@@ -206,7 +167,7 @@ test('a runner that cannot be started, or that refuses work, hands the todo on t
     agents: Object.fromEntries(['alpha', 'beta', 'gamma'].map((name) => [name, commandAgent(name, { probe_interval: 600 })])),
     runners: [{ agent: 'alpha' }, { agent: 'beta' }, { agent: 'gamma' }],
   });
-  const { env, be, remove } = programs(home, 'alpha', 'beta', 'gamma');
+  const { env, be, remove } = runnerPrograms(home, 'alpha', 'beta', 'gamma');
   const daemon = await home.daemon(env);
   assert.deepEqual(workers(await completed(home, await added(home, 'all are well'))), ['alpha']);
 

@@ -36,6 +36,7 @@ test('[P-30] MariaDB is stopped: the list of todos goes on answering within 100 
     [fresh.headers['x-cache'], fresh.json.todos.map((it: Json) => it.number), fresh.json.stale],
     ['miss', [3, 2, 1], undefined],
   );
+  await home.until('the overview has looked', async () => (await ask('/api/overview')).json.todos.value?.open === 3);
   const snapshot = join(home.folder, 'snapshot.json');
   await home.until('the snapshot has them', () => existsSync(snapshot) && readFileSync(snapshot, 'utf8').includes('"number":3'));
   await server.kill9();
@@ -53,6 +54,20 @@ test('[P-30] MariaDB is stopped: the list of todos goes on answering within 100 
     assert.ok(Date.parse(json.asOf) <= Date.now());
     assert.match(json.storeError, /breaker|ECONNREFUSED/);
   }
+  // The same question narrowed, one todo, and what was last seen of all.
+  assert.deepEqual(
+    (await ask('/api/todos?q=TWO')).json.todos.map((it: Json) => it.title),
+    ['echo two'],
+  );
+  assert.deepEqual((await ask('/api/todos?before=3&limit=1')).json.next, '2');
+  const { json: one } = await ask('/api/todos/2');
+  assert.deepEqual([one.stale, one.todo.title, one.notes, one.events[0].fact], [true, 'echo two', null, 'added']);
+  const past = await home.until('the overview says that it is past', async () => {
+    const { json } = await ask('/api/overview');
+    return json.todos.problem !== null && json;
+  });
+  assert.deepEqual([past.todos.value, past.breakers.find(({ name }: Json) => name === 'store').state], [{ open: 3 }, 'open']);
+  assert.ok(past.todos.asOfMs < past.atMs);
   const tookMs = median(answers.map((it) => it.tookMs));
   assert.ok(tookMs < 100, `half of them took more than ${tookMs} ms`);
   const ready = await ask('/readyz');
@@ -77,7 +92,7 @@ test('a store that hangs holds up no page: health, readiness and metrics answer 
     });
     assert.deepEqual([seen.status, seen.json.status], [200, 'warn']);
     assert.match(seen.json.checks.store[0].whatToDo, /todo store check/);
-    for (const path of ['/health', '/readyz', '/metrics', '/livez', '/status']) {
+    for (const path of ['/health', '/readyz', '/metrics', '/livez', '/status', '/api/overview', '/api/status.html']) {
       const took = [];
       for (let turn = 0; turn < 15; turn++) took.push((await ask(path)).tookMs);
       assert.ok(median(took) < 100, `${path} took ${median(took)} ms; the store hangs for two seconds`);

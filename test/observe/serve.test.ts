@@ -215,6 +215,24 @@ test('a defect behind a page is told to the log and not to the asker, and each a
   ]);
 });
 
+test('[P-20] every page whose answer throws is a 500 in the one body for errors, told to the log, and the server goes on', async () => {
+  const atOnce = () => {
+    throw new Error('secret inside');
+  };
+  const later = () => Promise.reject(new Error('secret inside'));
+  const headers = { authorization: `Bearer ${token}`, 'x-todo-request': '1' };
+  for (const page of pages)
+    for (const [path, answering] of page.paths.flatMap((it) =>
+      [atOnce, later].map((throws) => [it.replace(/:\w+/, 'x'), throws] as const),
+    )) {
+      const defects: unknown[] = [];
+      const onDefect = (error: unknown) => defects.push(error);
+      const answer = await ask(path, headers, { method: methodOf(page), table: [{ ...page, answer: answering }], onDefect });
+      assert.deepEqual([answer.status, answer.error.code, defects.length], [500, 'INTERNAL', 1], `${methodOf(page)} ${path}`);
+      assert.doesNotMatch(answer.text, /secret inside/);
+    }
+});
+
 test('what changes something is taken from no form and no page of another origin, and as JSON only', async () => {
   const seen: unknown[] = [];
   const table: Page[] = [

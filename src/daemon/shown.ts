@@ -1,4 +1,5 @@
 import type { ShownIntake } from '../core/control.ts';
+import { OperationalError } from '../core/errors.ts';
 import { missedPass } from '../healing/health.ts';
 import type { Reason, Shown } from '../observe/shown.ts';
 import { shownBounds } from './bounds.ts';
@@ -13,7 +14,7 @@ import { overallOf, shownRunners } from './runners.ts';
 /** What is seen by who stands outside it. */
 type SeenOutside = Pick<
   Shown,
-  'overview' | 'todos' | 'todo' | 'linkReport' | 'linkedReport' | 'statusPage' | 'actions' | 'families' | 'dashboardFile'
+  'overview' | 'lookAnew' | 'todos' | 'todo' | 'linkReport' | 'linkedReport' | 'statusPage' | 'actions' | 'families' | 'dashboardFile'
 >;
 
 /** What a daemon shows of itself. */
@@ -34,6 +35,11 @@ export function shownBy(context: Context, { families: outside, ...more }: SeenOu
       health: healthNow(context),
     }),
     ...more,
+    async counts() {
+      // Nobody waits to learn what is known.
+      if (context.state.store.reachable === 'no') throw storeAway(context.state.store.error);
+      return (await world.store.byStatus()) as Readonly<Record<string, number>>;
+    },
     history: (asked) => world.store.metrics(world.host.id, asked),
     families: () => [...families(context, healthNow(context), version), ...outside()],
     async changed(withinMs) {
@@ -42,6 +48,9 @@ export function shownBy(context: Context, { families: outside, ...more }: SeenOu
     },
   };
 }
+
+const storeAway = (why: string | null): OperationalError =>
+  new OperationalError('STORE_UNREACHABLE', { operation: 'counting', subject: 'todos', why: why ?? 'it does not answer' });
 
 /** Changes come in flocks. */
 const gatherMs = 250;

@@ -81,6 +81,7 @@ export const pageNames: readonly string[] = [
   '/health',
   '/metrics',
   '/status',
+  '/api/status/cache',
   '/api/todos',
   '/api/todos/:id',
   '/api/todos/:id/report',

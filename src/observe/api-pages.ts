@@ -10,7 +10,6 @@ import { todoPage } from './todo-page.ts';
 
 /** What the dashboard is made of, and what it does (core/dashboard.ts). */
 export const apiPages: readonly Page[] = [
-  { paths: ['/api/overview'], needs: 'viewer', answer: (shown) => json(200, shown.overview()) },
   { paths: ['/events', '/api/events'], needs: 'viewer', answer: (shown, { gone }) => events(shown, gone) },
   { paths: ['/api/status.html'], needs: 'viewer', byLink: true, answer: (shown) => page(shown.statusPage()) },
   { paths: ['/api/todos'], needs: 'viewer', answer: (shown, { request }) => todoPage(shown, request.query) },

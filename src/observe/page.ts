@@ -1,5 +1,7 @@
 import type { Asker, Role } from '../core/dashboard.ts';
 import type { HttpRequest, HttpResponse } from '../core/http.ts';
+import type { Clock } from '../world.ts';
+import type { Counts } from './counted.ts';
 import type { Door } from './door.ts';
 import type { Problem } from './respond.ts';
 import type { Shown } from './shown.ts';
@@ -18,6 +20,8 @@ export type Asked = {
   readonly body: unknown;
   readonly by: Asker;
   readonly door: Door;
+  readonly counts: Counts;
+  readonly clock: Pick<Clock, 'sleep'>;
   readonly nowMs: number;
   /** Aborted when the asker went away. */
   readonly gone: AbortSignal;

@@ -7,6 +7,7 @@ import type { Asked, Page } from './page.ts';
 import { json, type Problem, respond } from './respond.ts';
 import { sessionPages } from './session-pages.ts';
 import type { Shown } from './shown.ts';
+import { statusPages } from './status-pages.ts';
 
 /** The first path is the name of the page in its own metrics. */
 export const pages: readonly Page[] = [
@@ -17,11 +18,7 @@ export const pages: readonly Page[] = [
   { paths: ['/health', '/api/health'], needs: 'local', answer: health },
   { paths: ['/api/ai/health'], needs: 'viewer', answer: runners },
   { paths: ['/metrics', '/api/metrics'], needs: 'local', answer: metrics },
-  {
-    paths: ['/status', '/api/status'],
-    needs: 'viewer',
-    answer: (shown) => json(200, { schemaVersion: 1, kind: 'status', ...shown.status() }),
-  },
+  ...statusPages,
   { paths: ['/api/health/history'], needs: 'viewer', answer: history },
   ...apiPages,
   ...sessionPages,

@@ -2,6 +2,7 @@ import { type Asker, mayAct, type Role, requestHeader } from '../core/dashboard.
 import { isOperational } from '../core/errors.ts';
 import { type BodyFlaw, bodyBytesMax, type HttpHandler, type HttpRequest, type HttpResponse } from '../core/http.ts';
 import type { World } from '../world.ts';
+import { countsIn } from './counted.ts';
 import type { Door } from './door.ts';
 import { type Access, type Asked, type Method, methodOf, type Page } from './page.ts';
 import { pages } from './pages.ts';
@@ -15,6 +16,9 @@ type Needs = Pick<World, 'clock' | 'random' | 'digest'>;
 /** All that is served, as one function from request to response. */
 export function serve(shown: Shown, door: Door, world: Needs, table: readonly Page[] = pages): HttpHandler {
   const routeTo = routesOf(table);
+  const { clock } = world;
+  const { sessions, settings, onDefect } = door;
+  const counts = countsIn({ shown, keep: sessions.keep, maxAgeMs: settings.statusCacheMs, clock, onDefect });
   return async (request, gone) => {
     const fromMs = world.clock.monotonicMs();
     const route = routeTo(request.path);
@@ -35,7 +39,7 @@ export function serve(shown: Shown, door: Door, world: Needs, table: readonly Pa
     if (no !== null) return no;
     const body = parsed(request);
     if ('problem' in body) return body.problem;
-    const asked: Asked = { request, params: route.params, body: body.value, by, door, nowMs: world.clock.nowMs(), gone };
+    const asked: Asked = { request, params: route.params, body: body.value, by, door, counts, clock, nowMs: world.clock.nowMs(), gone };
     try {
       return endsWith(by, await page.answer(shown, asked));
     } catch (error) {

@@ -38,6 +38,10 @@ export type Shown = {
   status(): Readonly<Record<string, unknown>>;
   /** Of what is asked of the store it has what was last seen, and looks again behind the answer. */
   overview(): Overview;
+  /** Resolves once what the overview asks of the store and of files was looked at since now. Never rejects. */
+  lookAnew(): Promise<void>;
+  /** All todos by status: asks the store. */
+  counts(): Promise<Readonly<Record<string, number>>>;
   todos(asked: TodosAsked): Promise<ShownTodos>;
   /** By number, id, or unique start of an id; null: there is none. */
   todo(ref: string): Promise<TodoDetail | null>;

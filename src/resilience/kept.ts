@@ -31,7 +31,7 @@ export type KeepParts = {
 const lookEveryMs = 5_000;
 /** What answers once between two falls is not back: so often in a row, each time after a while. */
 const proofs = { times: 3, apartMs: 300 };
-const again: Backoff = { firstMs: 500, factor: 2, maxMs: 15_000, jitter: spread(0.2) };
+const again: Backoff = { firstMs: 500, factor: 2, maxMs: 5_000, jitter: spread(0.2) };
 /** Back for so long, and the waits begin anew. */
 const steadyMs = 60_000;
 /** A near place that failed is let alone for so long. */

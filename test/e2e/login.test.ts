@@ -82,7 +82,7 @@ test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes b
   assert.equal((await daemon.ended).code, 0);
 });
 
-test('[P-58] without Redis a login outlives the daemon, even one that is killed; todo dashboard lets in, shows who is in, and ends it', async (t) => {
+test('[P-58, H-63] without Redis a login outlives the daemon, even one that is killed; roles bound what it may do, from elsewhere nothing is shown without one; todo dashboard lets in, shows who is in, and ends it', async (t) => {
   const home = await testHome(t, { server: { port: 0 } });
   const none = await home.json(['dashboard'], { code: 69 });
   assert.match(none.hint, /server\.port.*todo start --all.*todo start --dashboard-only/s);
@@ -92,22 +92,34 @@ test('[P-58] without Redis a login outlives the daemon, even one that is killed;
   assert.deepEqual((await session(before.url, who)).json.keptIn, 'sqlite');
   assert.equal(statSync(join(home.folder, 'sessions.db')).mode & 0o777, 0o600);
   assert.ok(!readFileSync(join(home.folder, 'sessions.db')).includes(who.split('=')[1]!), 'no secret in the file');
+  assert.equal((await asking('GET', `${before.url}/api/metrics`)).status, 200, 'at loopback, and there alone, figures are for everybody');
   first.process.kill('SIGKILL');
   await first.ended;
   const port = new URL(before.url).port;
-  const second = await home.daemon({ TODO_SERVER_PORT: port });
-  const { url } = await home.until('it serves again', () => {
+  const second = await home.daemon({ TODO_SERVER_PORT: port, TODO_SERVER_HOST: '0.0.0.0', TODO_SERVER_ALLOW_REMOTE: 'true' });
+  await home.until('it serves again', () => {
     const path = join(home.folder, 'http.json');
-    const said = existsSync(path) && JSON.parse(readFileSync(path, 'utf8'));
-    return said && said.pid === second.process.pid && said;
+    return existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).pid === second.process.pid;
   });
-  assert.equal(url, before.url);
+  const { url } = before;
   const after = await session(url, who);
   assert.deepEqual([after.status, after.json.role], [200, 'viewer'], 'still logged in');
 
-  // A viewer looks, and nothing else; his cookie says nothing to pages elsewhere.
-  assert.equal((await asking('GET', `${url}/api/status`, who)).status, 200);
-  assert.equal((await asking('POST', `${url}/api/login-codes`, who, {})).status, 403);
+  // Now others could ask, too: without a login there is nothing for them.
+  const [, worker, boss] = [who, await login(home, url, 'operator'), await login(home, url, 'admin')];
+  const may = async (method: string, path: string): Promise<number[]> => {
+    const statuses = [];
+    for (const cookie of [null, who, worker, boss]) statuses.push((await asking(method, `${url}${path}`, cookie)).status);
+    return statuses;
+  };
+  assert.deepEqual(await may('GET', '/api/metrics'), [401, 200, 200, 200]);
+  assert.deepEqual(await may('GET', '/api/status'), [401, 200, 200, 200]);
+  assert.deepEqual(await may('DELETE', '/api/status/cache'), [401, 403, 200, 200]);
+  const theirs = (await asking('GET', `${url}/api/sessions`, worker)).json.sessions;
+  assert.equal(theirs.length, 1, 'one sees his own login');
+  assert.deepEqual(await may('DELETE', `/api/sessions/${theirs[0].id}`), [401, 403, 200, 404]);
+  assert.equal((await asking('POST', `${url}/api/login-codes`, boss, {})).status, 403, 'a login makes no further ones');
+  assert.equal((await asking('POST', `${url}/api/logout`, boss)).status, 200);
   const plain = await home.todo(['dashboard']);
   assert.match(plain.stdout, new RegExp(`^${url}/#login=[\\w-]{43}\n$`));
   // A desktop's browser is shown a private file: the arguments of a process are for everybody to read.
@@ -132,6 +144,35 @@ test('[P-58] without Redis a login outlives the daemon, even one that is killed;
   assert.equal((await home.todo(['dashboard', 'revoke', id])).stdout, `Ended: ${id}\n`);
   assert.equal((await session(url, who)).status, 401);
   assert.equal((await home.todo(['dashboard', 'revoke', id])).code, 1);
+});
+
+test('[W-12, H-62] what the status asks of the store is kept for fifteen seconds and says so; it can be thrown away, or asked anew six times a minute by each', async (t) => {
+  const home = await testHome(t, { server: { port: 0 } });
+  await home.daemon();
+  const { url } = await served(home);
+  const [ann, bob] = [await login(home, url), await login(home, url)];
+  const status = (cookie: string, query = ''): Promise<Got> => asking('GET', `${url}/api/status${query}`, cookie);
+  await home.add('true', '--hold');
+  const first = (await status(ann)).json;
+  assert.deepEqual([first.from_cache, first.todos.value.open], [false, 1]);
+  await home.add('true', '--hold');
+  const second = await status(bob);
+  assert.deepEqual([second.json.from_cache, second.json.todos.value.open, second.json.cached_at], [true, 1, first.cached_at]);
+  assert.ok(second.json.cache_age_seconds >= 0 && second.json.cache_age_seconds < 15);
+  assert.equal(second.headers['x-cache'], 'hit');
+  assert.equal((await asking('DELETE', `${url}/api/status/cache`, ann)).status, 200);
+  assert.deepEqual([(await status(ann)).json.from_cache, (await status(ann)).json.todos.value.open], [false, 2]);
+
+  // At the turn of a minute it begins anew: asked until one is too many, at most twice as often.
+  const asked: Got[] = [];
+  while (asked.at(-1)?.status !== 429 && asked.length < 13) asked.push(await status(ann, '?fresh=1'));
+  assert.ok(asked.length > 6, 'six are let');
+  assert.deepEqual([...new Set(asked.slice(0, -1).map(({ json }) => json.from_cache))], [false]);
+  const refused = asked.at(-1)!;
+  assert.deepEqual([refused.status, refused.json.error.code], [429, 'TOO_MANY']);
+  assert.ok(Number(refused.headers['retry-after']) >= 1 && Number(refused.headers['retry-after']) <= 60);
+  assert.equal((await status(bob, '?fresh=1')).status, 200, 'each has his own');
+  assert.equal((await asking('GET', `${url}/api/overview?fresh=1`, bob)).status, 200);
 });
 
 /** One after the other; none may take a second. */

@@ -14,7 +14,17 @@ async function ask(method: Method, path: string, asked: Partial<Asked>, shown: P
   const request = { method, path, query: new URLSearchParams(), headers: {}, body: null, flaw: null, from: '' };
   const gone = new AbortController().signal;
   const answer = await page.answer(shown as Shown, {
-    ...{ params: {}, body: undefined, by, nowMs: 0, gone, request, door: undefined as never },
+    ...{
+      params: {},
+      body: undefined,
+      by,
+      nowMs: 0,
+      gone,
+      request,
+      door: undefined as never,
+      counts: undefined as never,
+      clock: undefined as never,
+    },
     ...asked,
   });
   const text = 'body' in answer ? String(answer.body) : '';

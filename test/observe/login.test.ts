@@ -5,7 +5,10 @@ import type { Role } from '../../src/core/dashboard.ts';
 import type { HttpRequest } from '../../src/core/http.ts';
 import type { Door } from '../../src/observe/door.ts';
 import { limitsIn } from '../../src/observe/limits.ts';
+import type { Page } from '../../src/observe/page.ts';
+import { respond } from '../../src/observe/respond.ts';
 import { serve } from '../../src/observe/serve.ts';
+import { sessionPages } from '../../src/observe/session-pages.ts';
 import { sessionPrefix, sessionsIn } from '../../src/observe/sessions.ts';
 import type { Shown } from '../../src/observe/shown.ts';
 import { digest } from '../../src/platform/digest.ts';
@@ -81,11 +84,13 @@ test('a logout and a revocation end it at once, also what is still being told; e
   const [annId] = await ids(ann.cookie);
   const [bobId] = await ids(bob.cookie);
   assert.equal((await ask('DELETE', `/api/sessions/${bobId}`, { cookie: ann.cookie })).status, 403);
-  const stream = await ask('GET', '/api/events', { cookie: bob.cookie }, undefined, { changes: 3, between: () => revoke });
-  async function revoke(): Promise<void> {
-    assert.equal((await ask('DELETE', `/api/sessions/${bobId}`, { cookie: boss.cookie })).status, 200);
-  }
-  assert.equal(stream.text.match(/^event: status$/gm)?.length, 1, 'nothing more after the revocation');
+  const stream = await ask('GET', '/api/ticks', { cookie: bob.cookie }, undefined, {
+    async between() {
+      assert.equal((await ask('DELETE', `/api/sessions/${bobId}`, { cookie: boss.cookie })).status, 200);
+    },
+  });
+  assert.equal(stream.text, 'before ', 'nothing more after the revocation');
+  assert.equal((await ask('GET', '/api/ticks', { cookie: boss.cookie })).text, 'before after ');
   assert.equal((await ask('GET', '/api/session', { cookie: bob.cookie })).status, 401);
   assert.equal((await ask('DELETE', `/api/sessions/${bobId}`, { cookie: boss.cookie })).status, 404);
   const out = await ask('POST', '/api/logout', { cookie: ann.cookie });
@@ -126,20 +131,17 @@ function server() {
     served() {},
     onDefect: (error) => assert.fail(String(error)),
   };
-  type More = { readonly from?: string; readonly changes?: number; readonly between?: () => () => Promise<void> };
+  type More = { readonly from?: string; readonly between?: () => Promise<void> };
 
   async function ask(method: string, path: string, headers: HttpRequest['headers'], body?: unknown, more: More = {}) {
-    let left = more.changes ?? 0;
-    const gone = new AbortController();
-    const shown = {
-      status: () => ({ left }),
-      async changed() {
-        await more.between?.()();
-        await clock.pass(1_500);
-        if (--left <= 0) gone.abort();
-      },
-    } as unknown as Shown;
-    const handler = serve(shown, door, { clock, random, digest });
+    async function* ticks(): AsyncGenerator<string> {
+      yield 'before ';
+      await more.between?.();
+      await clock.pass(1_500);
+      yield 'after ';
+    }
+    const stream: Page = { paths: ['/api/ticks'], needs: 'viewer', answer: () => respond(200, 'text/plain', ticks()) };
+    const handler = serve({} as Shown, door, { clock, random, digest }, [...sessionPages, stream]);
     const response = await handler(
       {
         method,
@@ -150,7 +152,7 @@ function server() {
         flaw: null,
         from: more.from ?? '127.0.0.1',
       },
-      gone.signal,
+      new AbortController().signal,
     );
     const text =
       typeof response.body === 'string' ? response.body : (await Array.fromAsync(response.body as AsyncIterable<string>)).join('');

@@ -149,6 +149,8 @@ function shownOf(call: Call, { world }: Opened, { now, sessions, onDefect }: Aro
     runners: () => runnersIn(health()),
     status: () => ({ daemon: now().daemon, live: now().live, health: health() }),
     overview,
+    lookAnew: parts.anew,
+    counts: () => looking(call.open, async ({ world: it }) => (await it.store.byStatus()) as Readonly<Record<string, number>>),
     todos: (asked) => asking((needs) => todosOf(needs)(asked)),
     todo: (ref) => asking((needs) => detailOf(ref, needs)),
     ...links,

@@ -29,11 +29,12 @@ const linesMax = 20;
 
 /**
  * Answers at once with what was last seen, each part of its own moment; what is due is looked at behind the answer, so that nobody who asks waits for a
- * store that hangs. Nobody asks, nobody looks. `changes`: another number than at the last look, and there may be something new.
+ * store that hangs. Nobody asks, nobody looks. `changes`: another number than at the last look, and there may be something new. `anew` looks at once, and
+ * resolves when that is done.
  */
-export function lookBehind({ clock, use, gapMs, everyMs, onDefect }: Source): (changes: number) => Parts {
+export function lookBehind({ clock, use, gapMs, everyMs, onDefect }: Source): ((changes: number) => Parts) & { anew(): Promise<void> } {
   let parts: Parts = nothingYet;
-  let busy = false;
+  let busy: Promise<void> | null = null;
   let seen = Number.NaN;
   let endedMs = Number.NEGATIVE_INFINITY;
   const put = <Name extends keyof Parts>(name: Name, part: Parts[Name]): void => {
@@ -49,7 +50,7 @@ export function lookBehind({ clock, use, gapMs, everyMs, onDefect }: Source): (c
       if (!isOperational(error)) return onDefect(error);
       for (const name of Object.keys(looks) as (keyof Parts)[]) put(name, { ...parts[name], problem: error.message } as never);
     } finally {
-      busy = false;
+      busy = null;
       endedMs = clock.monotonicMs();
     }
   };
@@ -62,15 +63,22 @@ export function lookBehind({ clock, use, gapMs, everyMs, onDefect }: Source): (c
       put(name, { ...parts[name], problem: error.message } as never);
     }
   };
-  return (changes) => {
+  const seenBehind = (changes: number): Parts => {
     const waitedMs = clock.monotonicMs() - endedMs;
-    if (!busy && waitedMs >= (changes === seen ? everyMs : gapMs)) {
-      busy = true;
+    if (busy === null && waitedMs >= (changes === seen ? everyMs : gapMs)) {
       seen = changes;
-      void look();
+      busy = look();
     }
     return parts;
   };
+  return Object.assign(seenBehind, {
+    async anew(): Promise<void> {
+      // What is under way began before it was asked for.
+      await busy;
+      busy ??= look();
+      await busy;
+    },
+  });
 }
 
 const notYet: Part<never> = { value: null, asOfMs: null, problem: null };

@@ -34,6 +34,7 @@ export function showingOf(engine: Engine, onDefect: (error: unknown) => void): S
   const overview = () => put(atHandOf(engine), parts(state.passes + state.asked));
   return shownBy(context, {
     overview,
+    lookAnew: parts.anew,
     todos: todosOf(needs),
     todo: (ref) => detailOf(ref, needs),
     ...reports((work) => work(needs), world),

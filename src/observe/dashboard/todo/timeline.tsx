@@ -23,14 +23,16 @@ export function Timeline({ events, runs }: Props) {
               <span class={`layer l${event.layer ?? 0}`}>{say(`layer${event.layer ?? 0}`)}</span>
               <span class="what">
                 {event.fact.replaceAll('-', ' ')}
-                {event.attempt > 1 && <span class="note"> {say('attempt', { n: event.attempt })}</span>}
-                <Of event={event} runs={runs} />
-                {event.reason !== null && (
-                  <span class="note">
-                    {' '}
-                    <Said text={event.reason} most={400} />
-                  </span>
-                )}
+                <span class="note">
+                  {events[index - 1]?.run !== event.run && <Of event={event} runs={runs} />}
+                  {event.attempt > 1 && ` · ${say('attempt', { n: event.attempt })}`}
+                  {event.reason !== null && (
+                    <>
+                      {' · '}
+                      <Said text={event.reason} most={400} />
+                    </>
+                  )}
+                </span>
               </span>
               <span class="took">{event.durationMs !== null && durationInWords(Math.max(0, event.durationMs), decimal)}</span>
               <svg class="span" viewBox="0 0 200 8" preserveAspectRatio="none" aria-hidden="true">
@@ -45,13 +47,8 @@ export function Timeline({ events, runs }: Props) {
   );
 }
 
-/** Which of several runs. */
+/** Which of several runs begins here. */
 function Of({ event, runs }: { readonly event: TimelineEvent } & Pick<Props, 'runs'>) {
   const run = runs.length > 1 ? runs.find(({ id }) => id === event.run) : undefined;
-  return run === undefined ? null : (
-    <span class="note">
-      {' '}
-      {say('run')} {run.fence}
-    </span>
-  );
+  return run === undefined ? null : <>{` · ${say('run')} ${run.fence}`}</>;
 }

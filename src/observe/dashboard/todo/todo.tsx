@@ -4,6 +4,7 @@ import { say } from '../language.ts';
 import { Mark, toneOf, wordOfProof, wordOfStatus } from '../mark.tsx';
 import { Notes } from '../overview/around.tsx';
 import { Ago, Copy, Plain, Said, Section } from '../parts.tsx';
+import { oneLine } from '../plain.ts';
 import { hashOf, noFilter } from '../route.ts';
 import { actOn, labelOf } from '../todo-acts.ts';
 import { detail, load } from './detail.ts';
@@ -60,7 +61,7 @@ function Whole({ detail: { todo, events, output, actions, notes } }: { readonly 
         <span class="number">#{todo.number}</span> <Said text={todo.title} most={500} />
       </h1>
       <p class="where">
-        <span>{todo.agent}</span>
+        <span>{oneLine(todo.agent, 60)}</span>
         <span>{say('priority', { n: String(todo.priority) })}</span>
         <span>
           {say('created')} <Ago atMs={todo.createdAtMs} />

@@ -3,6 +3,7 @@ import type { TodoLine } from '../../../core/dashboard.ts';
 import { say } from '../language.ts';
 import { Status, wordOfProof } from '../mark.tsx';
 import { Ago, Copy, Said } from '../parts.tsx';
+import { oneLine } from '../plain.ts';
 import { hashOf } from '../route.ts';
 import { heightOf, linesInSight, topOf, type Windowed } from '../window.ts';
 
@@ -100,7 +101,7 @@ function Line({ todo, topPx, place, isOpen, onOpen, onMeasured, onFocus }: LineP
           <span class="name">#{number}</span> <Said text={title} most={200} />
         </a>
         <span class="aside">
-          {held && <span class="tag">{say('held')}</span>} {agent} · <Ago atMs={updatedAtMs} />
+          {held && <span class="tag">{say('held')}</span>} <span class="agent">{oneLine(agent, 60)}</span> · <Ago atMs={updatedAtMs} />
         </span>
       </div>
       {isOpen && (

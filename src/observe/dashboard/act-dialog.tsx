@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { actsDone, type Choice, type Counted, change, type Field, type Given, type Opened, opened } from './act.tsx';
 import { announce } from './announce.tsx';
-import type { Answer } from './ask.ts';
+import { type Answer, newKey } from './ask.ts';
 import { say } from './language.ts';
 import { Said } from './parts.tsx';
 import type { TextKey } from './texts.ts';
@@ -12,15 +12,15 @@ export function ActDialog({ it }: { readonly it: Opened }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (dialog.current?.open === false) dialog.current.showModal();
-  }, [it.key]);
-  const { act, chosen, counted, isWorking, problem, key } = it;
+  }, [it.id]);
+  const { act, chosen, counted, isWorking, problem, key, id } = it;
   // Closing it gives the focus back to where it was before.
   const close = (): void => dialog.current?.close();
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const given = givenIn(new FormData(event.currentTarget as HTMLFormElement), chosen);
-    if (typeof given === 'string') return change(key, { problem: given });
-    change(key, { isWorking: true, problem: null });
+    if (typeof given === 'string') return change(id, { problem: given });
+    change(id, { isWorking: true, problem: null });
     const answer = await act.send(given, key);
     if (answer.ok) {
       close();
@@ -28,13 +28,13 @@ export function ActDialog({ it }: { readonly it: Opened }) {
       return announce(answer.value.text, answer.value.tone);
     }
     const why = answer.status === 0 ? say('notSure') : `${answer.message} (${answer.code})`;
-    change(key, { isWorking: false, problem: why });
+    change(id, { isWorking: false, problem: why, ...(answer.status === 0 ? {} : { key: newKey() }) });
   };
   const asks = (field: Field): boolean => chosen.fields.includes(field);
   const cannot = counted === 'counting' || (counted !== null && (!counted.ok || counted.value.count === 0));
   return (
     <dialog ref={dialog} aria-labelledby="act-title" onClose={() => (opened.value = null)}>
-      <form key={key} onSubmit={submit} noValidate>
+      <form key={id} onSubmit={submit} noValidate>
         <h2 id="act-title">{act.title}</h2>
         {act.subject !== null && (
           <p class="subject">
@@ -48,7 +48,7 @@ export function ActDialog({ it }: { readonly it: Opened }) {
               name="action"
               value={chosen.action}
               onChange={(event) =>
-                change(key, { chosen: act.choices.find(({ action }) => action === event.currentTarget.value) ?? chosen, problem: null })
+                change(id, { chosen: act.choices.find(({ action }) => action === event.currentTarget.value) ?? chosen, problem: null })
               }
             >
               {act.choices.map(({ action, label }) => (

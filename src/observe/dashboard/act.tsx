@@ -33,7 +33,8 @@ export type Act = {
 
 export type Opened = {
   readonly act: Act;
-  /** One for each dialog: pressing twice, or again after no answer came, does it once. */
+  readonly id: number;
+  /** Pressing twice, or again after no answer came, does it once. After a refusal it is another request. */
   readonly key: string;
   readonly chosen: Choice;
   readonly counted: Answer<Counted> | 'counting' | null;
@@ -49,21 +50,23 @@ export const mayAct = (): boolean => session.value?.role === 'operator' || sessi
 
 /** Null: go on. Else why nothing can be done now. */
 export function whyNotNow(): string | null {
-  if (overview.value?.daemon === null) return say('actNeedsDaemon');
+  if (overview.value?.acts === false) return say('actNeedsDaemon');
   return live.value ? null : say('actNeedsLink');
 }
 
 export function begin(act: Act): void {
   const [chosen] = act.choices;
   if (chosen === undefined) return;
-  const key = newKey();
-  opened.value = { act, key, chosen, counted: act.count === undefined ? null : 'counting', isWorking: false, problem: null };
-  void act.count?.().then((counted) => change(key, { counted }));
+  const id = ++dialogs;
+  opened.value = { act, id, key: newKey(), chosen, counted: act.count === undefined ? null : 'counting', isWorking: false, problem: null };
+  void act.count?.().then((counted) => change(id, { counted }));
 }
 
-/** Of the dialog with that key, if it is still there. */
-export function change(key: string, to: Partial<Opened>): void {
-  if (opened.value?.key === key) opened.value = { ...opened.value, ...to };
+let dialogs = 0;
+
+/** Of that dialog, if it is still there. */
+export function change(id: number, to: Partial<Opened>): void {
+  if (opened.value?.id === id) opened.value = { ...opened.value, ...to };
 }
 
 /** Nothing for a viewer; cannot be pressed where nothing could come of it, and says why. */

@@ -35,7 +35,7 @@ export function Banner() {
         )}
       </div>
       {isLive && way.value === 'poll' && <Note text={say('pollingNote')} />}
-      {isLive && overview.value?.daemon === null && <Note text={say('noDaemon')} />}
+      {isLive && overview.value?.acts === false && <Note text={say('noDaemon')} />}
       {isLive && overview.value?.daemon?.draining && <Note text={say('draining')} />}
     </>
   );

@@ -12,7 +12,7 @@ export const Said = ({ text, most }: { readonly text: string; readonly most?: nu
 
 export const Plain = ({ text, label }: { readonly text: string; readonly label: string }) => (
   // biome-ignore-start lint/a11y: what scrolls must be reached by keyboard, and then it needs a name
-  <pre class="term" tabIndex={0} role="region" aria-label={label} dir="auto">
+  <pre class="term" tabIndex={0} role="group" aria-label={label} dir="auto">
     {lines(text)}
   </pre>
   // biome-ignore-end lint/a11y: as above
@@ -129,7 +129,13 @@ export function Copy({ text, label }: { readonly text: string; readonly label?: 
     }
   };
   return (
-    <button type="button" class="copy" onClick={copy} title={`${say('copy')}: ${text}`} aria-label={`${say('copy')}: ${text}`}>
+    <button
+      type="button"
+      class="copy"
+      onClick={copy}
+      title={`${say('copy')}: ${text}`}
+      aria-label={label === undefined ? `${text}: ${say('copy')}` : `${label}: ${say('copy')} ${text}`}
+    >
       <code>{label ?? text}</code>
       <svg viewBox="0 0 16 16" aria-hidden="true">
         <path d="M5.5 5.5V3a1 1 0 0 1 1-1H13a1 1 0 0 1 1 1v6.5a1 1 0 0 1-1 1h-2.5M3 5.5h6.5a1 1 0 0 1 1 1V13a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1V6.5a1 1 0 0 1 1-1z" />

@@ -5,7 +5,8 @@ const hidden =
 const asCode = (character: string): string => `‹U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}›`;
 
 /** Words of others as they may be shown: nothing in them is invisible or turns what stands beside them, and nobody's title fills the page. */
-export const oneLine = (text: string, most = 300): string => bounded(text.replace(/[ \t\r\n\f\v\u2028\u2029]+/g, ' '), most).replace(hidden, asCode);
+export const oneLine = (text: string, most = 300): string =>
+  bounded(text.replace(/[ \t\r\n\f\v\u2028\u2029]+/g, ' '), most).replace(hidden, asCode);
 
 /** The same with its lines. */
 export const lines = (text: string, most = 100_000): string => bounded(text.replace(/\r\n?/g, '\n'), most).replace(hidden, asCode);

@@ -11,7 +11,7 @@ export function Runs({ runs }: { readonly runs: readonly Run[] }) {
   if (runs.length === 0) return <p class="note">{say('noRunsYet')}</p>;
   return (
     // biome-ignore-start lint/a11y: what scrolls must be reached by keyboard, and then it needs a name
-    <div class="scroll" tabIndex={0} role="region" aria-label={say('runsOf')}>
+    <div class="scroll" tabIndex={0} role="group" aria-label={say('runsOf')}>
       <table>
         <thead>
           <tr>

@@ -50,5 +50,5 @@ export function Timeline({ events, runs }: Props) {
 /** Which of several runs begins here. */
 function Of({ event, runs }: { readonly event: TimelineEvent } & Pick<Props, 'runs'>) {
   const run = runs.length > 1 ? runs.find(({ id }) => id === event.run) : undefined;
-  return run === undefined ? null : <>{` · ${say('run')} ${run.fence}`}</>;
+  return run === undefined ? null : <span>{` · ${say('run')} ${run.fence}`}</span>;
 }

@@ -6,6 +6,7 @@ import { Notes } from '../overview/around.tsx';
 import { Ago, Copy, Plain, Said, Section } from '../parts.tsx';
 import { oneLine } from '../plain.ts';
 import { hashOf, noFilter } from '../route.ts';
+import { Stale } from '../stale.tsx';
 import { actOn, labelOf } from '../todo-acts.ts';
 import { detail, load } from './detail.ts';
 import { ReportButton } from './report.tsx';
@@ -36,13 +37,14 @@ export function Todo({ id }: { readonly id: string }) {
 
 const AllTodos = () => <a href={hashOf({ view: 'todos', filter: noFilter })}>{say('backToList')}</a>;
 
-function Whole({ detail: { todo, events, output, actions, notes } }: { readonly detail: TodoDetail }) {
+function Whole({ detail: { todo, events, output, actions, notes, asOf, storeError } }: { readonly detail: TodoDetail }) {
   const no = whyNotNow();
   return (
     <>
       <p class="back">
         <AllTodos />
       </p>
+      {storeError !== undefined && <Stale asOf={asOf ?? null} why={storeError} />}
       <div class={`outcome ${toneOf(todo.status, todo.proof)}`} data-status={todo.status}>
         <Mark tone={toneOf(todo.status, todo.proof)} />
         <p>
@@ -144,7 +146,7 @@ function Whole({ detail: { todo, events, output, actions, notes } }: { readonly 
         </dl>
       </Section>
       <Section title={say('notes')} id="notes">
-        <Notes notes={notes} />
+        {notes === null ? <p class="note warn">{say('notSeen', { why: storeError ?? '' })}</p> : <Notes notes={notes} />}
       </Section>
     </>
   );

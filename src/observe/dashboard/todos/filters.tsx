@@ -5,7 +5,9 @@ import { Mark, toneOfStatus, wordOfStatus } from '../mark.tsx';
 import { become, goTo } from '../navigate.ts';
 import { type Filter, isFiltered, noFilter } from '../route.ts';
 
-const statuses: readonly ShownStatus[] = todoStatuses;
+const statuses: readonly ShownStatus[] = todoStatuses.flatMap((status) =>
+  status === 'running' ? [status, 'finishing' as const] : [status],
+);
 /** While somebody types. */
 const pauseMs = 250;
 let typing: ReturnType<typeof setTimeout> | undefined;

@@ -89,7 +89,7 @@ function Line({ todo, topPx, place, isOpen, onOpen, onMeasured, onFocus }: LineP
   });
   const { id, number, title, status, proof, agent, held, updatedAtMs } = todo;
   return (
-    <li class="line" style={{ top: `${topPx}px` }} aria-setsize={place.of} aria-posinset={place.index + 1} onFocusIn={onFocus}>
+    <li class="entry" style={{ top: `${topPx}px` }} aria-setsize={place.of} aria-posinset={place.index + 1} onFocusIn={onFocus}>
       <div class="short">
         <button type="button" class="expand" aria-expanded={isOpen} aria-label={say('expand', { n: String(number) })} onClick={onOpen}>
           <svg viewBox="0 0 16 16" aria-hidden="true">

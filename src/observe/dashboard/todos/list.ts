@@ -18,7 +18,7 @@ export type Listed = {
 /** Null: nothing came yet. */
 export const listed = signal<Listed | null>(null);
 export const problem = signal<string | null>(null);
-export const isAsking = signal(false);
+export const isAskingOlder = signal(false);
 
 const pageSize = 100;
 const mostAtOnce = 1000;
@@ -61,12 +61,10 @@ async function load(filter: Filter): Promise<void> {
   const { signal: stop } = asked;
   clearTimeout(timer);
   lastAskedMs = Date.now();
-  isAsking.value = true;
   const before = isOf(listed.peek(), filter) ? listed.peek()!.todos : [];
   const limit = Math.min(mostAtOnce, Math.max(pageSize, before.length));
   const answer = await get<TodoPage>(`/api/todos?limit=${limit}&${queryOf(filter)}`, stop);
   if (stop.aborted) return;
-  isAsking.value = false;
   if (!answer.ok) {
     problem.value = said(answer);
     return;
@@ -83,20 +81,21 @@ async function load(filter: Filter): Promise<void> {
   };
 }
 
-/** The next page below. */
+/** The next page below. What is above may be asked for anew meanwhile. */
 export async function loadOlder(): Promise<void> {
-  const shown = listed.peek();
-  if (shown?.next == null || isAsking.peek()) return;
-  isAsking.value = true;
-  const answer = await get<TodoPage>(`/api/todos?limit=${pageSize}&before=${encodeURIComponent(shown.next)}&${queryOf(shown.filter)}`);
-  isAsking.value = false;
-  if (listed.peek() !== shown) return;
+  const from = listed.peek();
+  if (from?.next == null || isAskingOlder.peek()) return;
+  isAskingOlder.value = true;
+  const answer = await get<TodoPage>(`/api/todos?limit=${pageSize}&before=${encodeURIComponent(from.next)}&${queryOf(from.filter)}`);
+  isAskingOlder.value = false;
+  const now = listed.peek();
+  if (now?.next !== from.next || !isOf(now, from.filter)) return;
   if (!answer.ok) {
     problem.value = said(answer);
     return;
   }
   const { todos, next } = answer.value;
-  listed.value = { ...shown, todos: [...shown.todos, ...todos], next };
+  listed.value = { ...now, todos: [...now.todos, ...todos], next };
 }
 
 function isOf(shown: Listed | null, filter: Filter): boolean {

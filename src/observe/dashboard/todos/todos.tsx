@@ -1,11 +1,12 @@
 import { ActButton } from '../act.tsx';
 import { say } from '../language.ts';
-import { dayAndTime, Said, Time } from '../parts.tsx';
+import { Said } from '../parts.tsx';
 import type { Filter } from '../route.ts';
+import { Stale } from '../stale.tsx';
 import { actOnAll } from '../todo-acts.ts';
 import { Filters } from './filters.tsx';
 import { Lines } from './lines.tsx';
-import { isAsking, listed, loadOlder, problem, reload } from './list.ts';
+import { isAskingOlder, listed, loadOlder, problem, reload } from './list.ts';
 
 /** All todos that fit, newest first. */
 export function Todos({ filter }: { readonly filter: Filter }) {
@@ -22,18 +23,7 @@ export function Todos({ filter }: { readonly filter: Filter }) {
           </button>
         </p>
       )}
-      {shown?.stale && (
-        <p class="outcome warn">
-          <span>
-            <Said text={say('staleList', { why: shown.stale.why })} most={500} />
-            {shown.stale.asOf !== null && (
-              <>
-                : <Time atMs={Date.parse(shown.stale.asOf)}>{dayAndTime(Date.parse(shown.stale.asOf))}</Time>
-              </>
-            )}
-          </span>
-        </p>
-      )}
+      {shown?.stale && <Stale asOf={shown.stale.asOf} why={shown.stale.why} />}
       {shown === null && problem.value === null && <p class="note loading">{say('loading')}</p>}
       {shown !== null && (
         <>
@@ -52,7 +42,7 @@ export function Todos({ filter }: { readonly filter: Filter }) {
           <Lines todos={shown.todos} />
           {shown.next !== null && (
             <p class="older">
-              <button type="button" onClick={loadOlder} aria-disabled={isAsking.value}>
+              <button type="button" onClick={loadOlder} aria-disabled={isAskingOlder.value}>
                 {say('older')}
               </button>
             </p>

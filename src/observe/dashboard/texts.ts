@@ -25,8 +25,8 @@ export const texts = {
 
   loginTitle: ['Not logged in', 'Nicht angemeldet'],
   loginHow: [
-    'To look at this daemon, run this on its machine. It opens this page and logs in, once.',
-    'Um diesen Daemon zu sehen, führe dies auf seinem Rechner aus. Es öffnet diese Seite und meldet einmalig an.',
+    'To look at this daemon, run this on its machine and open the address that it prints. It lets in once, within a minute.',
+    'Um diesen Daemon zu sehen, führe dies auf seinem Rechner aus und öffne die Adresse, die es nennt. Sie gilt einmal und eine Minute lang.',
   ],
   loginRefused: [
     'This link does not log in any more ({why}). Each link works once and for one minute.',

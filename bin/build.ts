@@ -1,26 +1,32 @@
-// Builds dist/ from src/: CommonJS files, because they start sooner than modules and the compile cache takes them whole.
+// Builds dist/ from src/: CommonJS files, because they start sooner than modules, and what V8 made of them can be kept whole.
 //
 // Every `import('./x.ts')` in the source is a seam: what lies behind it becomes a file of its own that is read when the import runs, and
 // not before. There is no list of lazy parts to keep. Modules that both sides of a seam use exist once (esbuild splits the program first, as
 // modules; each piece is then turned into CommonJS), so `instanceof` and module state hold across seams.
 //
-// All pieces that a start needs anyway are joined in dist/start.cjs; dist/todo.cjs is a stub that switches the compile cache on before, and runs it.
+// All pieces that a start needs anyway are joined in dist/start.cjs, small ones that many commands share in three more files (each still runs
+// when it is first asked for, and not before). dist/todo.cjs is a stub that reads these files, together with what V8 made of them before, and runs them.
 // What a program imports (`import { completionApi } from 'signoff'`) is dist/api.cjs over the same pieces, with its types beside it.
 //
 // dist/dashboard/ is for browsers: src/observe/dashboard as modules and one style sheet, each under a name that has the digest of its content, with a
 // packed copy beside it, so that serving one is reading a file.
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build, type Metafile, transform } from 'esbuild';
 import about from '../package.json' with { type: 'json' };
+import { commands } from '../src/cli/command.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 
 /** Packages that stay in node_modules, because they do not survive bundling. Each needs a reason. */
 const external: string[] = [];
+
+/** So large a piece has a file of its own, also where several commands need it. */
+const sharedMaxKb = 16;
 
 const nodeNeeded = about.engines.node.replace('>=', '');
 const shape = { minifySyntax: true, minifyWhitespace: true, legalComments: 'none', target: 'node24', charset: 'utf8' } as const;
@@ -33,17 +39,30 @@ interface Piece {
 }
 
 const pieces = await split();
-const main = pieceOf('src/cli/main.ts');
-const eager = closureOf(main);
-const lazy = [...pieces.keys()].filter((name) => !eager.includes(name));
+const main = inSource('cli/main.ts');
+const api = inSource('cli/api.ts');
+/** Of what a program imports only the first lines; what they need is small. */
+const eager = [...new Set([...closureOf(main), ...closureOf(api).slice(1)])];
+const entries = [...pieces].filter(([, { entry }]) => entry !== undefined).map(([name]) => name);
+/** What calls need that are many. */
+const often = ['cli/world.ts', 'store/sqlite.ts', 'cli/commands/list.ts', 'cli/commands/show.ts', 'cli/hook.ts'].map(inSource);
+const isCommon = (needing: readonly string[]) => needing.length >= 12 || needing.some((name) => often.includes(name));
+const acts = (needing: readonly string[]) => needing.includes(inSource('cli/run-here.ts'));
+const joints = [
+  jointOf('common', isCommon),
+  jointOf('acting', (needing) => needing.length >= 4 && !isCommon(needing) && acts(needing)),
+  jointOf('looking', (needing) => needing.length >= 4 && !isCommon(needing) && !acts(needing)),
+];
+const lazy = [...pieces.keys()].filter((name) => !isJoined(name));
 
 mkdirSync(join(dist, 'dashboard'), { recursive: true });
 for (const name of lazy) put(cjs(name), await asFile(name));
-put('start.cjs', await joined());
+for (const { file, names } of joints) put(file, `"use strict";const __piece=require("./start.cjs");module.exports=${await joined(names)};`);
+put('start.cjs', await start());
 for (const [name, text] of apiFiles()) put(name, text);
 const page = await dashboard();
 for (const [name, content] of page) put(name, content);
-const built = ['start.cjs', ...lazy.map(cjs), ...page.keys()];
+const built = ['start.cjs', ...joints.map(({ file }) => file), ...lazy.map(cjs), ...page.keys()];
 put('sizes.json', JSON.stringify(Object.fromEntries(built.map((name) => [name, statSync(join(dist, name)).size]))));
 // Last: bin/todo takes it as the sign that the build is whole.
 put('todo.cjs', stub());
@@ -87,9 +106,9 @@ async function split(): Promise<Map<string, Piece>> {
   );
 }
 
-function pieceOf(entry: string): string {
-  for (const [name, piece] of pieces) if (piece.entry === entry) return name;
-  throw new Error(`esbuild made no piece for ${entry}`);
+function inSource(file: string): string {
+  for (const [name, { entry }] of pieces) if (entry === `src/${file}`) return name;
+  throw new Error(`esbuild made no piece for ${file}`);
 }
 
 function closureOf(name: string, seen: string[] = []): string[] {
@@ -97,6 +116,25 @@ function closureOf(name: string, seen: string[] = []): string[] {
   seen.push(name);
   for (const need of pieces.get(name)?.needs ?? []) closureOf(need, seen);
   return seen;
+}
+
+/**
+ * Small pieces that are needed by entries that `fits` takes together, in one file: a file each would cost every command some thirty openings.
+ * What is in it names the file: a daemon of an older build goes on with its own.
+ */
+function jointOf(
+  word: string,
+  fits: (needing: readonly string[]) => boolean,
+): { readonly file: string; readonly names: readonly string[] } {
+  const names = [...pieces].flatMap(([name, { text, entry }]) => {
+    const isSmall = entry === undefined && text.length < sharedMaxKb * 1024 && !eager.includes(name);
+    return isSmall && fits(entries.filter((it) => closureOf(it).includes(name))) ? [name] : [];
+  });
+  return { file: `${word}-${createHash('sha256').update(names.join()).digest('hex').slice(0, 8).toUpperCase()}.cjs`, names };
+}
+
+function isJoined(name: string): boolean {
+  return eager.includes(name) || joints.some(({ names }) => names.includes(name));
 }
 
 function cjs(name: string): string {
@@ -107,16 +145,17 @@ function cjs(name: string): string {
 async function body(name: string): Promise<string> {
   const { code } = await transform(pieces.get(name)?.text ?? '', {
     ...shape,
+    // A byte a character, in memory too.
+    charset: 'ascii',
     format: 'cjs',
     platform: 'node',
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': '__url', 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
   });
-  const linked = late(code.replace('"use strict";', '')).replace(/\brequire\("\.\/([\w.-]+\.js)"\)/g, (call, needed: string) => {
-    if (!pieces.has(needed)) return call;
-    if (!eager.includes(needed)) return `require("./${cjs(needed)}")`;
-    return eager.includes(name) ? `__piece("${needed}")` : `require("./start.cjs")("${needed}")`;
-  });
+  // Where a piece stands is known to start.cjs alone: a daemon of an older build goes on with that one's, also in pieces that this build wrote again.
+  const linked = late(code.replace('"use strict";', '')).replace(/\brequire\("\.\/([\w.-]+\.js)"\)/g, (call, needed: string) =>
+    pieces.has(needed) ? `${isJoined(name) ? '__piece' : 'require("./start.cjs")'}("${needed}")` : call,
+  );
   return linked.includes('__url') ? `const __url=require("node:url").pathToFileURL(__filename).href;${linked}` : linked;
 }
 
@@ -137,10 +176,20 @@ async function asFile(name: string): Promise<string> {
   return `"use strict";${await body(name)}`;
 }
 
-async function joined(): Promise<string> {
-  const bodies = await Promise.all(eager.map(async (name) => `"${name}"(module,exports){${await body(name)}}`));
-  return `"use strict";const __made={},__pieces={${bodies.join(',\n')}};
-function __piece(name){let module=__made[name];if(!module){module=__made[name]={exports:{}};__pieces[name](module,module.exports)}return module.exports}
+async function joined(names: readonly string[]): Promise<string> {
+  const bodies = await Promise.all(names.map(async (name) => `"${name}"(module,exports){${await body(name)}}`));
+  return `{${bodies.join(',\n')}}`;
+}
+
+async function start(): Promise<string> {
+  const files = Object.fromEntries(joints.flatMap(({ file, names }) => names.map((name) => [name, file])));
+  return `"use strict";const __file=module.piece||(name=>require("./"+name)),__made={},__pieces=${await joined(eager)},__joints=${JSON.stringify(files)};
+function __piece(name){
+let module=__made[name];if(module)return module.exports;
+const make=__pieces[name]||(__joints[name]&&__file(__joints[name])[name]);
+if(!make)return __file(name.slice(0,-3)+".cjs");
+module=__made[name]={exports:{}};try{make(module,module.exports)}catch(error){delete __made[name];throw error}
+return module.exports}
 module.exports=__piece;
 `;
 }
@@ -215,10 +264,10 @@ function stub(): string {
   const [major, minor] = nodeNeeded.split('.');
   return `"use strict";var v=process.versions.node.split(".");
 if(v[0]<${major}||(v[0]==${major}&&v[1]<${minor})){process.stderr.write("todo: cannot start: "+process.execPath+" is Node.js "+process.versions.node+", ${nodeNeeded} or newer is needed\\nInstall it (https://nodejs.org) or set TODO_NODE to one. In a checkout, \\"npm ci\\" brings its own.\\n");process.exit(69)}
-try{var e=process.env,c=e.XDG_CACHE_HOME||(e.HOME&&e.HOME+"/.cache");if(c)require("node:module").enableCompileCache(c+"/signoff")}catch(_){}
 var f=require("node:fs"),p=require("node:path"),a=process.argv,t;
+${keptCode()}
 try{if(/^(daemon|watchdog|start)$/.test(a[2])){var z=JSON.parse(f.readFileSync(__dirname+"/sizes.json","utf8"));for(var n in z)if(f.statSync(__dirname+"/"+n).size!==z[n])throw new Error(n+" is not as it was built")}
-t=require("./start.cjs");if(typeof t!=="function")throw new Error("start.cjs is cut off")}catch(x){t=null;other(x)}
+t=piece("start.cjs");if(typeof t!=="function")throw new Error("start.cjs is cut off")}catch(x){t=null;other(x)}
 if(t)t("${main}");
 function other(x){
 var r=p.dirname(__dirname),s=p.join(r,"src/cli/main.ts"),say=function(w){process.stderr.write("todo: the build in "+__dirname+" is broken ("+String(x.message).split("\\n")[0]+"); running "+w+"\\n")};
@@ -227,6 +276,44 @@ var i=a.indexOf("--home"),h=i>0?a[i+1]:process.env.TODO_HOME,g=[h,h&&h+"/.todo",
 if(!g){process.stderr.write("todo: cannot start: the build in "+__dirname+" is broken: "+x.message+"\\nInstall it again: npm install --global signoff\\n");process.exit(69)}
 say("the last good copy, "+p.dirname(g));a[1]=g;require(g)}
 `;
+}
+
+/**
+ * `piece(name)` runs a file of dist/ as a CommonJS module. Beside its text it takes what V8 made of it at the first such call: all functions
+ * that ran then. Node's own compile cache keeps what is compiled at once, so that each of our functions was parsed at each start: a quarter of it.
+ * Kept apart by command, since each runs other functions, and by build: V8 tells texts apart by their length only.
+ */
+function keptCode(): string {
+  const words = commands.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+  return `var m=require("node:vm"),e=process.env,c=e.XDG_CACHE_HOME||(e.HOME&&e.HOME+"/.cache"),fresh=[],all={},k=a.slice(2).find(function(w){return ${JSON.stringify(words)}.includes(w)})||"other";
+if(k==="daemon"&&/^[a-qs-z]/.test(a[a.indexOf(k)+1]))k="daemon-asked";
+c=c&&!e.NODE_DISABLE_COMPILE_CACHE?c+"/signoff/${buildId()}-"+process.version+"-"+process.arch:null;
+function need(id){return id==="./start.cjs"?piece("start.cjs"):require(id)}
+function piece(name){
+if(all[name])return all[name].exports;
+var path=__dirname+"/"+name,text=f.readFileSync(path,"utf8"),kept=c&&c+"/"+k+"/"+name,data,it={exports:{},piece:piece};
+if(kept)try{data=f.readFileSync(kept)}catch(_){}
+var script=new m.Script("(function(exports,require,module,__filename,__dirname){"+text+"\\n})",{filename:path,cachedData:data});
+if(kept&&(!data||script.cachedDataRejected)){if(!fresh.length)setTimeout(keep,5e3).unref();fresh.push([script,kept])}
+all[name]=it;try{script.runInThisContext().call(it.exports,it.exports,need,it,path,__dirname)}catch(x){delete all[name];throw x}
+return it.exports}
+function keep(){
+if(fresh.length)try{
+if(f.mkdirSync(c+"/"+k,{recursive:true})===c)forget();
+fresh.splice(0).forEach(function(s){f.writeFileSync(s[1]+"."+process.pid,s[0].createCachedData());f.renameSync(s[1]+"."+process.pid,s[1])})}catch(_){}}
+function forget(){
+var d=p.dirname(c),old=Date.now()-2592e6;
+f.readdirSync(d).forEach(function(n){if(f.statSync(d+"/"+n).mtimeMs<old)f.rmSync(d+"/"+n,{recursive:true,force:true})})}
+process.on("exit",keep);`;
+}
+
+function buildId(): string {
+  const texts = [...pieces].map(([name, { text }]) => `${name}\n${text}`);
+  return createHash('sha256')
+    .update(texts.join('\n'))
+    .update(readFileSync(import.meta.filename))
+    .digest('hex')
+    .slice(0, 12);
 }
 
 /** Renamed into place, because a program may start at any moment. */

@@ -1,6 +1,6 @@
-// What a call loads: the quick ones nothing that is heavy. Proved by the files that Node really opened as modules.
+// What a call loads: the quick ones nothing that is heavy. Proved by the files of the build that were really read, and what Node gave out.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type TestHome, testHome } from '../e2e/harness.ts';
@@ -29,7 +29,8 @@ async function loadedBy(
   const spy = join(home.work, 'spy.cjs');
   writeFileSync(
     spy,
-    `const m = require('node:module'), load = m._load, seen = new Set();
+    `const m = require('node:module'), fs = require('node:fs'), load = m._load, read = fs.readFileSync, seen = new Set();
+fs.readFileSync = function (path, ...rest) { if (/\\/dist\\/.*[.]cjs$/.test(path)) seen.add(path); return read.call(this, path, ...rest); };
 m._load = function (id, parent, ...rest) { seen.add(m.isBuiltin(id) ? id : m._resolveFilename(id, parent)); return load.call(this, id, parent, ...rest); };
 process.on('exit', () => require('node:fs').writeFileSync(process.env.LOADED, [...seen].join('\\n')));`,
   );
@@ -133,6 +134,34 @@ test('a hook loads nothing heavy on its way to the durable signal, and outside o
   const inside = await loadedBy(home, ['hook', 'claude', 'post-tool-use'], run);
   assert.deepEqual(inside, { packages: [], node: ['crypto', 'net'] }, 'a digest for the marker, and the socket after it');
   assert.deepEqual(await loadedBy(home, ['hook', 'claude', 'stop']), { packages: [], node: [] });
+});
+
+test('what V8 made of the build is kept for the next call of that command; one that is spoiled, or cannot be kept, is nobody’s trouble', async (t) => {
+  const home = await testHome(t);
+  await home.add('true');
+  const cache = join(home.work, 'cache');
+  const keptNow = () =>
+    new Map(
+      readdirSync(cache, { recursive: true, withFileTypes: true })
+        .filter((it) => it.isFile())
+        .map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name))]),
+    );
+  const list = async (folder: string) => {
+    const { todos } = await home.json(['list'], { env: { XDG_CACHE_HOME: folder } });
+    assert.equal(todos.length, 1);
+  };
+  await list(cache);
+  const kept = keptNow();
+  const start = [...kept.keys()].find((path) => path.endsWith('/list/start.cjs'));
+  assert.ok(start, [...kept.keys()].join(' '));
+  const { mtimeMs } = statSync(start);
+  await list(cache);
+  assert.equal(statSync(start).mtimeMs, mtimeMs, 'taken as it was');
+  writeFileSync(start, 'no code');
+  await list(cache);
+  assert.ok(keptNow().get(start)!.length > 1000, 'made again');
+  writeFileSync(join(home.work, 'no-folder'), '');
+  await list(join(home.work, 'no-folder'));
 });
 
 test('the words above are those of the packages: a run loads what a list does not', async (t) => {

@@ -63,17 +63,17 @@ const rules: readonly Rule[] = [
   rule(
     'url-password',
     ['://'],
-    /(?<=[a-z0-9])(:\/\/[^\s/:@"'<>‹]{0,256}:)(?!(?:password|passwd|pass|secret|\*{1,20}|x{3,20})@)[^\s/@"'<>‹]{1,512}(?=@)/i,
+    /(?<=[a-z0-9])(:\/\/[^\s/:@"'<>\u2039]{0,256}:)(?!(?:password|passwd|pass|secret|\*{1,20}|x{3,20})@)[^\s/@"'<>\u2039]{1,512}(?=@)/i,
   ),
   rule(
     'auth-header',
     ['autho|rization', 'Autho|rization', 'AUTHO|RIZATION', 'x-a|pi-key', 'X-A|pi-Key', 'X-A|PI-Key', 'X-A|PI-KEY'],
-    /((?:authorization|x-api-key)["']?[ \t]{0,4}[:=][ \t]{0,4}["']?(?:(?:bearer|basic|token|digest|negotiate)[ \t]{1,4})?)(?!(?:bearer|basic|token|digest|negotiate)\b)[^\s"',;$<{[(%*][^\s"',;‹]{7,4000}/i,
+    /((?:authorization|x-api-key)["']?[ \t]{0,4}[:=][ \t]{0,4}["']?(?:(?:bearer|basic|token|digest|negotiate)[ \t]{1,4})?)(?!(?:bearer|basic|token|digest|negotiate)\b)[^\s"',;$<{[(%*][^\s"',;\u2039]{7,4000}/i,
   ),
   rule(
     'password',
     ['passwo|rd=', 'Passwo|rd=', 'PASSWO|RD=', 'pass|wd=', 'Pass|wd=', 'PASS|WD=', 'p|wd=', 'P|WD=', '--password ', '--passwd '],
-    /((?:password=|passwd=|(?<![a-z])pwd=|--password |--passwd )["']?)(?!\w{0,40}\(|process\.|os\.|import\.|this\.|self\.|config\.|(?:null|true|false|none|undefined|string)\b)[^\s"'&,;$<{[(%*/.:~\\-][^\s"'&,;‹]{5,500}/i,
+    /((?:password=|passwd=|(?<![a-z])pwd=|--password |--passwd )["']?)(?!\w{0,40}\(|process\.|os\.|import\.|this\.|self\.|config\.|(?:null|true|false|none|undefined|string)\b)[^\s"'&,;$<{[(%*/.:~\\-][^\s"'&,;\u2039]{5,500}/i,
   ),
   rule(
     'password',
@@ -81,12 +81,12 @@ const rules: readonly Rule[] = [
       `pass${end.startsWith('r') ? 'wo' : ''}|${end}`,
       `Pass${end.startsWith('r') ? 'wo' : ''}|${end}`,
     ]),
-    /((?:password|passwd)["']?[ \t]{0,4}:[ \t]{0,4}["'])[^\s"'$<{%*][^"'\r\n‹]{5,500}(?=["'])/i,
+    /((?:password|passwd)["']?[ \t]{0,4}:[ \t]{0,4}["'])[^\s"'$<{%*][^"'\r\n\u2039]{5,500}(?=["'])/i,
   ),
   rule(
     'env-secret',
     ['SECRET', 'TOKEN', 'API_KEY', 'APIKEY', 'ACCESS_KEY', 'PRIVATE_KEY'],
-    /((?:SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY)[A-Z0-9_]{0,20}=["']?)(?!process\.|os\.|import\.)[^\s"'&,;$<{[(%*/.~\\][^\s"'&,;(‹]{7,500}(?![(\w])/,
+    /((?:SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY)[A-Z0-9_]{0,20}=["']?)(?!process\.|os\.|import\.)[^\s"'&,;$<{[(%*/.~\\][^\s"'&,;(\u2039]{7,500}(?![(\w])/,
   ),
   { anchors: ['-----BEGIN '], at: privateKeyAt },
 ];

@@ -88,8 +88,8 @@ export type Cooling = {
   readonly why: string;
 };
 
-/** After its program could not be started, or its key was refused: a person mends that, or nobody does. */
-export const coolMs = { spawn: 60_000, auth: 15 * 60_000 } as const;
+/** After its program could not be started, or its key was refused: a person mends that, or nobody does. After a limit, the least. */
+export const coolMs = { spawn: 60_000, auth: 15 * 60_000, limit: 10_000 } as const;
 
 /** Who was chosen for a run, and what was against those before. */
 export type Choice = {
@@ -147,7 +147,8 @@ export function lessonOf(word: Word, exit: Exit | null, { nowMs, limitWaitMs, li
     failed,
   });
   if (word.limit !== undefined) {
-    const untilMs = Math.min(nowMs + limitMaxMs, Math.max(nowMs, word.limit.resetsAtMs ?? nowMs + limitWaitMs));
+    // A provider whose limit is over by its own word, and which refuses all the same, must not be asked again at once.
+    const untilMs = Math.min(nowMs + limitMaxMs, Math.max(nowMs + coolMs.limit, word.limit.resetsAtMs ?? nowMs + limitWaitMs));
     return cools('limit', untilMs, 'its usage limit is reached');
   }
   if (word.fault === 'auth') return cools('auth', nowMs + coolMs.auth, 'its key or account was refused');

@@ -215,13 +215,17 @@ export function learnFrom(context: Context, entry: Entry, word: Signal): Signal 
 
 /** No attempt is used up: the todo had none. */
 function handedOn(context: Context, entry: Entry, word: Signal): Signal {
+  // It has met so many in a row that a person is to look at it.
+  if (word.limit !== undefined && word.says === 'blocked' && context.config.resource.usage_limits === 'park') return word;
   const next = bestRunner(context, entry.todo.session ?? 'any');
   const reason = `${entry.todo.agent}: ${word.reason ?? 'it refuses work'}`;
   if (!next.degraded) return { ...word, says: 'released', reason: `${reason}; ${next.agent} goes on`, notBeforeMs: null };
   // The fallback would only say the same. What waits for a limit to end is taken back as well, once anybody is well.
   if (word.fault !== undefined) return { ...word, ...putOffWord(context, entry, next) };
-  if (word.says === 'parked' && word.notBeforeMs !== null) putOff(context, entry, word.notBeforeMs);
-  return word;
+  if (word.says !== 'parked' || word.notBeforeMs === null) return word;
+  const notBeforeMs = Math.max(word.notBeforeMs, coolingNow(entry.todo.agent, context)?.untilMs ?? 0);
+  putOff(context, entry, notBeforeMs);
+  return { ...word, notBeforeMs };
 }
 
 /** A person mends keys, and hears of it once; the rest passes. */

@@ -44,6 +44,7 @@ for (const [name, said, exit, kind, untilMs] of [
   ['a timer ended it', { ...word, saidBy: 'deadline' }, null, 'nothing', null],
   ['a person ended it', { ...word, says: 'done', saidBy: 'person' }, null, 'nothing', null],
   ['a limit until a known time', { ...word, says: 'parked', limit: { resetsAtMs: nowMs + minuteMs } }, null, 'cools', nowMs + minuteMs],
+  ['a limit that is over by its own word: not at once', { ...word, says: 'parked', limit: { resetsAtMs: nowMs - 1 } }, null, 'cools', nowMs + coolMs.limit],
   ['a limit, nobody says until when', { ...word, says: 'parked', limit: { resetsAtMs: null } }, null, 'cools', nowMs + needs.limitWaitMs],
   ['a limit beyond all measure', { ...word, says: 'parked', limit: { resetsAtMs: 1e15 } }, null, 'cools', nowMs + needs.limitMaxMs],
   ['its key was refused', { ...word, says: 'blocked', fault: 'auth' }, null, 'cools', nowMs + coolMs.auth],

@@ -152,6 +152,8 @@ test('[P-34] no agent is installed: degraded, the fallback is well, and a todo s
   const again = await home.json(['agents', '--health'], { env, code: 1 });
   const codex = again.agents.find(({ agent }: Json) => agent === 'codex');
   assert.deepEqual([codex.status, codex.reason], ['unhealthy', 'CODEX_TEST_KEY is not set']);
+  const { findings } = await home.json(['doctor'], { env, code: 1 });
+  assert.match(findings.find(({ what }: Json) => what === 'agent codex').evidence, /CODEX_TEST_KEY is not set/);
   // Nobody but the fallback: what a person says stands all the same.
   assert.equal((await home.todo(['cancel', String(parked.number)])).code, 0);
 });

@@ -79,11 +79,11 @@ export async function lookAtAgents({ world, config }: Pick<Opened, 'world' | 'co
   const unknown = Object.keys(config.agents)
     .filter((name) => !adapters.has(name))
     .map((name): Finding => {
-      const mend = `todo config unset agents.${name}; or, as an agent of its own: todo config set agents.${name}.kind command`;
+      const mend = `todo config unset agents.${name}`;
       return {
         what: `agent ${name}`,
         severity: 'degraded',
-        evidence: `the configuration has it, and there is none of that name (${[...adapters.keys()].join(', ')})`,
+        evidence: `the configuration has it, and there is none of that name (${[...adapters.keys()].join(', ')}), nor is it of kind "command"`,
         mend,
       };
     });

@@ -1,10 +1,11 @@
 // The chain of runners in simulated worlds: the stories of some seeds, with runners that fail their probes, refuse work, and are gone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { lastLines, recordsOf, todo, todoOf, written } from './directed.ts';
 import { storyOf } from './many-hosts.ts';
 import type { Simulation } from './simulation.ts';
 import { tell } from './story.ts';
-import { withRunners } from './with-runners.ts';
+import { commands, withRunners } from './with-runners.ts';
 
 /** Of 22 a person works on a todo that names no agent. */
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 22, 33, 56];
@@ -28,6 +29,23 @@ test('the eight promises hold where runners come and go, and the fallback finish
 test('a story with runners is always the same one', async () => {
   const [once, again] = [await tell(withRunners(storyOf(7))), await tell(withRunners(storyOf(7)))];
   assert.equal(once.digest, again.digest);
+});
+
+test('runners that refuse work again and again: the todo is handed on, waits, and is left to a person in the end; nothing runs hot', async () => {
+  const story = written({ todos: [todo('t1', { agent: 'auto', attempts: [[[{ do: 'exit', code: 75 }]]] })] });
+  const { config } = story;
+  const runners = ['one', 'two'].map((agent) => ({ agent, priority: 5, enabled: true }));
+  const outcome = await tell({
+    ...story,
+    config: { ...config, agents: commands, runners, resource: { ...config.resource, wait: 5, limits_max: 4 } },
+  });
+  assert.deepEqual(outcome.violations, [], lastLines(outcome));
+  const { status, reason, attempts } = todoOf(outcome.simulation, 't1');
+  assert.equal(status, 'blocked');
+  assert.match(reason ?? '', /5 times in a row \(resource\.limits_max\)/);
+  assert.equal(attempts, 0, 'a refusal is no attempt');
+  const ends = recordsOf(outcome.simulation, 't1').map((record) => record.outcome);
+  assert.deepEqual([ends.length, ends[0], ends.at(-1)], [5, 'released', 'blocked']);
 });
 
 /** Promise 3: what nobody worked on is no success of anybody, unless a person says so or forces it. */

@@ -4,7 +4,7 @@ import { createDice, type Dice } from './random.ts';
 import type { Scenario } from './scenario.ts';
 
 const agents = ['one', 'two', 'three'] as const;
-const commands = configSchema.shape.agents.parse(
+export const commands = configSchema.shape.agents.parse(
   Object.fromEntries(
     agents.map((name) => [name, { kind: 'command', command: name, probe_interval: 20, exit_codes: { 75: 'limit', 41: 'auth' } }]),
   ),

@@ -24,6 +24,8 @@ export type MetricRow = {
 
 export type MetricsQuestion = {
   readonly sinceMs: number;
+  /** Before that time; null or left out: until now. */
+  readonly untilMs?: number | null;
   readonly component: string | null;
   /** The newest so many, oldest first. */
   readonly limit: number;

@@ -14,7 +14,19 @@ import { overallOf, shownRunners } from './runners.ts';
 /** What is seen by who stands outside it. */
 type SeenOutside = Pick<
   Shown,
-  'overview' | 'lookAnew' | 'todos' | 'todo' | 'linkReport' | 'linkedReport' | 'statusPage' | 'actions' | 'families' | 'dashboardFile'
+  | 'look'
+  | 'healed'
+  | 'healingConfig'
+  | 'overview'
+  | 'lookAnew'
+  | 'todos'
+  | 'todo'
+  | 'linkReport'
+  | 'linkedReport'
+  | 'statusPage'
+  | 'actions'
+  | 'families'
+  | 'dashboardFile'
 >;
 
 /** What a daemon shows of itself. */

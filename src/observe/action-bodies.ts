@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type ActionRequest, type BreakerRequest, type HealRequest, type RequeueRequest, todoActions } from '../core/dashboard.ts';
+import { healingKeys } from '../core/healing-keys.ts';
 import { todoStatuses } from '../core/words.ts';
+import type { ConfigRequest } from './shown.ts';
 
 /** Bodies of what changes something. Loaded when the first one comes: who only looks needs none of it. */
 
@@ -41,17 +43,27 @@ const requeueRequest = z.strictObject({ reason, force });
 const breakerRequest = z.strictObject({ action: z.enum(['isolate', 'reset']), reason });
 const healRequest = z.strictObject({ what: z.string().min(1).max(100).nullable(), dryRun: z.boolean(), reason });
 
+const resetRequest = z.strictObject({ reason });
+const configRequest = (key: RegExp, says: string) =>
+  z.strictObject({ key: z.string().max(200).regex(key, says), value: z.json(), version: z.string().max(100).optional(), reason });
+
 type Bodies = {
   readonly todos: ActionRequest;
   readonly requeue: RequeueRequest;
   readonly breaker: BreakerRequest;
   readonly heal: HealRequest;
+  readonly reset: RequeueRequest;
+  readonly config: ConfigRequest;
+  readonly threshold: ConfigRequest;
 };
 const schemas: { readonly [Name in keyof Bodies]: z.ZodType<unknown> } = {
   todos: actionRequest,
   requeue: requeueRequest,
   breaker: breakerRequest,
   heal: healRequest,
+  reset: resetRequest,
+  config: configRequest(healingKeys, 'a key of behavior, policies, breakers, resource or restart'),
+  threshold: configRequest(/^resource\.\w+$/, 'a key of resource'),
 };
 
 export type Mistake = { readonly at: string; readonly message: string };

@@ -21,25 +21,25 @@ export const apiPages: readonly Page[] = [
     paths: ['/api/todos/actions'],
     method: 'POST',
     needs: 'operator',
-    answer: act('todos', ({ onTodos }, body, { by }) => onTodos(body, by)),
+    answer: acted('todos', ({ onTodos }, body, { by }) => onTodos(body, by)),
   },
   {
     paths: ['/api/dead-letters/:id/requeue', '/retry-manager/requeue/:id'],
     method: 'POST',
     needs: 'operator',
-    answer: act('requeue', ({ requeue }, body, { by, params }) => requeue(params['id'] ?? '', body, by)),
+    answer: acted('requeue', ({ requeue }, body, { by, params }) => requeue(params['id'] ?? '', body, by)),
   },
   {
     paths: ['/api/breakers/:name'],
     method: 'POST',
     needs: 'operator',
-    answer: act('breaker', ({ breaker }, body, { by, params }) => breaker(params['name'] ?? '', body, by)),
+    answer: acted('breaker', ({ breaker }, body, { by, params }) => breaker(params['name'] ?? '', body, by)),
   },
   {
     paths: ['/api/heal', '/health/trigger-healing', '/self-healing/trigger-check'],
     method: 'POST',
     needs: 'operator',
-    answer: act('heal', ({ heal }, body, { by }) => heal(body, by)),
+    answer: acted('heal', ({ heal }, body, { by }) => heal(body, by)),
   },
 ];
 
@@ -72,7 +72,7 @@ type Bodies = Parameters<typeof parseBody>[0];
 type BodyOf<Name extends Bodies> = Extract<ReturnType<typeof parseBody<Name>>, { readonly value: unknown }>['value'];
 
 /** Checked, then done once for each idempotency key. */
-function act<Name extends Bodies>(
+export function acted<Name extends Bodies>(
   name: Name,
   work: (actions: Actions, body: BodyOf<Name>, asked: Asked) => Promise<object>,
 ): Page['answer'] {

@@ -2,6 +2,7 @@ import type { HttpResponse } from '../core/http.ts';
 import { apiPages } from './api-pages.ts';
 import { dashboardFiles } from './dashboard-files.ts';
 import { contentTypes, exposition, formatFor } from './exposition.ts';
+import { healingPages } from './healing-pages.ts';
 import { healthDocument } from './health-document.ts';
 import type { Asked, Page } from './page.ts';
 import { json, type Problem, respond } from './respond.ts';
@@ -15,12 +16,13 @@ export const pages: readonly Page[] = [
   { paths: ['/livez'], needs: 'nobody', answer: (shown) => probe(shown.stuck(), 'live') },
   { paths: ['/startupz'], needs: 'local', answer: (shown) => probe(shown.starting(), 'started') },
   { paths: ['/readyz'], needs: 'local', answer: ready },
-  { paths: ['/health', '/api/health'], needs: 'local', answer: health },
+  { paths: ['/health', '/api/health', '/health/status'], needs: 'local', answer: health },
   { paths: ['/api/ai/health'], needs: 'viewer', answer: runners },
   { paths: ['/metrics', '/api/metrics'], needs: 'local', answer: metrics },
   ...statusPages,
-  { paths: ['/api/health/history'], needs: 'viewer', answer: history },
+  { paths: ['/api/health/history', '/health/history', '/health/metrics/history'], needs: 'viewer', answer: history },
   ...apiPages,
+  ...healingPages,
   ...sessionPages,
 ];
 
@@ -60,11 +62,13 @@ function metrics(shown: Shown, { request }: Asked): HttpResponse {
 const historyRows = { usual: 1000, most: 5000 };
 const hourMs = 3_600_000;
 
-/** Since a time (UTC milliseconds, or as ISO 8601), else of the last hour; of one component or of all. */
+/** From a time (UTC milliseconds, or as ISO 8601) to another, else of the last hour; of one component or of all. */
 async function history(shown: Shown, { request: { query }, nowMs }: Asked): Promise<HttpResponse | Problem> {
-  const asked = query.get('since');
-  const sinceMs = asked === null ? nowMs - hourMs : /^\d+$/.test(asked) ? Number(asked) : Date.parse(asked);
-  if (!Number.isSafeInteger(sinceMs)) return { status: 400, code: 'BAD_DATA', message: `since must be a time, got ${asked}` };
+  const [since, until] = [query.get('since') ?? query.get('from'), query.get('to')];
+  const sinceMs = since === null ? nowMs - hourMs : timeIn(since);
+  if (sinceMs === null) return { status: 400, code: 'BAD_DATA', message: `since must be a time, got ${since}` };
+  const untilMs = until === null ? null : timeIn(until);
+  if (until !== null && untilMs === null) return { status: 400, code: 'BAD_DATA', message: `to must be a time, got ${until}` };
   const limit = Number(query.get('limit') ?? historyRows.usual);
   if (!Number.isInteger(limit) || limit < 1 || limit > historyRows.most)
     return {
@@ -72,16 +76,22 @@ async function history(shown: Shown, { request: { query }, nowMs }: Asked): Prom
       code: 'BAD_DATA',
       message: `limit must be a whole number from 1 to ${historyRows.most}, got ${query.get('limit')}`,
     };
-  const component = query.get('component');
-  const rows = await shown.history({ sinceMs, component, limit });
+  const component = query.get('component') ?? query.get('resource');
+  const rows = await shown.history({ sinceMs, untilMs, component, limit });
   return json(200, {
     schemaVersion: 1,
     kind: 'health-history',
     sinceMs,
+    untilMs,
     component,
     truncated: rows.length === limit,
     rows: rows.map(({ id: _id, host: _host, ...row }) => row),
   });
+}
+
+function timeIn(text: string): number | null {
+  const atMs = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  return Number.isSafeInteger(atMs) ? atMs : null;
 }
 
 const isoOf = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());

@@ -13,6 +13,7 @@ import type {
   TodoDetail,
   TodoLine,
 } from '../core/dashboard.ts';
+import type { HealingEvent } from '../core/healing-event.ts';
 import type { MetricRow, MetricsQuestion } from '../core/health-history.ts';
 import type { ListFilter } from '../core/list-filter.ts';
 import type { HealthStatus, ShownStatus } from '../core/words.ts';
@@ -49,6 +50,11 @@ export type Shown = {
   linkReport(ref: string): Promise<{ readonly key: string; readonly expiresAtMs: number } | null>;
   /** Null: no such name, or not any more. */
   linkedReport(key: string): Promise<ReportPage | null>;
+  /** A part of the overview, asked now. */
+  look<Name extends 'retries' | 'deadLetters' | 'healing'>(name: Name): Promise<NonNullable<Overview[Name]['value']>>;
+  /** The newest first. */
+  healed(limit: number): Promise<readonly HealingEvent[]>;
+  healingConfig(): Promise<HealingConfig>;
   /** The overview as a page that needs no script. */
   statusPage(): StatusPage;
   /** What was measured, oldest first. Asks the store, too. */
@@ -62,6 +68,16 @@ export type Shown = {
   readonly actions: Actions | null;
 };
 
+/** Values in use under their dotted keys (`healingKeys`); `version` is another one when any of them is. */
+export type HealingConfig = {
+  readonly version: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  /** Keys that are used only after a restart. */
+  readonly needsRestart: readonly string[];
+};
+/** `value` null takes the key out of the file; `version` where it must still be that one. */
+export type ConfigRequest = { readonly key: string; readonly value: unknown; readonly version?: string; readonly reason: string };
+
 export type ReportPage = { readonly html: string; readonly policy: string };
 export type StatusPage = { readonly html: string; readonly policy: string };
 
@@ -71,6 +87,7 @@ export type Actions = {
   requeue(id: string, request: RequeueRequest, by: Asker): Promise<RequeueReply>;
   breaker(name: string, request: BreakerRequest, by: Asker): Promise<BreakerReply>;
   heal(request: HealRequest, by: Asker): Promise<HealReply | TooOften>;
+  configure(request: ConfigRequest, by: Asker): Promise<HealingConfig>;
   /** Does it, unless the same (`digest`) was done under that key before; then its answer is the first one's. */
   once<T>(key: string | null, digest: string, act: () => Promise<T>): Promise<T | KeyTaken>;
 };

@@ -33,12 +33,17 @@ const valuesOf = (row: MetricRow): (string | number)[] => [
 ];
 
 /** The newest of a host, oldest first. */
-export function* metrics(names: Names, host: string, { sinceMs, component, limit }: MetricsQuestion): Work<readonly MetricRow[]> {
+export function* metrics(
+  names: Names,
+  host: string,
+  { sinceMs, untilMs = null, component, limit }: MetricsQuestion,
+): Work<readonly MetricRow[]> {
   const rows = yield* rowsOf(
     `SELECT ${columns.join(', ')} FROM ${names.health_metrics}
-     WHERE host = ? AND at_ms >= ? AND resolution IS NOT NULL${component === null ? '' : ' AND component = ?'} ORDER BY at_ms DESC, component LIMIT ${Math.floor(limit)}`,
+     WHERE host = ? AND at_ms >= ? AND resolution IS NOT NULL${untilMs === null ? '' : ' AND at_ms < ?'}${component === null ? '' : ' AND component = ?'} ORDER BY at_ms DESC, component LIMIT ${Math.floor(limit)}`,
     host,
     sinceMs,
+    ...(untilMs === null ? [] : [untilMs]),
     ...(component === null ? [] : [component]),
   );
   return rows.map(rowOfMetrics).reverse();

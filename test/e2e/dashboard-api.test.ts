@@ -1,7 +1,7 @@
 // All documents and actions of the dashboard's API, asked of a real daemon over HTTP, and of who only looks once it is gone.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Json, testHome } from './harness.ts';
@@ -11,12 +11,13 @@ const secret = 'geheim-0123456789abcdef';
 /** No retry helps until somebody takes away the name under which its output is to be kept. */
 const poisoned = 'echo "precious output"; rm -rf "$TODO_RUN_DIR/final"; echo x > "$TODO_RUN_DIR/final"';
 
-test('[P-21] [P-23] [P-41] what the dashboard shows and does: lists, one todo, report, overview and its stream; a click means what the command means, is done once, and is kept with who and why', async (t) => {
+test('[P-21] [P-23] [P-41] [H-54] [H-55] [H-56] [H-57] [H-66] [H-70] what the dashboard shows and does: lists, one todo, report, overview and its stream; a click means what the command means, is done once, and is kept with who and why', async (t) => {
   const home = await testHome(t, {
     server: { port: 0 },
     behavior: { exponential_backoff: false, max_retries: 1, quiet_after: 0.1, term_grace: 1, heals_per_minute: 1 },
-    policies: { record: { max_retries: 1 } },
+    policies: { record: { max_retries: 1, initial_delay: 0.1 } },
     monitoring: { rescan: 0.2 },
+    resource: { interval: 0.5, probe_interval: 0.5 },
   });
   const env = { GEHEIM_API_KEY: secret };
   let daemon = await home.daemon(env);
@@ -172,6 +173,62 @@ test('[P-21] [P-23] [P-41] what the dashboard shows and does: lists, one todo, r
   assert.deepEqual([often.status, often.json.error.code], [429, 'TOO_OFTEN']);
   assert.ok(Number(often.headers['retry-after']) >= 1);
 
+  assert.equal((await act('/health/trigger-healing', { ...heal, what: 'nothing-such', dryRun: true })).status, 404);
+  assert.equal((await act('/self-healing/trigger-check', { ...heal, what: 'store', dryRun: true })).json.before[0].name, 'store');
+
+  // The same for programs, a document each.
+  await home.until('it is well again', async () => (await ask('/health/status')).json.health === 'healthy');
+  const { metrics } = (await ask('/health/metrics')).json;
+  assert.equal(
+    metrics.find(({ name }: Json) => name === 'todo_completions').series.find(({ labels }: Json) => labels.outcome === 'done').value,
+    2,
+  );
+  assert.match((await ask('/metrics')).text, /^todo_completions_total\{outcome="done"\} 2$/m);
+  const measured = await home.until('something was measured', async () => {
+    const { json } = await ask('/health/metrics/history?resource=daemon&limit=1');
+    return json.rows.length === 1 && json;
+  });
+  const { atMs } = measured.rows[0];
+  assert.deepEqual((await ask(`/health/history?resource=daemon&from=${atMs}&to=${atMs + 1}`)).json.rows, measured.rows);
+  assert.deepEqual((await ask(`/health/history?resource=daemon&from=0&to=1`)).json.rows, []);
+  const healing = (await ask('/self-healing/status')).json;
+  assert.deepEqual([healing.status, healing.waitingRetries, healing.deadLetters], ['healthy', 0, 0]);
+  assert.deepEqual(
+    (await ask('/self-healing/history?limit=3')).json.events,
+    (await home.json(['heal', '--history', '--limit', '3'])).events,
+  );
+  assert.equal((await ask('/self-healing/history?limit=0')).status, 400);
+  assert.ok((await ask('/circuit-breakers/status')).json.breakers.some(({ name }: Json) => name === 'store'));
+  assert.equal((await act('/circuit-breakers/store/reset', { reason: 'to be sure' })).status, 200);
+  assert.deepEqual((await ask('/retry-manager/status')).json, { schemaVersion: 1, kind: 'retries', count: 0, nextAtMs: null, items: [] });
+  assert.deepEqual((await ask('/retry-manager/dead-letter-queue')).json, { schemaVersion: 1, kind: 'dead-letters', count: 0, items: [] });
+  assert.equal((await act('/retry-manager/requeue/nothing-such', { reason: 'x' })).status, 404);
+  const config = (await ask('/self-healing/config')).json;
+  assert.deepEqual(
+    [config.values['behavior.heals_per_minute'], Object.keys(config.values).some((key) => key.startsWith('store.'))],
+    [1, false],
+  );
+  const put = (body: Json): ReturnType<typeof post> =>
+    post(`${server.url}/self-healing/config`, { reason: 'tuned', ...body }, { authorization: `Bearer ${server.token}` }, 'PUT');
+  const tuned = await put({ key: 'resource.memory_warning', value: 70, version: config.version });
+  assert.deepEqual([tuned.status, tuned.json.values['resource.memory_warning']], [200, 70]);
+  assert.notEqual(tuned.json.version, config.version);
+  assert.equal(
+    JSON.parse(readFileSync(join(home.folder, 'hooks', 'config.json'), 'utf8')).resource.memory_warning,
+    70,
+    'it is in the file',
+  );
+  assert.equal((await put({ key: 'resource.memory_warning', value: 75, version: config.version })).status, 409, 'somebody was quicker');
+  assert.equal((await put({ key: 'resource.memory_warning', value: 'much' })).status, 409, 'never a value that is wrong');
+  assert.equal((await put({ key: 'store.url', value: null })).status, 422);
+  assert.equal(
+    (await act('/health/thresholds/update', { key: 'resource.memory_warning', value: null, reason: 'as it was' })).json.values[
+      'resource.memory_warning'
+    ],
+    80,
+  );
+  assert.equal((await act('/health/thresholds/update', { key: 'behavior.max_retries', value: 9, reason: 'x' })).status, 422);
+
   // One body for whatever is refused.
   const wrong = await act('/api/todos/actions', { action: 'burn', todos: {}, more: 1 });
   const { success, error } = wrong.json;
@@ -201,6 +258,7 @@ test('[P-21] [P-23] [P-41] what the dashboard shows and does: lists, one todo, r
   assert.equal((await server.act('/api/todos/actions', { reason: 'another', ...once }, key)).status, 422);
 
   // Without script, and without a daemon.
+  await home.until('it is well', async () => (await server.ask('/health/status')).json.health === 'healthy');
   const plain = await server.ask('/api/status.html');
   assert.match(plain.text, /<h1><span class="healthy"><span aria-hidden="true">●<\/span> healthy<\/span><\/h1>/);
   daemon.process.kill('SIGTERM');

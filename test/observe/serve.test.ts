@@ -64,6 +64,19 @@ const needs: Readonly<Record<string, Access>> = {
   'POST /api/heal': 'operator',
   'POST /health/trigger-healing': 'operator',
   'POST /self-healing/trigger-check': 'operator',
+  'GET /health/status': 'local',
+  'GET /health/history': 'viewer',
+  'GET /health/metrics/history': 'viewer',
+  'GET /health/metrics': 'viewer',
+  'GET /self-healing/status': 'viewer',
+  'GET /self-healing/history': 'viewer',
+  'GET /self-healing/config': 'viewer',
+  'PUT /self-healing/config': 'admin',
+  'POST /health/thresholds/update': 'admin',
+  'GET /circuit-breakers/status': 'viewer',
+  'POST /circuit-breakers/:name/reset': 'operator',
+  'GET /retry-manager/status': 'viewer',
+  'GET /retry-manager/dead-letter-queue': 'viewer',
   'GET /api/health/history': 'viewer',
   'GET /api/ai/health': 'viewer',
   'GET /events': 'viewer',
@@ -180,7 +193,10 @@ test('what was measured: since a time or of the last hour, and a store that is a
   };
   await ask('/api/health/history?since=2030-01-01T00:00:00Z&component=daemon&limit=5', authorized, {}, shown);
   await ask('/api/health/history', authorized, {}, shown);
-  assert.deepEqual(asked[0], { sinceMs: Date.UTC(2030, 0), component: 'daemon', limit: 5 });
+  await ask('/health/history?from=5&to=2030-01-01T00:00:00Z&resource=cpu', authorized, {}, shown);
+  assert.equal((await ask('/health/history?to=tomorrow', authorized)).status, 400);
+  assert.deepEqual(asked[0], { sinceMs: Date.UTC(2030, 0), untilMs: null, component: 'daemon', limit: 5 });
+  assert.deepEqual(asked[2], { sinceMs: 5, untilMs: Date.UTC(2030, 0), component: 'cpu', limit: 1000 });
   assert.equal((asked[1] as { component: null }).component, null);
   const defects: unknown[] = [];
   const away = new OperationalError('STORE_UNREACHABLE', { operation: 'reading', subject: 'measurements', why: 'it is away' });
@@ -396,6 +412,9 @@ const usual: Shown = {
   todo: async () => ({}) as TodoDetail,
   linkReport: async () => ({ key: 'key', expiresAtMs: 1 }),
   linkedReport: async () => ({ html: '', policy: '' }),
+  look: async () => ({ count: 0, items: [] }) as never,
+  healed: async () => [],
+  healingConfig: async () => ({ version: '1', values: {}, needsRestart: [] }),
   statusPage: () => ({ html: '', policy: '' }),
   actions: null,
   history: async () => [],

@@ -385,9 +385,15 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     async keepMetrics(given) {
       for (const row of given) if (!rows.metrics.some(({ id }) => id === row.id)) rows.metrics.push(row);
     },
-    async metrics(host, { sinceMs, component, limit }) {
+    async metrics(host, { sinceMs, untilMs = null, component, limit }) {
       return rows.metrics
-        .filter((row) => row.host === host && row.atMs >= sinceMs && (component === null || row.component === component))
+        .filter(
+          (row) =>
+            row.host === host &&
+            row.atMs >= sinceMs &&
+            (untilMs === null || row.atMs < untilMs) &&
+            (component === null || row.component === component),
+        )
         .sort((a, b) => b.atMs - a.atMs || (a.component < b.component ? -1 : 1))
         .slice(0, limit)
         .reverse();

@@ -1109,6 +1109,7 @@ export function conformance(name: string, engine: Engine): void {
       assert.equal((await store.metrics('here/1', all)).length, 5);
       assert.deepEqual(await store.metrics('here/1', { ...all, component: 'daemon' }), rows);
       assert.deepEqual(await store.metrics('here/1', { sinceMs: 40_000, component: null, limit: 1 }), [rows[3]]);
+      assert.deepEqual(await store.metrics('here/1', { ...all, untilMs: rows[0]!.atMs }), []);
       const rollup = { from: 'raw', to: '1m', bucketMs: minute, beforeMs: minute } as const;
       let taken = 0;
       for (let some = -1; some !== 0; taken += some) some = await store.rollMetrics('here/1', rollup);

@@ -1,13 +1,15 @@
 import type { ActionReply, ActionRequest, Asker, TodoAction } from '../../core/dashboard.ts';
-import { isOperational } from '../../core/errors.ts';
+import { isOperational, OperationalError } from '../../core/errors.ts';
 import { livingStatuses, type ShownStatus } from '../../core/words.ts';
 import type { Engine } from '../../daemon/engine.ts';
 import { noteEvent } from '../../daemon/notebook.ts';
-import type { Actions } from '../../observe/shown.ts';
+import { configurationStatus } from '../../daemon/reload.ts';
+import type { Actions, HealingConfig } from '../../observe/shown.ts';
 import { letterBy, lettersOf } from '../dead-letters.ts';
 import { setHeld } from '../held.ts';
 import { refusal } from '../say.ts';
 import { findTodo, listShown } from '../todos.ts';
+import { healingConfigOf } from './healing-config.ts';
 import { onceIn } from './once.ts';
 
 /** Of one request; more is said (`truncated`). */
@@ -53,6 +55,21 @@ export function actionsOf(engine: Engine): Actions {
       if (!reply.ok) throw refusal(reply, 'healing', what ?? 'all');
       if (reply.kind !== 'healed') throw new Error(`heal was answered with ${reply.kind}`);
       return { schemaVersion: 1, kind: 'heal', dryRun, ...reply.healed };
+    },
+
+    async configure({ key, value, version, reason }, by) {
+      const before = healingConfigNow(engine);
+      if (version !== undefined && version !== before.version)
+        throw new OperationalError('REFUSED', {
+          operation: 'setting',
+          subject: key,
+          why: `the configuration is of version ${before.version} by now, not ${version}`,
+          hint: 'Look at it again: GET /self-healing/config',
+        });
+      const reply = await engine.request({ op: 'configure', key, value: value === null ? null : JSON.stringify(value) }, context.stop);
+      audit(by, 'configure', { key, value, reason, outcome: reply.ok ? 'done' : reply.code });
+      if (!reply.ok) throw refusal(reply, 'setting', key);
+      return healingConfigNow(engine);
     },
   };
 
@@ -104,6 +121,10 @@ export function actionsOf(engine: Engine): Actions {
   function audit(by: Asker, what: string, detail: Readonly<Record<string, unknown>>, todoId: string | null = null): void {
     noteEvent(context, { kind: 'audit', todoId, what, detail: JSON.stringify({ by: by.actor, via: `http, ${by.via}`, ...detail }) });
   }
+}
+
+export function healingConfigNow({ context }: Engine): HealingConfig {
+  return healingConfigOf(context.config, configurationStatus(context).needsRestart, context.world.digest);
 }
 
 const gerunds: Readonly<Record<TodoAction, string>> = {

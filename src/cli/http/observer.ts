@@ -16,8 +16,9 @@ import { lookFrom, looking } from '../health-look.ts';
 import { secretsOf } from '../secrets.ts';
 import { dashboardFile } from './dashboard-file.ts';
 import { type DetailNeeds, detailOf } from './detail.ts';
+import { healingConfigOf } from './healing-config.ts';
 import { type AtHand, overviews } from './overview.ts';
-import { lookBehind } from './parts.ts';
+import { lookAt, lookBehind } from './parts.ts';
 import { processFamilies } from './process-families.ts';
 import { reports } from './reports.ts';
 import { httpPaths, keepServing } from './service.ts';
@@ -154,6 +155,9 @@ function shownOf(call: Call, { world }: Opened, { now, sessions, onDefect }: Aro
     todos: (asked) => asking((needs) => todosOf(needs)(asked)),
     todo: (ref) => asking((needs) => detailOf(ref, needs)),
     ...links,
+    look: (name) => looking(call.open, (opened) => lookAt(name, opened)),
+    healed: (limit) => looking(call.open, ({ world: it }) => it.store.healingEvents({ todoId: null, limit })),
+    healingConfig: () => looking(call.open, async ({ config, world: it }) => healingConfigOf(config, [], it.digest)),
     statusPage: () => statusPage(overview(), world.digest),
     history: (asked) => looking(call.open, ({ world: it }) => it.store.metrics(it.host.id, asked)),
     families: () => [...healthFamilies(health()), buildInfo(version), ...sessionFamilies(sessions()), ...processFamilies()],

@@ -86,6 +86,9 @@ const nothingYet: Parts = {
   ...{ todos: notYet, retries: notYet, deadLetters: notYet, watchdogs: notYet, notifications: notYet, healing: notYet, audit: notYet },
 };
 
+/** One of them, asked now. */
+export const lookAt = <Name extends keyof Parts>(name: Name, needs: LookNeeds): Promise<Value<Name>> => looks[name](needs);
+
 type Value<Name extends keyof Parts> = NonNullable<Parts[Name]['value']>;
 const looks: { readonly [Name in keyof Parts]: (needs: LookNeeds) => Promise<Value<Name>> } = {
   todos: ({ world }) => world.store.byStatus() as Promise<Readonly<Record<string, number>>>,

@@ -3,11 +3,11 @@ import type { Engine } from '../../daemon/engine.ts';
 import { healthNow } from '../../daemon/health-now.ts';
 import { shownBy } from '../../daemon/shown.ts';
 import type { Shown } from '../../observe/shown.ts';
-import { actionsOf } from './actions.ts';
+import { actionsOf, healingConfigNow } from './actions.ts';
 import { dashboardFile } from './dashboard-file.ts';
 import { detailOf } from './detail.ts';
 import { type AtHand, overviews } from './overview.ts';
-import { lookBehind } from './parts.ts';
+import { lookAt, lookBehind } from './parts.ts';
 import { processFamilies } from './process-families.ts';
 import { reports } from './reports.ts';
 import { statusPage } from './status-page.ts';
@@ -38,6 +38,9 @@ export function showingOf(engine: Engine, onDefect: (error: unknown) => void): S
     todos: todosOf(needs),
     todo: (ref) => detailOf(ref, needs),
     ...reports((work) => work(needs), world),
+    look: (name) => lookAt(name, { world, config: context.config }),
+    healed: (limit) => world.store.healingEvents({ todoId: null, limit }),
+    healingConfig: async () => healingConfigNow(engine),
     statusPage: () => statusPage(overview(), world.digest),
     actions: actionsOf(engine),
     families: processFamilies,

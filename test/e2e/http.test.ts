@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../fixtures/free-port.ts';
 import { promtoolSays, startPrometheus } from '../fixtures/prometheus.ts';
+import { asking, login, session } from './browser.ts';
 import { type Json, testHome, todoProgram } from './harness.ts';
 import { get, served } from './http-get.ts';
 
@@ -229,6 +230,11 @@ test('a home is shown without its daemon, from store and journal alone, and noth
   assert.equal(promtoolSays((await ask('/metrics')).text), '');
   assert.equal((await get(`${url}/status`)).status, 401);
   assert.equal((await home.show(number)).status, 'open');
+  const viewer = await login(home, url, 'viewer');
+  assert.deepEqual(
+    [(await session(url, viewer)).json.role, (await asking('GET', `${url}/api/todos`, viewer)).json.todos.length],
+    ['viewer', 1],
+  );
   assert.match(observer.stderr(), new RegExp(`serving HTTP url=${url}`));
   observer.process.kill('SIGTERM');
   assert.equal((await observer.ended).code, 0);

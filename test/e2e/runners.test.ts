@@ -7,7 +7,8 @@ import { served } from './http-get.ts';
 import { receiver } from './receiver.ts';
 import { commandAgent, runnerPrograms } from './runner-programs.ts';
 
-const added = async (home: TestHome, title: string): Promise<number> => (await home.json(['add', title, '--cwd', home.work])).todo.number;
+const added = async (home: TestHome, title: string, ...options: readonly string[]): Promise<number> =>
+  (await home.json(['add', title, '--cwd', home.work, ...options])).todo.number;
 const completed = (home: TestHome, number: number): Promise<Json> =>
   home.untilTodo(number, 'completed', ({ status }) => status === 'completed');
 const workers = ({ runs }: Json): readonly string[] => runs.map(({ agent }: Json) => agent);
@@ -101,20 +102,25 @@ test('[P-08] [P-09] [P-11] [P-39] [P-32] [P-10] [P-59] [P-12] each run goes to t
   assert.equal((await home.todo(['config', 'set', 'runners', JSON.stringify(turned)])).code, 0);
   assert.deepEqual(workers(await completed(home, await added(home, 'by the new order'))), ['beta']);
 
+  // Of the last looks, so nobody is asked for a request; as the daemon itself measured it, since this machine may be busy.
+  for (let each = 0; each < 100; each++) assert.equal((await ask('/api/ai/health')).status, 200);
+  const durations = (await ask('/metrics')).text.matchAll(
+    /^todo_http_request_duration_seconds_bucket\{page="\/api\/ai\/health",le="([^"]+)"\} (\d+)$/gm,
+  );
+  const within = new Map([...durations].map(([, le, count]) => [le, Number(count)]));
+  t.diagnostic(`GET /api/ai/health: ${within.get('0.005')} of ${within.get('+Inf')} within 5 ms`);
+  assert.ok(within.get('+Inf')! >= 100 && within.get('0.1')! >= 0.99 * within.get('+Inf')!, JSON.stringify([...within]));
+
   // However many ask, the choice reads what is known.
-  const many = await Promise.all(Array.from({ length: 16 }, (_, each) => added(home, `one of many ${each}`)));
-  for (const each of many) await completed(home, each);
-  const took = [...told(home, 'runner chosen'), ...told(home, 'runner chosen, not the first choice')].map(({ tookMs }) => tookMs as number);
-  assert.ok(took.length >= 20);
+  await Promise.all(Array.from({ length: 16 }, (_, each) => added(home, `one of many ${each}`)));
+  const took = await home.until('all of them were chosen for', () => {
+    const choices = [...told(home, 'runner chosen'), ...told(home, 'runner chosen, not the first choice')];
+    return choices.length >= 20 && choices.map(({ tookMs }) => tookMs as number);
+  });
   const sorted = took.toSorted((a, b) => a - b);
   const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1]!;
   t.diagnostic(`choosing a runner: p50 ${sorted[Math.floor(sorted.length / 2)]} ms, p99 ${p99} ms of ${sorted.length}`);
   assert.ok(p99 < 100, `p99 ${p99} ms`);
-  const answers: number[] = [];
-  for (let each = 0; each < 100; each++) answers.push((await ask('/api/ai/health')).tookMs);
-  const answered = answers.toSorted((a, b) => a - b)[98]!;
-  t.diagnostic(`GET /api/ai/health: p99 ${answered.toFixed(1)} ms of ${answers.length}`);
-  assert.ok(answered < 100, `p99 ${answered} ms`);
 });
 
 /** All programs of this machine but those. */
@@ -171,7 +177,8 @@ test('a runner that cannot be started, or that refuses work, hands the todo on t
   });
   const { env, be, remove } = runnerPrograms(home, 'alpha', 'beta', 'gamma');
   const daemon = await home.daemon(env);
-  assert.deepEqual(workers(await completed(home, await added(home, 'all are well'))), ['alpha']);
+  const inTmux = await completed(home, await added(home, 'all are well', '--session', 'tmux'));
+  assert.deepEqual([workers(inTmux), inTmux.runs[0].kind], [['alpha'], 'tmux']);
 
   remove('alpha');
   be('beta', 'limit');

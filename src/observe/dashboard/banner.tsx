@@ -4,7 +4,7 @@ import { shortDuration } from './duration.ts';
 import { say } from './language.ts';
 import { lastHeardMs, live, overview, way } from './live.ts';
 import { Mark } from './mark.tsx';
-import { nowMs } from './now.ts';
+import { serverNowMs } from './now.ts';
 import { clockTime, Time } from './parts.tsx';
 
 /** What must be known before anything below is believed. */
@@ -41,7 +41,7 @@ export function Banner() {
   );
 }
 
-const Silence = () => <>{say('notLiveNote', { ago: shortDuration(nowMs.value - lastHeardMs.value) })}</>;
+const Silence = () => <>{say('notLiveNote', { ago: shortDuration(serverNowMs() - lastHeardMs.value) })}</>;
 
 const Note = ({ text }: { readonly text: string }) => (
   <p class="outcome warn">

@@ -6,7 +6,6 @@ import { language, say, switchLanguage } from './language.ts';
 import { lastHeardMs, live, overview, refresh, way } from './live.ts';
 import { logOut } from './login.tsx';
 import { route } from './navigate.ts';
-import { aheadMs } from './now.ts';
 import { Ago } from './parts.tsx';
 import { oneLine } from './plain.ts';
 import { hashOf, noFilter } from './route.ts';
@@ -77,7 +76,7 @@ function Link() {
       {overview.value !== null && (
         <span class="note">
           {' '}
-          · {say('asOf')} <Ago atMs={state === 'stream' ? lastHeardMs.value + aheadMs.value : overview.value.atMs} />
+          · {say('asOf')} <Ago atMs={state === 'stream' ? lastHeardMs.value : overview.value.atMs} />
         </span>
       )}
     </span>
@@ -89,9 +88,11 @@ function Refresh() {
   const press = async (): Promise<void> => {
     if (isAsking) return;
     setAsking(true);
-    const isHeard = await refresh();
+    const { isHeard, againInS } = await refresh();
     setAsking(false);
-    announce(isHeard ? say('refreshed') : say('neverLive'), isHeard ? 'good' : 'bad');
+    if (!isHeard) announce(say('neverLive'), 'bad');
+    else if (againInS !== null) announce(say('refreshedOften', { seconds: againInS }));
+    else announce(say('refreshed'), 'good');
   };
   return (
     <button type="button" class="small" onClick={press} aria-disabled={isAsking}>

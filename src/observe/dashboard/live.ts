@@ -13,7 +13,8 @@ export const way = signal<Way>('none');
 
 /** Whether what is shown may be taken for how it is. */
 export const live = computed(() => isLive({ way: way.value, heardAtMs: heardAtMs.value, nowMs: nowMs.value }));
-export const lastHeardMs = computed(() => heardAtMs.value);
+/** By the server's clock, as all times that are shown. */
+export const lastHeardMs = computed(() => heardAtMs.value + aheadMs.value);
 
 /** What tabs of one browser tell one another: one of them listens to the server, and the others to it. */
 type Told =
@@ -45,15 +46,16 @@ export function listen(): void {
 /** Goes up when somebody asks by hand for how it is now. */
 export const refreshes = signal(0);
 
-/** By hand: asks now, whatever the stream says. */
-export async function refresh(): Promise<boolean> {
+/** By hand: asks now, whatever the stream says. The server looks anew some times a minute, and then says when again. */
+export async function refresh(): Promise<{ readonly isHeard: boolean; readonly againInS: number | null }> {
   refreshes.value++;
-  const answer = await get<Overview>('/api/overview?fresh=1');
+  const fresh = await get<Overview>('/api/overview?fresh=1');
+  const answer = !fresh.ok && fresh.status === 429 ? await get<Overview>('/api/overview') : fresh;
   if (answer.ok) {
     heard(answer.value);
     wakeUp();
   }
-  return answer.ok;
+  return { isHeard: answer.ok, againInS: fresh.ok ? null : fresh.retryAfterS };
 }
 
 export function tellLoggedOut(): void {

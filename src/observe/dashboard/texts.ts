@@ -6,6 +6,10 @@ export const texts = {
   loading: ['Loading …', 'Wird geladen …'],
   refresh: ['Refresh', 'Aktualisieren'],
   refreshed: ['Refreshed', 'Aktualisiert'],
+  refreshedOften: [
+    'Asked. It is looked at anew only some times a minute: again in {seconds} s.',
+    'Gefragt. Neu nachgesehen wird nur einige Male je Minute: wieder in {seconds} s.',
+  ],
   otherLanguage: ['Deutsch', 'English'],
   logout: ['Log out', 'Abmelden'],
   close: ['Close', 'Schließen'],

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { inMs } from '../core/config.ts';
 import type { ControlReply } from '../core/control.ts';
 import { hasEnded, type ProcessId } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import { readHolder } from '../platform/lock.ts';
 import type { Call, Opened } from './command.ts';
 import { exit } from './exit-codes.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
-import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Engine } from '../daemon/engine.ts';
 import { live } from '../daemon/live.ts';
 import { serveControl } from '../platform/control-socket.ts';

@@ -1,6 +1,6 @@
-import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest } from '../core/control.ts';
 import { OperationalError } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import type { ShownProgram } from '../core/trial.ts';
 import type { Scope } from '../daemon/context.ts';
 import { createEngine, type Engine } from '../daemon/engine.ts';

@@ -1,9 +1,10 @@
 import { adaptersFor } from '../agents/adapters.ts';
 import { environmentOf, planLaunch, quote } from '../agents/start.ts';
-import { inMs, settingsOf } from '../core/config.ts';
+import { settingsOf } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
 import { runFiles } from '../core/run-folder.ts';
 import { autoAgent, chainOf, fallbackRunner } from '../core/runners.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Todo } from '../core/todo.ts';
 import { builtInAdapters } from './agents.ts';
 import type { Call, Opened } from './command.ts';

@@ -1,7 +1,7 @@
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { inMs } from '../core/config.ts';
 import { OperationalError } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import { unitMark, unitText } from '../core/systemd-unit.ts';
 import { stateFolder } from '../platform/home.ts';
 import { makeFolder } from '../platform/make-folder.ts';

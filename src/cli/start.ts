@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { type Config, inMs } from '../core/config.ts';
+import type { Config } from '../core/config.ts';
 import { environmentName } from '../core/config-keys.ts';
 import type { ControlReply } from '../core/control.ts';
 import type { ProcessId } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import { parsedJson } from '../core/shape.ts';
 import { createWakeup } from '../daemon/wakeup.ts';
 import { stateFolder, watchdogFolder } from '../platform/home.ts';

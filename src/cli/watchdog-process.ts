@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path';
-import { inMs } from '../core/config.ts';
 import { isOperational, OperationalError } from '../core/errors.ts';
 import type { ProbeAnswer } from '../core/probe.ts';
+import { inMs } from '../core/seconds.ts';
 import { untoldEnding } from '../core/untold.ts';
 import { pastRestarts } from '../daemon/restart.ts';
 import { createWakeup } from '../daemon/wakeup.ts';

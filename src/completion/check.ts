@@ -1,6 +1,6 @@
-import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import type { CheckResult } from '../core/evidence.ts';
+import { inMs } from '../core/seconds.ts';
 import { checksOfRound, endingOf, wantsChecks } from '../core/verdict.ts';
 import type { Step, StepNeeds } from './needs.ts';
 import { redactorFor } from './redactor-for.ts';

@@ -1,12 +1,12 @@
 import type { Backoff } from './backoff.ts';
 import { backoffMs, conflictBackoff, noJitter, recordBackoff } from './backoff.ts';
 import type { Config } from './config.ts';
-import { inMs } from './config.ts';
 import { fingerprintOf } from './dead-letter.ts';
 import type { Death, Entry, Fact } from './entry.ts';
 import { hasEnded, layerOf } from './entry.ts';
 import type { ErrorCode, Retry } from './errors.ts';
 import { retryOf } from './errors.ts';
+import { inMs } from './seconds.ts';
 import { stamp } from './signal.ts';
 
 /** What one step came to. */

@@ -334,8 +334,6 @@ export type Config = z.infer<typeof configSchema>;
 
 export type BreakerNumbers = z.infer<typeof breakerSettings>;
 
-export const inMs = (secondsValue: number): number => Math.round(secondsValue * 1000);
-
 export const defaultConfig = (): Config => configSchema.parse({});
 
 export const settingsOf = (config: Config, agent: string): z.infer<typeof agentSettings> => config.agents[agent] ?? agentSettings.parse({});

@@ -1,6 +1,6 @@
 import type { Config } from './config.ts';
-import { inMs } from './config.ts';
 import type { Entry } from './entry.ts';
+import { inMs } from './seconds.ts';
 
 export type Deadline = { readonly which: 'completion' | 'emergency' | 'run-max' | 'timeout'; readonly atMs: number };
 

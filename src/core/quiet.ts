@@ -1,7 +1,7 @@
 import type { Adapter } from './agent.ts';
 import type { Config } from './config.ts';
-import { inMs } from './config.ts';
 import type { Entry } from './entry.ts';
+import { inMs } from './seconds.ts';
 
 /**
  * When a signalled run may be collected: its session ended, its agent reported the end of its main turn without background work,

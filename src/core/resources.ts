@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import { inMs } from './config.ts';
+import { inMs } from './seconds.ts';
 
 /** Of the daemon's own process. What has no value could not be seen. */
 export type SelfFigures = {

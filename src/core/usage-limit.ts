@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
-import { inMs } from './config.ts';
 import type { Entry } from './entry.ts';
 import { fallbackRunner } from './runners.ts';
+import { inMs } from './seconds.ts';
 import type { Says } from './words.ts';
 
 /** The provider refuses work until a time; null: it did not say until when. From structured fields of the agent only, never from text. */

@@ -1,9 +1,9 @@
 import type { Adapter } from './agent.ts';
 import { type Backoff, backoffMs, jobBackoff } from './backoff.ts';
 import type { Config } from './config.ts';
-import { inMs } from './config.ts';
 import type { Ending, Entry } from './entry.ts';
 import type { CheckResult } from './evidence.ts';
+import { inMs } from './seconds.ts';
 
 /** What a run comes to. Decided from the word that stands, the emergency if there was one, and the checks; from nothing else. */
 export function endingOf(

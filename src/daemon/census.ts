@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
-import { inMs } from '../core/config.ts';
 import type { ProcessId } from '../core/entry.ts';
 import { messageOf } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import { isObject, parsedJson } from '../core/shape.ts';
 import type { Run } from '../core/todo.ts';
 import type { LivingStatus } from '../core/words.ts';

@@ -1,10 +1,10 @@
 import { prepareRunFolder } from '../completion/prepare-run-folder.ts';
 import type { Config } from '../core/config.ts';
-import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded } from '../core/entry.ts';
 import { OperationalError } from '../core/errors.ts';
 import { newEntry } from '../core/new-entry.ts';
+import { inMs } from '../core/seconds.ts';
 import type { World } from '../world.ts';
 import { externalLeaseMs } from './emergency.ts';
 

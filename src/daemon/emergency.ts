@@ -1,11 +1,11 @@
 import { redactorFor } from '../completion/redactor-for.ts';
-import { inMs } from '../core/config.ts';
 import type { Deadline } from '../core/deadlines.ts';
 import { deadlinesOf } from '../core/deadlines.ts';
 import type { EmergencyInfo, Entry, Signal } from '../core/entry.ts';
 import { isCompletion } from '../core/entry.ts';
 import type { SystemState } from '../core/evidence.ts';
 import type { HealingDetail } from '../core/healing-event.ts';
+import { inMs } from '../core/seconds.ts';
 import { stamp } from '../core/signal.ts';
 import type { Context } from './context.ts';
 import { deliver } from './deliveries.ts';

@@ -1,7 +1,6 @@
 import { adaptersFor } from '../agents/adapters.ts';
 import type { StepNeeds } from '../completion/needs.ts';
 import { redactorOf } from '../completion/redactor-for.ts';
-import { inMs } from '../core/config.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../core/control.ts';
 import { nextDeadlineAtMs } from '../core/deadlines.ts';
 import type { Entry, Owner } from '../core/entry.ts';
@@ -10,6 +9,7 @@ import { OperationalError } from '../core/errors.ts';
 import { quietAtMs } from '../core/quiet.ts';
 import { redated } from '../core/redate.ts';
 import { runFiles } from '../core/run-folder.ts';
+import { inMs } from '../core/seconds.ts';
 import { stamp } from '../core/signal.ts';
 import { createTurns } from '../healing/turns.ts';
 import { lookForLegacy } from '../signals/legacy.ts';

@@ -1,7 +1,7 @@
-import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import { hasEnded } from '../core/entry.ts';
 import { boundsOf, type Gauge, type Level, type MachineFigures, memoryLimit, next, type Reading } from '../core/resources.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Context } from './context.ts';
 
 /** Missing for longer than so many looks is not known any more. */

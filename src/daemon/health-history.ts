@@ -1,5 +1,5 @@
-import { inMs } from '../core/config.ts';
 import { rollupsAt } from '../core/health-history.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Context } from './context.ts';
 import { chore } from './store-chores.ts';
 

@@ -1,7 +1,7 @@
-import { inMs } from '../core/config.ts';
 import type { Component } from '../core/control.ts';
 import { messageOf, OperationalError } from '../core/errors.ts';
 import { sampled } from '../core/health-history.ts';
+import { inMs } from '../core/seconds.ts';
 import { lookAtDependencies } from '../healing/dependencies.ts';
 import { lookAtHealth } from '../healing/health.ts';
 import type { Context } from './context.ts';

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { type Config, inMs } from '../core/config.ts';
+import type { Config } from '../core/config.ts';
 import { isOperational } from '../core/errors.ts';
 import { type Cause, type Climb, climbed, ladders, nextRung, outcomeOf, type Rung } from '../core/ladder.ts';
 import { lowered, type Priorities, restored } from '../core/priority.ts';
 import { boundsOf, type Gauge, memoryShare } from '../core/resources.ts';
+import { inMs } from '../core/seconds.ts';
 import { parsedJson } from '../core/shape.ts';
 import { megabytes } from '../healing/resources.ts';
 import type { Context } from './context.ts';

@@ -1,4 +1,4 @@
-import { inMs } from '../core/config.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Clock, Log } from '../world.ts';
 import type { Engine } from './engine.ts';
 

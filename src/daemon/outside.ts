@@ -1,7 +1,7 @@
 import type { BreakerNumbers, Config } from '../core/config.ts';
-import { inMs } from '../core/config.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { isOperational } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import { parsedJson } from '../core/shape.ts';
 import type { Breaker, BreakerProfile } from '../resilience/breaker.ts';
 import { noPermit } from '../resilience/breaker.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../core/config.ts';
-import { inMs } from '../core/config.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Policy, PolicySettings } from '../resilience/policy.ts';
 import { policies, tuned } from '../resilience/policy.ts';
 

@@ -1,5 +1,5 @@
-import { inMs } from '../core/config.ts';
 import { isOperational } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Context } from './context.ts';
 
 const beatNote = 'service:beat';

@@ -1,6 +1,6 @@
 import { assertAgain } from '../completion/assert-again.ts';
-import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
+import { inMs } from '../core/seconds.ts';
 import { isTerminal } from '../core/words.ts';
 import type { Context } from './context.ts';
 import { alert } from './emergency.ts';

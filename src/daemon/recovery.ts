@@ -1,7 +1,8 @@
-import { type Config, inMs } from '../core/config.ts';
+import type { Config } from '../core/config.ts';
 import type { ControlReply } from '../core/control.ts';
 import { hasEnded } from '../core/entry.ts';
 import { recoveriesMax } from '../core/healing-event.ts';
+import { inMs } from '../core/seconds.ts';
 import type { RunRef } from '../core/todo.ts';
 import type { Actions } from '../healing/apply.ts';
 import { archiveOrphan } from '../healing/archive-orphan.ts';

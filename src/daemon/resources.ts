@@ -1,4 +1,3 @@
-import { inMs } from '../core/config.ts';
 import { messageOf } from '../core/errors.ts';
 import { type MetricRow, sampled } from '../core/health-history.ts';
 import { type LeakVerdict, leakIn, type UseAt, withUse } from '../core/leak.ts';
@@ -14,6 +13,7 @@ import {
   type SelfFigures,
   type TreeFigures,
 } from '../core/resources.ts';
+import { inMs } from '../core/seconds.ts';
 import type { HealthStatus } from '../core/words.ts';
 import { megabytes, percent, resourceComponents } from '../healing/resources.ts';
 import type { Context } from './context.ts';

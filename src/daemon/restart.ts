@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
-import { inMs } from '../core/config.ts';
 import type { ShownIntake } from '../core/control.ts';
 import { mayRestart, type PastRestart, type RestartAnswer, type RestartAsked, restartsOfToday } from '../core/restart.ts';
+import { inMs } from '../core/seconds.ts';
 import { isObject, parsedJson } from '../core/shape.ts';
 import type { World } from '../world.ts';
 import type { Context } from './context.ts';

@@ -1,9 +1,10 @@
 import { isNamed } from '../agents/adapters.ts';
-import { inMs, settingsOf } from '../core/config.ts';
+import { settingsOf } from '../core/config.ts';
 import type { Component, ControlReply, ShownRunner } from '../core/control.ts';
 import type { Entry, Signal } from '../core/entry.ts';
 import { messageOf } from '../core/errors.ts';
 import { type Choice, type Cooling, chainOf, choiceText, fallbackRunner, fallbackUntilMs, lessonOf, nobodyText } from '../core/runners.ts';
+import { inMs } from '../core/seconds.ts';
 import { isObject, parsedJson } from '../core/shape.ts';
 import type { Todo } from '../core/todo.ts';
 import { limitsInARow } from '../core/usage-limit.ts';

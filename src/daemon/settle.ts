@@ -1,12 +1,12 @@
 import { runChecks } from '../completion/check.ts';
 import { complete } from '../completion/pipeline.ts';
 import { firstRoundFailed } from '../core/advance.ts';
-import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import { isOperational, retryOf } from '../core/errors.ts';
 import type { CheckResult } from '../core/evidence.ts';
 import { quietAtMs } from '../core/quiet.ts';
 import { runFiles } from '../core/run-folder.ts';
+import { inMs } from '../core/seconds.ts';
 import { stamp } from '../core/signal.ts';
 import { checksOfRound, feedbackOf, maySendBack, wantsChecks } from '../core/verdict.ts';
 import { fromAfar, observe } from '../signals/observe.ts';

@@ -1,7 +1,7 @@
-import { inMs } from '../core/config.ts';
 import type { StoreTrouble } from '../core/control.ts';
 import { isOperational, messageOf } from '../core/errors.ts';
 import type { RestartAnswer } from '../core/restart.ts';
+import { inMs } from '../core/seconds.ts';
 import { type Care, type CareStep, careNext } from '../core/store-care.ts';
 import type { Obstacles, QueryFigures, StoreCare } from '../world.ts';
 import type { Context } from './context.ts';

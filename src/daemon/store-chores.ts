@@ -1,6 +1,6 @@
-import { inMs } from '../core/config.ts';
 import type { Entry } from '../core/entry.ts';
 import { messageOf } from '../core/errors.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Run, RunRef, Todo } from '../core/todo.ts';
 import { jobAttempts } from '../core/verdict.ts';
 import type { Context } from './context.ts';

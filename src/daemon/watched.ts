@@ -1,5 +1,5 @@
-import { inMs } from '../core/config.ts';
 import type { Component, Health, Watched } from '../core/control.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Context } from './context.ts';
 import { resources } from './resources.ts';
 

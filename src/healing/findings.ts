@@ -1,11 +1,11 @@
 import { basename, dirname, join } from 'node:path';
 import type { Config } from '../core/config.ts';
-import { inMs } from '../core/config.ts';
 import type { Finding } from '../core/control.ts';
 import type { Entry } from '../core/entry.ts';
 import { facts, hasEnded, isCompletion } from '../core/entry.ts';
 import { isOperational, messageOf } from '../core/errors.ts';
 import { autoAgent } from '../core/runners.ts';
+import { inMs } from '../core/seconds.ts';
 import type { Run, RunRef, Todo } from '../core/todo.ts';
 import { isInProgress } from '../core/words.ts';
 import type { World } from '../world.ts';

@@ -1,6 +1,5 @@
 import { dirname } from 'node:path';
 import type { Config } from '../core/config.ts';
-import { inMs } from '../core/config.ts';
 import type { Component, DaemonStatus, Finding, Health, ServerStatus, Watched } from '../core/control.ts';
 import { deadlinesOf } from '../core/deadlines.ts';
 import type { Entry } from '../core/entry.ts';
@@ -8,6 +7,7 @@ import { hasEnded } from '../core/entry.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { errorTable, isOperational } from '../core/errors.ts';
 import type { KeptPlace, KeptState } from '../core/kept.ts';
+import { inMs } from '../core/seconds.ts';
 import type { HealthStatus } from '../core/words.ts';
 import { ago, span } from './ago.ts';
 import type { Look, Seen, Sight } from './findings.ts';

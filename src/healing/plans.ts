@@ -1,6 +1,6 @@
 import type { Config } from '../core/config.ts';
-import { inMs } from '../core/config.ts';
 import type { RecoveryPlan } from '../core/control.ts';
+import { inMs } from '../core/seconds.ts';
 import { ago } from './ago.ts';
 import type { Seen } from './findings.ts';
 

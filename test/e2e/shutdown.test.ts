@@ -5,7 +5,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { defaultConfig, inMs } from '../../src/core/config.ts';
+import { defaultConfig } from '../../src/core/config.ts';
+import { inMs } from '../../src/core/seconds.ts';
 import { type Json, type Started, type TestHome, testHome } from './harness.ts';
 
 const many = { total: 6, agent: 6, project: 6 };

@@ -1,9 +1,10 @@
 import { scheduleWord } from '../../src/cli/schedule.ts';
-import { type Config, inMs } from '../../src/core/config.ts';
+import type { Config } from '../../src/core/config.ts';
 import type { ControlReply, ControlRequest } from '../../src/core/control.ts';
 import type { ProcessId } from '../../src/core/entry.ts';
 import { isOperational, messageOf } from '../../src/core/errors.ts';
 import type { Scheduled } from '../../src/core/schedule.ts';
+import { inMs } from '../../src/core/seconds.ts';
 import type { NewTodo, Todo } from '../../src/core/todo.ts';
 import { claimExternal, type ExternalClaim } from '../../src/daemon/claim-external.ts';
 import { createEngine, type Engine } from '../../src/daemon/engine.ts';

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
-import { type Config, inMs, isLoopback } from '../../core/config.ts';
+import { type Config, isLoopback } from '../../core/config.ts';
 import type { ServerStatus } from '../../core/control.ts';
+import { inMs } from '../../core/seconds.ts';
 import type { Door } from '../../observe/door.ts';
 import { serve } from '../../observe/serve.ts';
 import type { Shown } from '../../observe/shown.ts';

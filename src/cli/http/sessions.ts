@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path';
-import { type Config, inMs, redisAddress } from '../../core/config.ts';
+import { type Config, redisAddress } from '../../core/config.ts';
 import { OperationalError } from '../../core/errors.ts';
 import type { FarPlace, KeptState } from '../../core/kept.ts';
+import { inMs } from '../../core/seconds.ts';
 import type { Limits } from '../../observe/limits.ts';
 import { limitsIn } from '../../observe/limits.ts';
 import { type Sessions, sessionPrefix, sessionsIn } from '../../observe/sessions.ts';

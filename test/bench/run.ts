@@ -12,6 +12,7 @@ import { asked, figures, table } from './figures.ts';
 import { guarded } from './guarded.ts';
 import { endAll, root } from './home.ts';
 import { back, mariadb } from './mariadb.ts';
+import { pages } from './pages.ts';
 import { peers } from './peers.ts';
 import { live, rest } from './rest.ts';
 import { watchdogs, watchdogTable } from './watchdogs.ts';
@@ -28,6 +29,7 @@ const parts: Readonly<Record<string, () => Promise<unknown>>> = {
   guarded,
   live,
   archive,
+  pages,
   rest,
   watchdogs,
 };

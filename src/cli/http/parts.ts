@@ -1,6 +1,6 @@
 import type { Config } from '../../core/config.ts';
 import type { Overview, Part, ShownDeadLetter, ShownNote, ShownWatchdog } from '../../core/dashboard.ts';
-import { isOperational } from '../../core/errors.ts';
+import { isOperational, OperationalError } from '../../core/errors.ts';
 import { isObject, parsedJson } from '../../core/shape.ts';
 import { keptDeliveries } from '../../daemon/deliveries.ts';
 import type { AuditLine, Clock, World } from '../../world.ts';
@@ -94,12 +94,12 @@ const looks: { readonly [Name in keyof Parts]: (needs: LookNeeds) => Promise<Val
   todos: ({ world }) => world.store.byStatus() as Promise<Readonly<Record<string, number>>>,
   async retries({ world, config }) {
     const { waiting, unsure } = await waitingRetries(world, config);
-    if (unsure !== null) await world.store.ping();
+    if (unsure !== null) throw notWhole('what waits for another attempt', unsure);
     return { count: waiting.length, nextAtMs: waiting[0]?.nextAtMs ?? null, items: waiting.slice(0, rowsMax) };
   },
   async deadLetters({ world }) {
     const { letters, unsure } = await lettersOf(world);
-    if (unsure !== null) await world.store.ping();
+    if (unsure !== null) throw notWhole('dead letters', unsure);
     return { count: letters.length, items: letters.toReversed().slice(0, rowsMax).map(shownLetter) };
   },
   async watchdogs({ world }) {
@@ -122,6 +122,10 @@ const looks: { readonly [Name in keyof Parts]: (needs: LookNeeds) => Promise<Val
   healing: ({ world }) => world.store.healingEvents({ todoId: null, limit: linesMax }),
   audit: async ({ world }) => (await world.store.auditTail(linesMax)).map(shownNote),
 };
+
+/** The commands show what they can see all the same, and say so; a figure that is too small would say nothing. */
+const notWhole = (subject: string, why: string): OperationalError =>
+  new OperationalError('STORE_UNREACHABLE', { operation: 'looking for', subject, why });
 
 const shownLetter = ({ id, kind, todoId, number, class: of, deadAtMs, attempts, reason }: Letter): ShownDeadLetter => ({
   ...{ id, kind, todoId, number, class: of, sinceMs: deadAtMs, attempts, lastError: reason },

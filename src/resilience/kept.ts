@@ -32,8 +32,6 @@ const lookEveryMs = 5_000;
 /** What answers once between two falls is not back: so often in a row, each time after a while. */
 const proofs = { times: 3, apartMs: 300 };
 const again: Backoff = { firstMs: 500, factor: 2, maxMs: 5_000, jitter: spread(0.2) };
-/** Back for so long, and the waits begin anew. */
-const steadyMs = 60_000;
 /** A near place that failed is let alone for so long. */
 const restMs = 5_000;
 
@@ -50,6 +48,8 @@ export function keepIn(parts: KeepParts, { clock, random }: Pick<World, 'clock' 
   let isNew = true;
   /** Of what lasts: whoever tells it all sees whether more came meanwhile. */
   let writes = 0;
+  /** Ends where a question found out sooner than the next look. */
+  let nap = new AbortController();
   let state: KeptState = look(clock.nowMs(), 0);
 
   function look(sinceMs: number, fallbacks: number): KeptState {
@@ -79,6 +79,7 @@ export function keepIn(parts: KeepParts, { clock, random }: Pick<World, 'clock' 
         place = null;
         away = messageOf(error);
         changed();
+        nap.abort();
       }
       return null;
     }
@@ -100,21 +101,21 @@ export function keepIn(parts: KeepParts, { clock, random }: Pick<World, 'clock' 
 
   async function watch(stop: AbortSignal): Promise<void> {
     let attempt = 0;
-    let backAtMs = Number.NEGATIVE_INFINITY;
     while (!stop.aborted) {
       if (place !== null || far === null) {
-        await clock.sleep(lookEveryMs, stop);
+        nap = new AbortController();
+        await clock.sleep(lookEveryMs, AbortSignal.any([stop, nap.signal]));
         await ask((it) => it.ping());
         if (state.problem !== null) near.get(lasting);
         changed();
         continue;
       }
-      if (clock.monotonicMs() - backAtMs > steadyMs) attempt = 0;
       const candidate = await proven(far, stop);
       if (candidate !== null) {
         place = candidate;
         away = null;
-        backAtMs = clock.monotonicMs();
+        // Who falls again and again is waited for longer than who falls once.
+        attempt = Math.floor(attempt / 2);
         changed();
         isNew = false;
       } else await clock.sleep(backoffMs(again, ++attempt, random.next), stop);

@@ -12,7 +12,7 @@ test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes b
   const redis = await startRedis();
   t.after(() => redis.stop());
   await redis.kill();
-  const home = await testHome(t, { server: { port: 0 }, behavior: { enable_emergency_handlers: true } });
+  const home = await testHome(t, { server: { port: 0, status_cache: 3600 } });
   const daemon = await home.daemon({ REDIS_URL: redis.url });
   const { url } = await served(home);
   const events = (): string[] => home.log('monitor').map(({ event }) => event);
@@ -30,6 +30,13 @@ test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes b
   await redis.restart();
   await home.until('it is kept in Redis', async () => (await session(url, ann)).json.keptIn === 'redis');
   assert.equal((await component(home))[0], 'healthy');
+  const counted = async (): Promise<unknown[]> => {
+    const { json } = await asking('GET', `${url}/api/status`, cid);
+    return [json.from_cache, json.cached_at];
+  };
+  await asking('DELETE', `${url}/api/status/cache`, cid);
+  const [wasKept, keptAt] = await counted();
+  assert.equal(wasKept, false);
 
   // It hangs: the kernel takes connections, nothing answers.
   redis.freeze();
@@ -42,6 +49,7 @@ test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes b
       [200, 'sqlite'],
     ],
   );
+  assert.deepEqual(await counted(), [true, keptAt], 'kept answers stay, too');
   const dan = await login(home, url);
   assert.equal((await asking('POST', `${url}/api/logout`, ann)).status, 200);
   assert.equal((await session(url, ann)).status, 401);
@@ -61,6 +69,7 @@ test('[P-06, P-07, P-33] Redis that is not there, comes, hangs, dies and comes b
   await home.until('it is back once more', async () => (await session(url, cid)).json.keptIn === 'redis');
   const left = await Promise.all([ann, bob, cid, dan].map((who) => session(url, who)));
   assert.deepEqual(left.map(({ status }) => status).toSorted(), [200, 200, 401, 401], 'one logged out, one revoked');
+  assert.deepEqual(await counted(), [true, keptAt]);
   const { text } = await asking('GET', `${url}/metrics`);
   assert.match(text, /^todo_sessions_kept\{place="redis"\} 1$/m);
   assert.match(text, /^todo_sessions_fallbacks_total 3$/m);

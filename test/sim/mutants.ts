@@ -307,4 +307,25 @@ export const mutants: readonly Mutant[] = [
     replace: '{',
     killedBy: { test: 'test/sim/directed.test.ts', only: 'a release that was put off' },
   },
+  {
+    name: 'what nobody worked on is done',
+    file: 'daemon/words.ts',
+    find: '...putOffWord(context, entry, entry.choice) }',
+    replace: "...putOffWord(context, entry, entry.choice), says: 'done' }",
+    killedBy: { test: 'test/sim/runners.test.ts', only: 'nobody is well for hours' },
+  },
+  {
+    name: 'a runner that refused work is asked again at once',
+    file: 'daemon/runners.ts',
+    find: 'cooling !== undefined && cooling.untilMs > world.clock.nowMs() ? cooling : null',
+    replace: 'cooling !== undefined && cooling.untilMs < 0 ? cooling : null',
+    killedBy: { test: 'test/sim/runners.test.ts', only: 'refuse work again and again' },
+  },
+  {
+    name: 'the order of runners is not the configuration’s',
+    file: 'core/runners.ts',
+    find: '.toSorted((a, b) => a.priority - b.priority)',
+    replace: '.toSorted((a, b) => (a.agent < b.agent ? -1 : 1))',
+    killedBy: { test: 'test/core/runners.test.ts' },
+  },
 ];

@@ -1,7 +1,7 @@
 // The chain of runners in simulated worlds: the stories of some seeds, with runners that fail their probes, refuse work, and are gone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { lastLines, recordsOf, todo, todoOf, written } from './directed.ts';
+import { lastLines, machine, recordsOf, todo, todoOf, written } from './directed.ts';
 import { storyOf } from './many-hosts.ts';
 import type { Simulation } from './simulation.ts';
 import { tell } from './story.ts';
@@ -44,8 +44,34 @@ test('runners that refuse work again and again: the todo is handed on, waits, an
   assert.equal(status, 'blocked');
   assert.match(reason ?? '', /5 times in a row \(resource\.limits_max\)/);
   assert.equal(attempts, 0, 'a refusal is no attempt');
-  const ends = recordsOf(outcome.simulation, 't1').map((record) => record.outcome);
-  assert.deepEqual([ends.length, ends[0], ends.at(-1)], [5, 'released', 'blocked']);
+  const records = recordsOf(outcome.simulation, 't1').toSorted((x, y) => x.fence - y.fence);
+  const ends = records.map((record) => [outcome.simulation.rows.runs.get(record.runId)!.agent, record.outcome]);
+  assert.deepEqual(ends.slice(0, 2), [
+    ['one', 'released'],
+    ['two', 'parked'],
+  ]);
+  assert.deepEqual([ends.length, ends.at(-1)?.[1]], [5, 'blocked']);
+});
+
+test('nobody is well for hours: each time it waits longer, nothing is finished, and a person is left with it in the end', async () => {
+  const hourMs = 3_600_000;
+  const ill = [{ agent: 'one', how: 'fails', fromMs: 0, toMs: 2 * hourMs } as const];
+  const story = written({
+    todos: [todo('t1', { agent: 'auto' })],
+    machines: [machine('alpha', {}, { healAtMs: 2 * hourMs, runnersIll: ill })],
+  });
+  const runners = [{ agent: 'one', priority: 5, enabled: true }];
+  const resource = { ...story.config.resource, interval: 3600, limits_max: 4 };
+  const outcome = await tell({ ...story, config: { ...story.config, agents: commands, runners, resource } });
+  assert.deepEqual(outcome.violations, [], lastLines(outcome));
+  const records = recordsOf(outcome.simulation, 't1').toSorted((a, b) => a.fence - b.fence);
+  const waits = records.map(({ notBeforeMs, endedAtMs }) => (notBeforeMs === null ? null : Math.round((notBeforeMs - endedAtMs) / 60_000)));
+  assert.deepEqual(waits, [1, 2, 4, 8, null]);
+  assert.deepEqual(
+    records.map(({ outcome: end }) => end),
+    ['parked', 'parked', 'parked', 'parked', 'blocked'],
+  );
+  assert.match(todoOf(outcome.simulation, 't1').reason ?? '', /^degraded: no agent worked on it \(one: its probe failed.*5 times in a row/);
 });
 
 /** Promise 3: what nobody worked on is no success of anybody, unless a person says so or forces it. */

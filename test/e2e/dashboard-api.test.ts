@@ -261,8 +261,10 @@ test('[P-21] [P-23] [P-41] [H-54] [H-55] [H-56] [H-57] [H-66] [H-70] what the da
   await home.until('it is well', async () => (await server.ask('/health/status')).json.health === 'healthy');
   const plain = await server.ask('/api/status.html');
   assert.match(plain.text, /<h1><span class="healthy"><span aria-hidden="true">●<\/span> healthy<\/span><\/h1>/);
+  const last = await fetch(`${server.url}/events`, { headers: { authorization: `Bearer ${server.token}` }, signal: over.signal });
+  assert.equal(last.status, 200);
   daemon.process.kill('SIGTERM');
-  await daemon.ended;
+  assert.equal((await daemon.ended).code, 0, 'whoever listens keeps it from nothing');
   home.start(['start', '--dashboard-only']);
   const looking = await served(home, 'dashboard.json');
   const past = await home.until('it has looked', async () => {

@@ -29,7 +29,11 @@ export function showingOf(engine: Engine, onDefect: (error: unknown) => void): S
     away: () => (state.store.reachable === 'no' ? (state.store.error ?? 'it does not answer') : null),
     secrets: () => context.secrets,
   };
-  const parts = lookBehind({ ...looks, clock: world.clock, onDefect, use: (look) => look({ world, config: context.config }) });
+  const parts = lookBehind({
+    ...{ ...looks, clock: world.clock, onDefect },
+    // The store goes with the daemon.
+    use: async (look) => (state.draining ? undefined : await look({ world, config: context.config })),
+  });
   const put = overviews(context.startedAtMs);
   const overview = () => put(atHandOf(engine), parts(state.passes + state.asked));
   return shownBy(context, {

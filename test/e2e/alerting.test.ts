@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { startAlertmanager } from '../fixtures/alertmanager.ts';
 import { freePort } from '../fixtures/free-port.ts';
 import { prometheusWith } from '../fixtures/prometheus.ts';
+import { launchBrowser, openPage } from '../observe/dashboard/browser.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
 import { hookReceiver, mailbox } from './people.ts';
 
@@ -15,7 +16,7 @@ const poisoned = 'rm -rf "$TODO_RUN_DIR/final"; echo x > "$TODO_RUN_DIR/final"';
 const password = 'correct horse battery';
 const token = 'a-token-of-the-receiver';
 
-test('[P-51] what goes wrong at a daemon reaches people: Prometheus, Alertmanager, e-mail (STARTTLS, password) and webhook; a daemon that is down mutes its other alerts, and people hear when it is back', async (t) => {
+test('[P-51, W-37] what goes wrong at a daemon reaches people: dashboard, Prometheus, Alertmanager, e-mail (STARTTLS, password) and webhook; a daemon that is down mutes its other alerts, and people hear when it is back', async (t) => {
   const port = await freePort();
   const home = await testHome(t, {
     server: { port },
@@ -25,9 +26,14 @@ test('[P-51] what goes wrong at a daemon reaches people: Prometheus, Alertmanage
     resource: { probe_interval: 0.5, interval: 0.5 },
   });
   const daemon = await home.daemon();
-  const { mails, hooks, alertmanager } = await watched(t, home, `127.0.0.1:${port}`);
+  const { mails, hooks, alertmanager, prometheus } = await watched(t, home, `127.0.0.1:${port}`);
   const heartbeat = ({ path }: { path: string }): boolean => path === '/heartbeat';
   await hooks.first('a heartbeat', heartbeat);
+  const browser = await launchBrowser();
+  t.after(() => browser.close());
+  const { page, complaints } = await openPage(browser);
+  await page.goto((await home.json(['dashboard', '--role', 'viewer'])).url);
+  await page.locator('#state:has-text("Healthy")').waitFor();
 
   const { number } = await home.add(poisoned);
   await home.untilTodo(number, 'given up', ({ status }) => status === 'dead-lettered');
@@ -47,12 +53,19 @@ test('[P-51] what goes wrong at a daemon reaches people: Prometheus, Alertmanage
   const { body } = await hooks.first('the same as a webhook', (it) => alertsOf(it.body, 'firing').includes('TodoDeadLettersGrow'));
   assert.deepEqual([body.receiver, body.commonLabels.service, body.version], ['people', 'todo', '4']);
 
+  // The same by Prometheus, by the daemon's own dashboard, and there without a reload.
+  assert.equal((await prometheus.query('sum(todo_dead_lettered_total)'))[0]?.value, 1);
+  await page.locator('#state:has-text("Degraded")').waitFor();
+  await page.locator(`section[aria-labelledby="dead-letters"]:has-text("#${number}")`).waitFor();
+  assert.deepEqual(await complaints(), []);
+
   const before = { mails: mails.all.length, hooks: hooks.all.length };
   daemon.process.kill('SIGTERM');
   await daemon.ended;
   const down = await mails.first('it is down', ({ text = '' }) => /^FIRING TodoDaemonDown \(critical\): /m.test(text), before.mails);
   assert.match(down.subject ?? '', /The daemon does not answer, or is not scraped$/);
   await hooks.first('it is down', (it) => alertsOf(it.body, 'firing').includes('TodoDaemonDown'), before.hooks);
+  await page.locator('#state:has-text("Unknown")').waitFor();
   // What it last said still fires, and nobody is told of it now: neither that it is so, nor that it was resolved.
   const { TodoDaemonDown, TodoDeadLettersGrow, SystemDegraded, TodoHeartbeat } = await alertmanager.states();
   assert.deepEqual(
@@ -108,7 +121,7 @@ async function watched(t: TestContext, home: TestHome, daemon: string) {
     ]),
   });
   t.after(() => prometheus.stop());
-  return { mails: mail.mails, hooks: hook.heard, alertmanager };
+  return { mails: mail.mails, hooks: hook.heard, alertmanager, prometheus };
 }
 
 /** What is not there cannot be changed: then the file that ships is another one than this test knows. */

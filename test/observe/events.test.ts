@@ -35,6 +35,10 @@ const dataOf = (event: string | undefined) => JSON.parse(/^data: (.*)$/m.exec(ev
 test('at first, after a change, and after 15 s of silence; a clock that moves is no change, and a storm of changes is one event', async () => {
   const clock = new FakeClock();
   const them = streams(clock);
+  const profile = { failureThreshold: 5, successThreshold: 3, timeoutMs: 30_000 };
+  const counts = { failures: 5, successes: 0, reopenings: 0, refused: 0, late: 0 };
+  const breaker = { name: 'store', state: 'open', why: 'it is away', sinceMs: 4_000, retryAfterMs: 30_000, ...counts, profile } as const;
+  them.set({ breakers: [breaker] });
   const one = them.open();
   assert.equal(await one.next(), 'retry: 2000\n\n');
   assert.match((await one.next()) ?? '', /^id: 1\nevent: overview\ndata: .*\n\n$/);
@@ -44,7 +48,10 @@ test('at first, after a change, and after 15 s of silence; a clock that moves is
     return event;
   });
   const parts = { value: { open: 1 }, asOfMs: 5, problem: null };
-  them.set({ health: { status: 'healthy', components: [], lookedAtMs: 7 } });
+  them.set({
+    health: { status: 'healthy', components: [], lookedAtMs: 7 },
+    breakers: [{ ...breaker, sinceMs: 4_001, retryAfterMs: 21_000 }],
+  });
   await clock.pass(9_000);
   assert.equal(told, 0, 'nothing that matters has changed');
   for (let version = 2; version < 50; version++) them.set({ todosVersion: version, todos: parts });

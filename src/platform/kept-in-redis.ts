@@ -10,18 +10,32 @@ const batchMax = 500;
 /** The address as people may see it: without user and password. */
 export const redisAt = (url: string): string => `redis at ${new URL(url).host || 'localhost'}`;
 
+function clientOf(url: string) {
+  try {
+    return createClient({
+      url,
+      disableOfflineQueue: true,
+      maintNotifications: 'disabled',
+      socket: { connectTimeout: answersWithinMs, reconnectStrategy: false },
+    });
+  } catch {
+    // A database that is no number, say. The error itself may quote the address, and so the password.
+    throw new OperationalError('CONFIG_INVALID', {
+      operation: 'reading the address of',
+      subject: redisAt(url),
+      why: 'it must be redis://[user:password@]host[:port][/number]',
+      hint: 'Mend server.redis_url or REDIS_URL.',
+    });
+  }
+}
+
 /**
  * One connection. It is never mended: whoever finds it broken closes it and connects anew, so nothing waits in a queue for a server that is
  * away, and what was asked of the old one never reaches the new one late.
  */
 export async function connectRedis(url: string, prefix: string): Promise<FarPlace> {
   const at = redisAt(url);
-  const client = createClient({
-    url,
-    disableOfflineQueue: true,
-    maintNotifications: 'disabled',
-    socket: { connectTimeout: answersWithinMs, reconnectStrategy: false },
-  });
+  const client = clientOf(url);
   let broken: unknown = null;
   client.on('error', (error) => {
     broken ??= error;

@@ -32,6 +32,7 @@ const lookEveryMs = 5_000;
 /** What answers once between two falls is not back: so often in a row, each time after a while. */
 const proofs = { times: 3, apartMs: 300 };
 const again: Backoff = { firstMs: 500, factor: 2, maxMs: 5_000, jitter: spread(0.2) };
+const toldMs = 60_000;
 /** A near place that failed is let alone for so long. */
 const restMs = 5_000;
 
@@ -95,7 +96,8 @@ export function keepIn(parts: KeepParts, { clock, random }: Pick<World, 'clock' 
   async function tellAll(to: FarPlace): Promise<void> {
     for (let from = -1; from !== writes; ) {
       from = writes;
-      await to.put(near.all(lasting));
+      // One word more, always: a place that answers and takes nothing (it is full, or a replica) is not back.
+      await to.put([{ key: 'told', value: '', untilMs: clock.nowMs() + toldMs }, ...near.all(lasting)]);
     }
   }
 

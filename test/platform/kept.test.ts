@@ -72,6 +72,10 @@ test('Redis: nothing brings back what is gone; homes do not meet; who hangs, ref
   await ours.put([{ key: 's:3', value: 'over', untilMs: Date.now() - 1 }]);
   assert.equal(await ours.get('s:3'), null);
 
+  await assert.rejects(connectRedis(`${redis.url}/first`, 'todo:a:'), (error: Error) => {
+    assert.match(error.message, /^CONFIG_INVALID .*redis at 127\.0\.0\.1:\d+: it must be/);
+    return true;
+  });
   redis.freeze();
   const refusals: { message: string; tookMs: number }[] = [];
   const refused = async (work: Promise<unknown>): Promise<void> => {

@@ -58,7 +58,7 @@ test('away: one request finds it out, no other waits; health is told once, and w
   await clock.pass(16_000);
   assert.equal(keep.state().in, 'redis');
   const told = far.order.slice(order);
-  assert.deepEqual(told.slice(0, 4), ['ping', 'ping', 'ping', 'put s:1=gone s:2 s:3'], 'proven, then told, before any question');
+  assert.deepEqual(told.slice(0, 4), ['ping', 'ping', 'ping', 'put told s:1=gone s:2 s:3'], 'proven, then told, before any question');
   assert.equal(await keep.get('s:1'), null);
   assert.equal(far.has.get('s:3')?.value, 'made meanwhile');
   assert.equal(await keep.count('tries:x', never), 4);
@@ -76,6 +76,15 @@ test('what answers once between two falls is not back', async () => {
   far.answers = 'well';
   await clock.pass(20_000);
   assert.equal(keep.state().in, 'redis');
+});
+
+test('what answers and takes nothing is not back', async () => {
+  const { keep, far, clock } = await running();
+  far.answers = 'never';
+  await keep.get('s:1');
+  far.answers = 'read-only';
+  await clock.pass(60_000);
+  assert.equal(keep.state().in, 'sqlite');
 });
 
 test('nobody asks, and it is known all the same that it is away', async () => {
@@ -160,7 +169,7 @@ function breakable(place: NearPlace) {
 /** Redis as it may be: well, away, away but for one word, or answering nonsense. */
 function farPlace(clock: FakeClock) {
   const it = {
-    answers: 'well' as 'well' | 'never' | 'once' | 'wrongly',
+    answers: 'well' as 'well' | 'never' | 'once' | 'read-only' | 'wrongly',
     has: new Map<string, Kept>(),
     order: [] as string[],
     asked: 0,
@@ -178,6 +187,7 @@ function farPlace(clock: FakeClock) {
       words += 1;
       if (it.answers === 'wrongly') throw new TypeError('of ours');
       if (it.answers === 'never' || (it.answers === 'once' && words > 1)) throw away();
+      if (it.answers === 'read-only' && what.startsWith('put')) throw away();
       it.order.push(what);
     };
     if (it.answers === 'never') throw away();

@@ -58,8 +58,8 @@ export const texts = {
   neverLive: ['The daemon does not answer', 'Der Daemon antwortet nicht'],
   neverLiveNote: ['This page keeps trying. On its machine: {command}', 'Diese Seite versucht es weiter. Auf seinem Rechner: {command}'],
   noDaemon: [
-    'No daemon runs here. What you see comes from its files; nothing can be done from this page.',
-    'Hier läuft kein Daemon. Was du siehst, stammt aus seinen Dateien; von dieser Seite aus lässt sich nichts tun.',
+    'No daemon answers here. What you see comes from its files; nothing can be done from this page.',
+    'Hier antwortet kein Daemon. Was du siehst, stammt aus seinen Dateien; von dieser Seite aus lässt sich nichts tun.',
   ],
   draining: ['The daemon is ending: it takes no new todos.', 'Der Daemon beendet sich: er nimmt keine neuen Todos.'],
   backLive: ['Live again', 'Wieder live'],
@@ -187,8 +187,8 @@ export const texts = {
 
   actions: ['Actions', 'Aktionen'],
   actNeedsDaemon: [
-    'No daemon runs here, so nothing can be done from this page.',
-    'Hier läuft kein Daemon; von dieser Seite aus lässt sich nichts tun.',
+    'No daemon answers here, so nothing can be done from this page.',
+    'Hier antwortet kein Daemon; von dieser Seite aus lässt sich nichts tun.',
   ],
   actNeedsLink: [
     'The daemon is not heard; an action could not be seen to work.',

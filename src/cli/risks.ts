@@ -1,5 +1,5 @@
 import { type Prediction, type PredictionModel, percent, predict } from '../core/prediction.ts';
-import { isPredictable, modelIn, signsOf } from '../daemon/prediction.ts';
+import { isPredictable, modelIn, signsOf } from '../daemon/prediction-signs.ts';
 import type { Opened, Out } from './command.ts';
 import { plain } from './text/plain.ts';
 

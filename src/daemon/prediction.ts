@@ -1,20 +1,10 @@
-import type { Entry } from '../core/entry.ts';
-import {
-  fitPrediction,
-  isBadOutcome,
-  type LiveSigns,
-  type PastSilence,
-  type PredictionModel,
-  percent,
-  predict,
-} from '../core/prediction.ts';
-import { parsedJson } from '../core/shape.ts';
+import { fitPrediction, isBadOutcome, type PastSilence, percent, predict } from '../core/prediction.ts';
 import type { World } from '../world.ts';
 import type { Context } from './context.ts';
 import { noteHealing } from './healing-events.ts';
+import { isPredictable, modelIn, modelKey, signsOf } from './prediction-signs.ts';
 import { chore } from './store-chores.ts';
 
-const modelKey = 'prediction.model';
 const toldPrefix = 'prediction.told:';
 /** The history changes slowly. */
 const fitEveryMs = 600_000;
@@ -26,24 +16,6 @@ const readAtOnce = 10;
 const lookEveryMs = 30_000;
 /** Told from here on, once a run. */
 const tellFrom = 0.8;
-
-/** What was learned last; for the daemon, and for `todo status` and `todo why`. */
-export const modelIn = (journal: Pick<World['journal'], 'getNote'>): PredictionModel | null => {
-  const model = parsedJson(journal.getNote(modelKey) ?? 'null') as PredictionModel | null;
-  return model?.v === 1 ? model : null;
-};
-
-export const signsOf = ({ todo, startedAtMs, lastSignAtMs, round }: Entry, nowMs: number): LiveSigns => ({
-  agent: todo.agent,
-  project: todo.project,
-  earlierBad: todo.attempts + todo.resets,
-  ageMs: Math.max(0, nowMs - startedAtMs),
-  silentMs: Math.max(0, nowMs - lastSignAtMs),
-  round,
-});
-
-/** Only of runs that an agent still works on is anything said. */
-export const isPredictable = ({ kind, fact }: Entry): boolean => (kind === 'child' || kind === 'tmux') && fact === 'running';
 
 /** Learns from what has ended on this machine, now and then and beside the loop; acts on nothing unless it is allowed to. */
 export function keepPrediction(context: Context): void {

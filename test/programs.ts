@@ -27,6 +27,8 @@ type Program =
   | 'xfs_io'
   | 'claude'
   | 'redis-server'
+  /** A folder: what a new server of MariaDB begins with. */
+  | 'mariadbData'
   // With `node test/setup.ts --bench`.
   | 'postgres'
   | 'initdb'

@@ -2,7 +2,8 @@
 // packages as root, the agent's CLI always), else it says at once what to install. With all present it takes a few milliseconds.
 // Output goes to stderr, so that `npm run --silent test:tap` prints TAP only. With --bench also what `npm run bench` measures itself beside.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -71,7 +72,8 @@ const forBench = process.argv.includes('--bench');
 const found = await programsFound();
 const agentsFound = installAgents();
 if (forBench) installPeers();
-writeFileSync(join(home, 'setup.json'), `${JSON.stringify({ ...found, ...agentsFound }, null, 2)}\n`);
+const mariadbData = preparedMariadb(found['mariadb-install-db'] ?? '', found['mariadbd'] ?? '');
+writeFileSync(join(home, 'setup.json'), `${JSON.stringify({ ...found, ...agentsFound, mariadbData }, null, 2)}\n`);
 
 async function programsFound(): Promise<Record<string, string>> {
   mkdirSync(home, { recursive: true });
@@ -136,6 +138,24 @@ function installAgents(): Record<string, string> {
   return installed;
 }
 
+/** The data of a server that nobody has used yet: each test server begins with a copy, and need not make its own. Answers with the folder. */
+function preparedMariadb(installer: string, server: string): string {
+  const version = spawnSync(server, ['--version'], { encoding: 'utf8' }).stdout.replaceAll(/[^\w.-]+/g, '_');
+  const folder = join(home, 'mariadb', version);
+  const data = join(folder, 'data');
+  if (existsSync(data)) return data;
+  rmSync(join(home, 'mariadb'), { recursive: true, force: true });
+  mkdirSync(join(folder, 'tmp'), { recursive: true });
+  const making = join(folder, 'making');
+  const account = `--user=${userInfo().username}`;
+  run(installer, ['--no-defaults', `--datadir=${making}`, '--auth-root-authentication-method=normal', '--skip-test-db', account], {
+    // Each server that starts clears its folder of temporary tables, also of another one's.
+    TMPDIR: join(folder, 'tmp'),
+  });
+  renameSync(making, data);
+  return data;
+}
+
 function installPeers(): void {
   const missing = benchPackages.filter(({ npm, version }) => installedVersion(peers, npm) !== version);
   if (missing.length === 0) return;
@@ -155,12 +175,12 @@ function installedVersion(tree: string, npm: string): string | undefined {
 }
 
 /** Quiet, unless it fails: then its last lines say why. */
-function run(command: string, args: string[]): void {
+function run(command: string, args: string[], env: Readonly<Record<string, string>> = {}): void {
   const { status, error, stdout, stderr } = spawnSync(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', ...env },
   });
   if (status === 0) return;
   const said = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').slice(-20).join('\n');

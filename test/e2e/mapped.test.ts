@@ -17,7 +17,7 @@ before(async () => {
   if (ours === undefined) delete process.env['TZ'];
   else process.env['TZ'] = ours;
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 async function query(sql: string, values: readonly (string | number | null)[] = []): Promise<Json> {
   const connection = await server.connect();

@@ -20,8 +20,8 @@ before(async () => {
   proxy = await startTcpProxy(server.port);
 });
 after(async () => {
-  await proxy.stop();
-  await server.stop();
+  await proxy?.stop();
+  await server?.stop();
 });
 
 const sha256 = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex');

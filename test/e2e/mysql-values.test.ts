@@ -12,7 +12,7 @@ let server: Mariadb;
 before(async () => {
   server = await startMariadb(['--max-allowed-packet=1M', '--character-set-server=latin1', '--sql-mode=', '--default-time-zone=+05:30']);
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 async function query(sql: string, values: readonly (string | number | null)[] = []): Promise<Json> {
   const connection = await server.connect();

@@ -21,10 +21,7 @@ before(async () => {
   server = await startMariadb();
   admin = await server.connect();
 });
-after(async () => {
-  await admin.end();
-  await server.stop();
-});
+after(() => server?.stop());
 
 type Row = Record<string, string | number | Date | null>;
 let tables = 0;

@@ -53,10 +53,9 @@ before(async () => {
   await truth.open();
 });
 after(async () => {
-  await truth.close();
-  admin.destroy();
-  await proxy.stop();
-  await server.stop();
+  await truth?.close();
+  await proxy?.stop();
+  await server?.stop();
 });
 beforeEach(async () => {
   // Whatever the case before left, also when it failed in its middle.

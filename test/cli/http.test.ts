@@ -156,6 +156,9 @@ test('of output the end is shown: no control characters, no secret, not even one
   const cut = shownOutput(bytes(`${filler}s3cr3t-value${'x'.repeat(64 * 1024 - 6)}`), { isWhole: false, redact });
   assert.doesNotMatch(cut.text, /s3cr3t|value/);
   assert.equal(cut.truncated, true);
+  // It was read from the middle of a secret on, and most of it is colours.
+  const colourful = shownOutput(bytes(`3t-value${'\x1b[31mx'.repeat(13_000)}`), { isWhole: false, redact });
+  assert.match(colourful.text, /^x{10000,}$/);
   const long = shownOutput(bytes('y'.repeat(80 * 1024)), { isWhole: false, redact });
   assert.deepEqual([long.text.length, long.truncated], [64 * 1024, true]);
   assert.deepEqual(shownOutput(bytes('short'), { isWhole: true, redact }), { text: 'short', truncated: false });

@@ -75,11 +75,14 @@ export function shownOutput(
   bytes: Uint8Array,
   { isWhole, redact }: { readonly isWhole: boolean; readonly redact: (text: string) => string },
 ): NonNullable<TodoDetail['output']> {
-  const seen = stripVTControlCharacters(new TextDecoder().decode(bytes))
-    .replace(/\r+\n?/g, '\n')
-    .replace(/[^\P{Cc}\n\t]|[\p{Bidi_Control}]/gu, '');
-  const text = redact(seen);
+  const text = redact(visible(bytes));
   // Of what was read from its middle the beginning is context alone.
-  const keptFrom = isWhole ? Math.max(0, text.length - outputBytesMax) : Math.max(contextBytes, text.length - outputBytesMax);
+  const context = isWhole ? 0 : visible(bytes.subarray(0, contextBytes)).length;
+  const keptFrom = Math.max(context, text.length - outputBytesMax);
   return { text: text.slice(keptFrom), truncated: !isWhole || keptFrom > 0 };
 }
+
+const visible = (bytes: Uint8Array): string =>
+  stripVTControlCharacters(new TextDecoder().decode(bytes))
+    .replace(/\r+\n?/g, '\n')
+    .replace(/[^\P{Cc}\n\t]|[\p{Bidi_Control}]/gu, '');

@@ -11,9 +11,11 @@ const refused = signal<string | null>(null);
 export const isUnreachable = signal(false);
 const againMs = 3_000;
 
+export const codeIn = (hash: string): string | undefined => /^#login=([\w-]+)$/.exec(hash)?.[1];
+
 /** Exchanges the code of the address, if there is one, and asks who we are. The code is out of the address before anything else is done with it. */
 export async function logIn(): Promise<void> {
-  const code = /^#login=([\w-]+)$/.exec(location.hash)?.[1];
+  const code = codeIn(location.hash);
   if (code !== undefined) {
     history.replaceState(null, '', '#/');
     const answer = await post<unknown>('/api/login', { code });

@@ -1,7 +1,7 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { listen } from './live.ts';
-import { logIn } from './login.tsx';
+import { codeIn, logIn } from './login.tsx';
 
 const page = document.getElementById('page');
 if (page !== null) {
@@ -10,4 +10,8 @@ if (page !== null) {
   page.replaceChildren();
   render(<App />, page);
   listen();
+  // The address that lets in may be opened where the page is open already.
+  addEventListener('hashchange', () => {
+    if (codeIn(location.hash) !== undefined) void logIn();
+  });
 }

@@ -8,7 +8,7 @@ import type { Browser, Page } from 'playwright-core';
 import { json } from '../../../src/observe/respond.ts';
 import { build } from '../../e2e/build.ts';
 import { fits, ill, launchBrowser, openPage, type Watched } from './browser.ts';
-import { degradedOverview, healthyOverview, hostile, idOf, todoDetail, todoLine } from './documents.ts';
+import { component, degradedOverview, healthyOverview, hostile, idOf, todoDetail, todoLine } from './documents.ts';
 import { type FakeServer, fakeServer, someone } from './server.ts';
 
 let browser: Browser;
@@ -218,6 +218,16 @@ test('the address says what is shown: filters, a todo, the way back; and a code 
   assert.match((await watched.complaints()).join(), /^Failed to load resource: the server responded with a status of 404 \(Not Found\)$/);
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('heading', { name: 'Not logged in' }).waitFor();
+  // Where the page is open already, the address brings no new one.
+  await page.evaluate('window.sameDocument = true');
+  await page.goto(`${server.url}/#login=good-code`);
+  await shown(page);
+  await page.locator('#state').waitFor();
+  assert.deepEqual([await page.evaluate('window.sameDocument'), new URL(page.url()).hash], [true, '#/']);
+  // A login that ended elsewhere.
+  server.session = null;
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await page.getByRole('heading', { name: 'Not logged in' }).waitFor();
   await watched.close();
 });
 
@@ -376,6 +386,45 @@ test('a server that is silent for 20 s: nothing stays green, and all is well aga
   await page.close();
   await second.locator('#state[data-status=degraded]').waitFor();
   assert.equal(server.streams(), 1);
+  await watched.close();
+});
+
+test('what is old or cannot be looked at says so, a long list is cut, and all of it is had by keyboard', async () => {
+  const watched = await openPage(browser, { permissions: ['clipboard-read', 'clipboard-write'] });
+  const { page } = watched;
+  server.overview = (atMs) => {
+    const degraded = degradedOverview(atMs);
+    const more = Array.from({ length: 1_000 }, (_, index) => component(`part-${index}`, 'healthy', 'works', atMs - 1_000));
+    return { ...degraded, health: { ...degraded.health, components: [...degraded.health.components, ...more] } };
+  };
+  await show(watched, '#/');
+  await page.locator('section', { hasText: 'Waiting for a retry' }).getByText('as of 1 min. ago').waitFor();
+  await page.getByText('Could not be looked at: STORE_UNREACHABLE').waitFor();
+  const parts = page.locator('section', { has: page.getByRole('heading', { name: 'Components' }) }).locator('summary');
+  assert.equal(await parts.count(), 30);
+  assert.match((await parts.first().textContent()) ?? '', /Unknown.*notifications/, 'the worst comes first');
+  await page.getByRole('button', { name: 'Show all 1,010' }).click();
+  await parts.nth(1_009).waitFor();
+
+  await page.reload();
+  await shown(page);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to content');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.activeElement.tagName'), 'SUMMARY', 'the first live run');
+  await page.keyboard.press('Enter');
+  const copy = page.getByRole('button', { name: 'todo logs 1328 -f' });
+  await copy.focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('status').getByText('Copied: todo logs 1328 -f').waitFor();
+  assert.equal(await page.evaluate('navigator.clipboard.readText()'), 'todo logs 1328 -f');
+
+  server.stale = { stale: true, asOf: '2026-11-22T10:00:00.000Z', storeError: 'connect ECONNREFUSED' };
+  await show(watched, '#/todos');
+  await page.getByText('The store is away (connect ECONNREFUSED). This is what was last seen of it').waitFor();
+  assert.equal(await page.locator('.outcome.warn time').getAttribute('datetime'), '2026-11-22T10:00:00.000Z');
+  assert.deepEqual(await watched.complaints(), []);
   await watched.close();
 });
 

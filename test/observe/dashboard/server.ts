@@ -22,6 +22,8 @@ export type FakeServer = {
   overview: (atMs: number) => Overview;
   todos: readonly TodoLine[];
   detail: (line: TodoLine, atMs: number) => TodoDetail;
+  /** The store is away: this is what was last seen of it. */
+  stale: Pick<TodoPage, 'stale' | 'asOf' | 'storeError'>;
   /** refused: it answers, but there is no stream for us. */
   stream: 'open' | 'refused';
   /** Streams that are open now. */
@@ -113,7 +115,7 @@ export async function fakeServer(): Promise<FakeServer> {
         ? respond(200, 'text/event-stream; charset=utf-8', stream(gone))
         : { status: 503, code: 'TOO_MANY', message: 'there are too many streams' },
     ),
-    looking('/api/todos', (_, { request }) => json(200, pageOf(fake.todos, request.query))),
+    looking('/api/todos', (_, { request }) => json(200, { ...pageOf(fake.todos, request.query), ...fake.stale })),
     looking('/api/todos/:id', (_, { params }) => {
       const line = fake.todos.find(({ id, number }) => id === params['id'] || String(number) === params['id']);
       return line === undefined
@@ -160,6 +162,7 @@ export async function fakeServer(): Promise<FakeServer> {
     overview: healthyOverview,
     todos: [],
     detail: (line, atMs) => todoDetail(line, atMs),
+    stale: {},
     stream: 'open',
     streams: () => open,
     acts: [],

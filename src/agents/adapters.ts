@@ -21,3 +21,7 @@ export const namedAdapters = (builtIn: ReadonlyMap<string, Adapter>, config: Pic
   new Map([...adaptersFor(builtIn, config)].filter(([name]) => isNamed(name)));
 
 export const isNamed = (name: string): boolean => name !== fallback.name && name !== autoAgent;
+
+/** Of a run whose agent is not defined any more: it was when the run began, and its end still speaks by its exit code. */
+export const forgottenAgent = (name: string): Adapter =>
+  commandAgent(name, { command: null, args: [], session: null, env: {}, exit_codes: {} });

@@ -23,7 +23,7 @@ export const errorTable = {
   NOT_OWNER: { retry: 'never', hint: 'Another process has taken this run over.' },
   SPAWN_FAILED: { retry: 'bounded', hint: 'Check that the agent is installed and the folder exists: todo show ID --launch' },
   TMUX_UNAVAILABLE: { retry: 'bounded', hint: 'Install tmux (apt-get install tmux) or use --session child.' },
-  AGENT_UNKNOWN: { retry: 'never', hint: 'Known agents: shell, claude. See: todo add --help' },
+  AGENT_UNKNOWN: { retry: 'never', hint: 'See who can work on todos: todo agents' },
   CHECK_UNRUNNABLE: { retry: 'bounded', hint: 'The check could not be started. See: todo report ID' },
   REPORT_FAILED: { retry: 'bounded', hint: 'See: todo why ID' },
   NETWORK_FAILED: { retry: 'bounded', hint: 'Check the address and that its server runs.' },

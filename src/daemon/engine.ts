@@ -1,4 +1,4 @@
-import { adaptersFor } from '../agents/adapters.ts';
+import { adaptersFor, forgottenAgent } from '../agents/adapters.ts';
 import type { StepNeeds } from '../completion/needs.ts';
 import { redactorOf } from '../completion/redactor-for.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../core/control.ts';
@@ -218,16 +218,7 @@ function createContext(needs: EngineNeeds, outside: Outside, stop: AbortSignal):
     flush: flushedInTurn(world),
     syncArchive: sharedInTurn(world, () => world.files.syncFolder(world.home.archive)),
     claimedMarkers: sharedInTurn(world, () => Map.groupBy(world.files.list(world.home.spool.cur), runOfMarker)),
-    adapterOf(agent) {
-      const adapter = context.adapters.get(agent);
-      if (adapter === undefined)
-        throw new OperationalError('AGENT_UNKNOWN', {
-          operation: 'completing',
-          subject: `a todo of agent ${agent}`,
-          why: 'no adapter of that name',
-        });
-      return adapter;
-    },
+    adapterOf: (agent) => context.adapters.get(agent) ?? forgottenAgent(agent),
   };
   const nowMs = world.clock.nowMs();
   const settings = needs.settings ?? null;
@@ -517,7 +508,7 @@ function launchWork(context: Context): void {
       continue;
     }
     if (!isCompletion(entry.fact) || tasks.busy(`run:${runId}`)) continue;
-    if (entry.fact === 'signalled' && quietAtMs(entry, adapterFor(steps, entry), config) > nowMs) continue;
+    if (entry.fact === 'signalled' && quietAtMs(entry, steps.adapterOf(entry.todo.agent), config) > nowMs) continue;
     if ((dueInLineAtMs(context, entry) ?? 0) <= nowMs) ready.push(entry);
   }
   const places = Math.max(0, completionsMax - tasks.count('run:'));
@@ -532,15 +523,6 @@ function launchWork(context: Context): void {
 /** As todos are claimed, so they are brought to their end. */
 const byPriorityThenAge = ({ todo: a }: Entry, { todo: b }: Entry): number =>
   a.priority - b.priority || a.createdAtMs - b.createdAtMs || a.number - b.number;
-
-const adapterFor = (steps: StepNeeds, entry: Entry) => {
-  try {
-    return steps.adapterOf(entry.todo.agent);
-  } catch (error) {
-    if (!(error instanceof OperationalError)) throw error;
-    return { reportsTurns: false };
-  }
-};
 
 /** Another process has this run now: it is no business of ours. */
 function refuse(context: Context, runId: string, error: Error): void {
@@ -667,7 +649,7 @@ function nextWakeAtMs(context: Context, claimedOnce: boolean): number {
       continue;
     }
     if (entry.fact === 'signalled' && hasPlace && !context.tasks.busy(`run:${entry.ref.runId}`))
-      next = Math.min(next, quietAtMs(entry, adapterFor(steps, entry), config));
+      next = Math.min(next, quietAtMs(entry, steps.adapterOf(entry.todo.agent), config));
     const dueInLine = hasPlace ? dueInLineAtMs(context, entry) : null;
     if (dueInLine !== null && !context.tasks.busy(`run:${entry.ref.runId}`)) next = Math.min(next, Math.max(nowMs + 1, dueInLine));
     if (entry.fact === 'claimed' && entry.kind !== 'person') next = Math.min(next, Math.max(nowMs + 1, entry.nextAttemptAtMs));

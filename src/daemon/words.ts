@@ -222,12 +222,7 @@ export async function hearExit(context: Context, entry: Entry, tail: string): Pr
     await say(context, entry, { ...base, says: null, summary: null, reason: lossOf(entry) });
     return;
   }
-  const adapter = context.adapters.get(entry.todo.agent);
-  const spoken: ExitWord = adapter?.exitSays({ code: exit.code }, tail) ?? {
-    says: 'failed' as const,
-    summary: null,
-    reason: `exit code ${exit.code}`,
-  };
+  const spoken: ExitWord = context.steps.adapterOf(entry.todo.agent).exitSays({ code: exit.code }, tail);
   const limit = spoken.limit === undefined ? {} : limitWord(context, entry, spoken.limit, spoken.reason ?? 'the provider refuses work');
   await say(context, entry, { ...base, ...spoken, ...limit });
 }

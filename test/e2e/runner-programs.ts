@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, TestHome } from './harness.ts';
 
-/** Programs as agents, by configuration. What a file beside each says is how it is: `ill` fails its probe, `limit` and `auth` end a run so. */
+/** Programs as agents, by configuration. What a file beside each says is how it is: `ill` fails its probe, `waits` works until it is well, `limit` and `auth` end a run so. */
 export function runnerPrograms(home: TestHome, ...names: readonly string[]) {
   const folder = join(home.folder, '..', 'programs');
   mkdirSync(folder, { recursive: true });
@@ -18,6 +18,7 @@ if [ "$1" = --version ]; then
   exit 0
 fi
 echo "${name} got: $(cat)"
+[ "$how" = waits ] && while [ -e "$0.is" ]; do sleep 0.05; done
 case $how in limit) exit 75 ;; auth) exit 41 ;; esac
 exit 0
 `,
@@ -26,7 +27,7 @@ exit 0
   }
   return {
     env: { PATH: `${folder}:/usr/bin:/bin` },
-    be(name: string, how: 'ill' | 'limit' | 'auth' | 'well'): void {
+    be(name: string, how: 'ill' | 'limit' | 'auth' | 'waits' | 'well'): void {
       if (how === 'well') rmSync(join(folder, `${name}.is`), { force: true });
       else writeFileSync(join(folder, `${name}.is`), how);
     },

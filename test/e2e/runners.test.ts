@@ -209,6 +209,22 @@ test('a runner that cannot be started, or that refuses work, hands the todo on t
   assert.equal(heard.filter(({ kind }) => kind === 'runner').length, 1, 'once');
 });
 
+test('an agent that is defined no more when its run ends: its exit code still speaks', async (t) => {
+  const home = await testHome(t, { agents: { alpha: commandAgent('alpha') }, runners: [{ agent: 'alpha' }] });
+  const { env, be } = runnerPrograms(home, 'alpha');
+  be('alpha', 'waits');
+  const daemon = await home.daemon(env);
+  const number = await added(home, 'outlives its definition');
+  await home.untilTodo(number, 'running', ({ status }) => status === 'running');
+  daemon.process.kill('SIGKILL');
+  await daemon.ended;
+  assert.equal((await home.todo(['config', 'unset', 'runners'])).code, 0);
+  assert.equal((await home.todo(['config', 'unset', 'agents'])).code, 0);
+  be('alpha', 'well');
+  await home.daemon(env);
+  assert.deepEqual(workers(await completed(home, number)), ['alpha']);
+});
+
 test('wrong runners are refused before anything starts, and doctor says which', async (t) => {
   const home = await testHome(t, { agents: { codex: commandAgent('codex') }, runners: [{ agent: 'codx' }] });
   const { code, stderr } = await home.todo(['list']);

@@ -109,7 +109,7 @@ function answered(answer: object | KeyTaken | TooOften): HttpResponse | Problem 
   if ('retryAfterMs' in answer && typeof answer.retryAfterMs === 'number')
     return {
       status: 429,
-      code: 'TOO_OFTEN',
+      code: 'TOO_MANY',
       message: 'message' in answer ? String(answer.message) : 'too often',
       headers: { 'retry-after': String(Math.max(1, Math.ceil(answer.retryAfterMs / 1000))) },
     };

@@ -6,7 +6,7 @@ import type { Shown } from './shown.ts';
 
 /** All of a daemon, and the overview of the dashboard. `?fresh=1`: what is asked of the store is asked now, some times a minute. */
 export const statusPages: readonly Page[] = [
-  { paths: ['/status', '/api/status'], needs: 'viewer', answer: status },
+  { paths: ['/status', '/api/status', '/api/v1/system/status'], needs: 'viewer', answer: status },
   { method: 'DELETE', paths: ['/api/status/cache'], needs: 'operator', answer: reset },
   { paths: ['/api/overview'], needs: 'viewer', answer: overview },
 ];

@@ -11,7 +11,7 @@ const secret = 'geheim-0123456789abcdef';
 /** No retry helps until somebody takes away the name under which its output is to be kept. */
 const poisoned = 'echo "precious output"; rm -rf "$TODO_RUN_DIR/final"; echo x > "$TODO_RUN_DIR/final"';
 
-test('[P-21] [P-23] [P-41] [H-54] [H-55] [H-56] [H-57] [H-66] [H-70] what the dashboard shows and does: lists, one todo, report, overview and its stream; a click means what the command means, is done once, and is kept with who and why', async (t) => {
+test('[P-21] [P-23] [P-41] [H-54] [H-55] [H-56] [H-57] [H-66] [H-70] [W-11] [W-13] what the dashboard shows and does: lists, one todo, report, overview and its stream; a click means what the command means, is done once, and is kept with who and why', async (t) => {
   const home = await testHome(t, {
     server: { port: 0 },
     behavior: { exponential_backoff: false, max_retries: 1, quiet_after: 0.1, term_grace: 1, heals_per_minute: 1 },
@@ -130,6 +130,20 @@ test('[P-21] [P-23] [P-41] [H-54] [H-55] [H-56] [H-57] [H-66] [H-70] what the da
   assert.deepEqual([running.output.truncated, running.todo.status], [false, 'running']);
   assert.ok(running.actions.includes('emergency') && running.events.every((it: Json) => it.durationMs === null || it.durationMs >= 0));
   assert.deepEqual(await listed('status=running,finishing'), [live]);
+  // The status for programs: the process, what it needs, what waits and what runs.
+  for (const path of ['/status', '/api/status', '/api/v1/system/status']) {
+    const { json: status } = await home.until('it was measured', async () => {
+      const answer = await ask(path);
+      return answer.json.daemon.watched !== null && answer;
+    });
+    const measuredOf = (name: string): Json => status.daemon.watched.components.find((it: Json) => it.name === name);
+    assert.ok(measuredOf('memory').evidence.rssMb > 10 && 'percent' in measuredOf('cpu').evidence, path);
+    assert.equal(status.daemon.store.reachable, 'yes');
+    assert.deepEqual([status.todos.value.cancelled, status.daemon.live.map((it: Json) => it.number)], [3, [live]]);
+    assert.ok(status.breakers.some(({ name, state }: Json) => name === 'store' && state === 'closed'));
+  }
+  const commandStatus = await home.json(['status']);
+  assert.deepEqual([commandStatus.daemon.pid, commandStatus.live.map((it: Json) => it.number)], [daemon.process.pid, [live]]);
   const refused = await acted({ action: 'done', todos: { ids: [String(live)] } });
   assert.deepEqual([refused.results[0].ok, refused.results[0].code], [false, 'REFUSED']);
   assert.equal((await ask(`/api/todos/${live}/report`)).status, 404, 'it has none yet');
@@ -170,7 +184,7 @@ test('[P-21] [P-23] [P-41] [H-54] [H-55] [H-56] [H-57] [H-66] [H-70] what the da
   assert.equal((await act('/api/heal', { ...heal, dryRun: true })).json.dryRun, true);
   assert.equal((await act('/api/heal', heal)).json.kind, 'heal');
   const often = await act('/api/heal', heal);
-  assert.deepEqual([often.status, often.json.error.code], [429, 'TOO_OFTEN']);
+  assert.deepEqual([often.status, often.json.error.code], [429, 'TOO_MANY']);
   assert.ok(Number(often.headers['retry-after']) >= 1);
 
   assert.equal((await act('/health/trigger-healing', { ...heal, what: 'nothing-such', dryRun: true })).status, 404);

@@ -144,7 +144,11 @@ test('[P-52] [C-52] [W-14] [W-15] [W-16] [W-17] a person logs in by the address 
   const observed = await observe(home, t);
   const unhealthy = await stateIs(observed.page, 'unhealthy');
   assert.deepEqual([unhealthy.word, unhealthy.colour], ['Unhealthy', red]);
-  await observed.page.getByText('nothing can be done from this page').or(observed.page.getByText('No daemon answers here')).first().waitFor();
+  await observed.page
+    .getByText('nothing can be done from this page')
+    .or(observed.page.getByText('No daemon answers here'))
+    .first()
+    .waitFor();
   await observed.page.screenshot({ path: join(pictures, 'unhealthy.png') });
   await observed.close();
   process.kill(daemon.process.pid!, 'SIGCONT');

@@ -50,6 +50,7 @@ const needs: Readonly<Record<string, Access>> = {
   'GET /api/metrics': 'local',
   'GET /status': 'viewer',
   'GET /api/status': 'viewer',
+  'GET /api/v1/system/status': 'viewer',
   'DELETE /api/status/cache': 'operator',
   'GET /api/overview': 'viewer',
   'GET /api/status.html': 'viewer',

@@ -79,7 +79,7 @@ test('[P-52] [C-52] [W-14] [W-15] [W-16] [W-17] a person logs in by the address 
   await page.getByText('1 todo listed').waitFor();
   await page.getByRole('button', { name: `Details of todo ${held.number}` }).click();
   await page.locator('.long').getByText(held.id).waitFor();
-  await page.locator('.entry a.title').click();
+  await page.locator('.entry a.name-of').click();
   await page.getByRole('button', { name: 'Cancel …' }).click();
   await page.getByLabel('Why (kept').fill('nobody needs it any more');
   await page.locator('dialog .main').click();

@@ -17,23 +17,22 @@ export function Banner() {
   }, [isLive]);
   return (
     <>
-      <div role="alert" class="alerts">
-        {!isLive && (
-          <p class="outcome bad dead" id="dead">
-            <Mark tone="bad" />
-            <span>
-              <strong>
-                {overview.value === null ? (
-                  say('neverLive')
-                ) : (
-                  <Time atMs={lastHeardMs.value}>{say('notLive', { time: clockTime(lastHeardMs.value) })}</Time>
-                )}
-              </strong>
-              . {overview.value === null ? say('neverLiveNote', { command: 'todo daemon status' }) : <Silence />}
-            </span>
-          </p>
-        )}
-      </div>
+      {!isLive && (
+        <p class="outcome bad dead" id="dead">
+          <Mark tone="bad" />
+          <span>
+            {/* Only this is read aloud: the seconds beside it go on. */}
+            <strong role="alert">
+              {overview.value === null ? (
+                say('neverLive')
+              ) : (
+                <Time atMs={lastHeardMs.value}>{say('notLive', { time: clockTime(lastHeardMs.value) })}</Time>
+              )}
+            </strong>
+            . {overview.value === null ? say('neverLiveNote', { command: 'todo daemon status' }) : <Silence />}
+          </span>
+        </p>
+      )}
       {isLive && way.value === 'poll' && <Note text={say('pollingNote')} />}
       {isLive && overview.value?.acts === false && <Note text={say('noDaemon')} />}
       {isLive && overview.value?.daemon?.draining && <Note text={say('draining')} />}

@@ -13,7 +13,6 @@ effect(() => {
 /** In the language that is chosen; a component that says something is drawn anew when that changes. */
 export const say = (key: TextKey, values?: Readonly<Record<string, string | number>>): string => textIn(language.value, key, values);
 
-/** A word of the server that has a text here, else as it is. */
 export const number = (value: number): string => value.toLocaleString(language.value);
 
 export function switchLanguage(): void {

@@ -71,10 +71,10 @@ type SectionProps = {
 
 export const Section = ({ title, id, note, children }: SectionProps) => (
   <section aria-labelledby={id}>
-    <h2 id={id}>
-      {title}
+    <div class="title">
+      <h2 id={id}>{title}</h2>
       {note !== undefined && note !== null && <small>{note}</small>}
-    </h2>
+    </div>
     <div class="body">{children}</div>
   </section>
 );

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { json } from '../../../src/observe/respond.ts';
 import { build } from '../../e2e/build.ts';
@@ -20,10 +20,10 @@ before(async () => {
   browser = await launchBrowser();
   pictures = mkdtempSync(join(tmpdir(), 'todo-dashboard-'));
 });
+afterEach(() => server.stop());
 after(() => browser.close());
-beforeEach(async (t) => {
+beforeEach(async () => {
   server = await fakeServer();
-  (t as { after?(run: () => Promise<void>): void }).after?.(() => server.stop());
   const now = Date.now();
   server.todos = Array.from({ length: 250 }, (_, index) => todoLine(250 - index, now));
 });
@@ -135,7 +135,7 @@ test('what happens is seen without a reload, and the focus stays where it is', a
   const watched = await openPage(browser);
   const { page } = watched;
   await show(watched, '#/todos');
-  const link = page.locator('.entry a.title').nth(3);
+  const link = page.locator('.entry a.name-of').nth(3);
   await link.focus();
   const text = await link.textContent();
   server.todos = [todoLine(251, Date.now(), { title: 'Just added', status: 'running' }), ...server.todos];

@@ -97,7 +97,7 @@ function Line({ todo, topPx, place, isOpen, onOpen, onMeasured, onFocus }: LineP
           </svg>
         </button>
         <Status status={status} proof={proof} />
-        <a href={hashOf({ view: 'todo', id })} class="title">
+        <a href={hashOf({ view: 'todo', id })} class="name-of">
           <span class="name">#{number}</span> <Said text={title} most={200} />
         </a>
         <span class="aside">

@@ -1,11 +1,11 @@
 // A server of somebody else's for the time of a measurement: its own folder and port on loopback, ended by its own process.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { freePort } from '../fixtures/free-port.ts';
+import { readyServer } from '../fixtures/ready-server.ts';
 import { programs } from '../programs.ts';
 
 export type OwnServer = { readonly port: number; stop(): Promise<void> };
@@ -40,11 +40,9 @@ async function ready(
   argv: readonly string[],
   { folder, port, says }: { readonly folder: string; readonly port: number; readonly says: RegExp },
 ): Promise<OwnServer> {
-  // Dies with us, also when we are killed and cannot say so.
-  const server = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder });
+  const server = await readyServer(argv, says, { cwd: folder });
   const killWithUs = (): void => void server.kill('SIGKILL');
   process.on('exit', killWithUs);
-  await readiness(server, says);
   return {
     port,
     async stop() {
@@ -56,17 +54,4 @@ async function ready(
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-}
-
-function readiness(server: ChildProcess, says: RegExp): Promise<void> {
-  const said: string[] = [];
-  return new Promise((resolve, reject) => {
-    for (const input of [server.stdout!, server.stderr!])
-      createInterface({ input }).on('line', (line) => {
-        if (said.length < 200) said.push(line);
-        if (says.test(line)) resolve();
-      });
-    server.once('error', reject);
-    server.once('exit', (code, signal) => reject(new Error(`the server ended (${code ?? signal}):\n${said.join('\n')}`)));
-  });
 }

@@ -230,7 +230,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   server: z
     .strictObject({
-      /** Status, health and metrics over HTTP; null = no server, 0 = any port that is free (http.json of the home names it). */
+      /** Status, health and metrics over HTTP; null = no server, 0 = any port that is free, the last one again where it is (http.json of the home names it). */
       port: z.number().int().min(0).max(65_535).nullable().default(null),
       /** The address to listen at. Another than loopback needs allow_remote. */
       host: z

@@ -52,7 +52,7 @@ export async function keepServing(needs: Needs, stop: AbortSignal): Promise<void
   status = { ...status, sessions: kept.sessions.keep.state() };
   const watching = kept.watch(stop).catch(needs.onDefect);
   while (!stop.aborted) {
-    const problem = await listening(needs, tokenSha256, kept, async (server, url) => {
+    const problem = await listening({ ...needs, address }, tokenSha256, kept, async (server, url) => {
       log.info('monitor', 'serving HTTP', { url });
       told = null;
       say({ url, problem: null, sinceMs: clock.nowMs() });
@@ -76,7 +76,7 @@ export async function keepServing(needs: Needs, stop: AbortSignal): Promise<void
 
 /** Null once it was served; else why it could not be. */
 async function listening(
-  { server: config, port, shown, served, onDefect, world }: Needs,
+  { server: config, port, address, shown, served, onDefect, world }: Needs & { readonly address: string },
   tokenSha256: string,
   { sessions, limits }: Kept,
   use: (server: HttpServer, url: string) => Promise<void>,
@@ -93,7 +93,7 @@ async function listening(
   const handler = serve(shown, { isOpen, hosts, tokenSha256, cookie, sessions, limits, settings, served, onDefect }, world);
   let server: HttpServer;
   try {
-    server = await listenHttp(host, port, handler, onDefect);
+    server = await (port === 0 ? listenAgain(`${address}.port`) : listenHttp(host, port, handler, onDefect));
   } catch (error) {
     return whyNot(error as NodeJS.ErrnoException, host, port);
   }
@@ -106,6 +106,15 @@ async function listening(
   }
   await use(server, `http://${inUrl(host)}:${server.port}`);
   return null;
+
+  /** Any port that is free, but the last one again where nobody has it: pages that are open, and their logins, are of that port. */
+  async function listenAgain(path: string): Promise<HttpServer> {
+    const last = Number(world.files.readText(path) ?? 0);
+    const again = await listenHttp(host, last > 0 && last < 65_536 ? last : 0, handler, onDefect).catch(() => null);
+    const found = again ?? (await listenHttp(host, 0, handler, onDefect));
+    if (found.port !== last) world.files.write(path, `${found.port}\n`);
+    return found;
+  }
 }
 
 const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);

@@ -204,7 +204,13 @@ function launch(
     async says(text) {
       const fits = () => (typeof text === 'string' ? (out + err).includes(text) : text.test(out + err));
       const heard = new Promise<void>((resolve) => {
-        const look = () => fits() && resolve();
+        // What was heard is not listened for any more: a daemon goes on to say megabytes, and all of it would be searched at each line.
+        const look = () => {
+          if (!fits()) return;
+          child.stdout.off('data', look);
+          child.stderr.off('data', look);
+          resolve();
+        };
         child.stdout.on('data', look);
         child.stderr.on('data', look);
         look();

@@ -1,6 +1,6 @@
 // What a call loads: the quick ones nothing that is heavy. Proved by the files of the build that were really read, and what Node gave out.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type TestHome, testHome } from '../e2e/harness.ts';
@@ -150,7 +150,16 @@ test('what V8 made of the build is kept for the next call of that command; one t
     const { todos } = await home.json(['list'], { env: { XDG_CACHE_HOME: folder } });
     assert.equal(todos.length, 1);
   };
+  const [old, younger] = ['old', 'younger'].map((name) => join(cache, 'signoff', name)) as [string, string];
+  for (const [folder, days] of [
+    [old, 31],
+    [younger, 29],
+  ] as const) {
+    mkdirSync(folder, { recursive: true });
+    utimesSync(folder, new Date(), Date.now() / 1000 - days * 86_400);
+  }
   await list(cache);
+  assert.deepEqual([existsSync(old), existsSync(younger)], [false, true], 'what another build left a month ago');
   const kept = keptNow();
   const start = [...kept.keys()].find((path) => path.endsWith('/list/start.cjs'));
   assert.ok(start, [...kept.keys()].join(' '));

@@ -178,8 +178,11 @@ let collector: Collector | null = null;
 /** V8 shows it only to contexts that are made after the flag is set. */
 function garbageCollector(): Collector {
   if (collector === null) {
-    process.getBuiltinModule('node:v8').setFlagsFromString('--expose-gc');
+    const { setFlagsFromString } = process.getBuiltinModule('node:v8');
+    setFlagsFromString('--expose-gc');
     collector = process.getBuiltinModule('node:vm').runInNewContext('gc') as Collector;
+    // Code that is kept for the next start is of use only to one with the same flags.
+    setFlagsFromString('--no-expose-gc');
   }
   return collector;
 }

@@ -169,6 +169,21 @@ test('what V8 made of the build is kept for the next call of that command; one t
   writeFileSync(start, 'no code');
   await list(cache);
   assert.ok(keptNow().get(start)!.length > 1000, 'made again');
+  const life = async () => {
+    const daemon = await home.daemon({ XDG_CACHE_HOME: cache });
+    daemon.process.kill('SIGTERM');
+    await daemon.ended;
+    return keptNow();
+  };
+  const writtenBy = (all: ReadonlyMap<string, unknown>) => [...all.keys()].map((path) => `${path} ${statSync(path).ino}`);
+  const ofDaemon = writtenBy(await life()).filter((it) => it.includes('/daemon/'));
+  assert.ok(ofDaemon.length > 10);
+  const again = new Set(writtenBy(await life()));
+  assert.deepEqual(
+    ofDaemon.filter((it) => !again.has(it)),
+    [],
+    'what the first daemon kept the second one takes',
+  );
   writeFileSync(join(home.work, 'no-folder'), '');
   await list(join(home.work, 'no-folder'));
 });

@@ -77,7 +77,7 @@ export function showComponents(components: readonly Component[], out: Out): void
   const rows = components.map(({ name, status, reason }) => [name, statusCell(status), plain(reason)]);
   // Some are named by their path: they leave more than half to why.
   const columns: Column[] = [
-    { title: 'COMPONENT', most: Math.max(16, Math.floor(out.columns / 3)) },
+    { title: 'COMPONENT', most: Math.max(16, Math.floor(out.columns * 0.4)) },
     { title: 'STATUS' },
     { title: 'WHY', grows: 'fold' },
   ];

@@ -12,6 +12,7 @@ import { type Mariadb, startMariadb } from '../fixtures/mariadb.ts';
 import { type Sshd, startSshd } from '../fixtures/sshd.ts';
 import { createWordpressTable } from '../store/wordpress-table.ts';
 import { ageTree, rowsOf } from './aging.ts';
+import { asking, login, session } from './browser.ts';
 import { type Json, type TestHome, testHome } from './harness.ts';
 import { get, served } from './http-get.ts';
 import { withoutTmux } from './without-tmux.ts';
@@ -804,6 +805,34 @@ const cases: readonly Case[] = [
       await home.json(['config', 'set', 'restart.per_hour', '100']);
       assert.equal(await restart(), '', 'else five minutes must pass');
       assert.match(await restart(), /restart\.per_day: 2 restarts within 24 h/);
+    },
+  },
+  {
+    key: ['server.redis_url', 'server.session_max', 'server.logins_per_minute'],
+    config: { server: { port: 0, redis_url: 'redis://127.0.0.1:1', session_max: 3600, logins_per_minute: 1 } },
+    async see(home) {
+      await home.daemon();
+      const { url } = await served(home);
+      const ann = await login(home, url);
+      const untilMs = (await session(url, ann)).json.expiresAtMs - Date.now();
+      assert.ok(untilMs > 3_500_000 && untilMs <= 3_600_000, 'an hour, whatever is done with it');
+      assert.equal((await asking('POST', `${url}/api/login`, null, { code: 'x'.repeat(43) })).status, 429);
+      const sessions = (await healthOf(home)).find(({ name }) => name === 'sessions');
+      assert.match(sessions.reason, /instead of Redis: .*127\.0\.0\.1:1/);
+    },
+  },
+  {
+    key: ['server.session_idle', 'server.status_cache', 'server.fresh_per_minute'],
+    config: { server: { port: 0, session_idle: 60, status_cache: 0, fresh_per_minute: 1 } },
+    async see(home) {
+      await home.daemon();
+      const { url } = await served(home);
+      const ann = await login(home, url);
+      const untilMs = (await session(url, ann)).json.expiresAtMs - Date.now();
+      assert.ok(untilMs > 0 && untilMs <= 60_000, 'a minute, where it is not used');
+      const status = (query = '') => asking('GET', `${url}/api/status${query}`, ann);
+      assert.deepEqual([(await status()).json.from_cache, (await status()).json.from_cache], [false, false]);
+      assert.deepEqual([(await status('?fresh=1')).status, (await status('?fresh=1')).status], [200, 429]);
     },
   },
   {

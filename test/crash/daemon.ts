@@ -52,7 +52,8 @@ export async function live(
   home: string,
   trace: { readonly options: readonly string[]; readonly file: string } | null = null,
 ): Promise<Life> {
-  const daemon = [process.execPath, program, 'daemon', 'run'];
+  // V8 at work in threads wakes them by writes of the main thread: in some lives three, in others a hundred, and every number would mean another write.
+  const daemon = [process.execPath, '--single-threaded', program, 'daemon', 'run'];
   const [command = '', ...args] = trace === null ? daemon : [programs().strace, '-qq', '-y', '-o', trace.file, ...trace.options, ...daemon];
   const child = spawn(command, args, { env: childEnvironment(home), cwd: home, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';

@@ -16,6 +16,8 @@ export type Target = { readonly call: string; readonly nth: number; readonly pat
 export type Point = Target & {
   /** What the call was about, the same in all lives: `fsync ~/runs/<id>/final/report.html`. Null: the daemon came to its end first. */
   readonly struck: string | null;
+  /** All calls of that name that the life had made until then, as kinds. */
+  readonly made: readonly string[];
   readonly problems: readonly string[];
   /** For a look at what went wrong. */
   readonly home: string;
@@ -110,23 +112,23 @@ export async function strikeTheRest(
   const names = [...calls.keys()].filter((call) => call !== 'write');
   const beyond = await inTurns(parallel, names, (call) => strikeBeyond(stage, fault, { call, nth: calls.get(call)?.length ?? 0 }));
   const done = [...struck, ...beyond.flat()];
-  const sought = await inTurns(parallel, missedIn(calls, done), (kind) => seek(stage, fault, kind, calls, aroundMax));
+  const sought = await inTurns(parallel, missedIn(calls, done), (kind) => seek(stage, fault, kind, calls, seekMax));
   return [...beyond.flat(), ...sought.flat()];
 }
 
-/** Each of these kinds once; a number that turns out to be another kind counts for that. `away` as in `seek`. */
+/** Each of these kinds once; a number that turns out to be another kind counts for that. So often each, as in `seek`. */
 export async function strikeKinds(
   stage: Stage,
   fault: Fault,
   kinds: readonly string[],
   calls: Calls,
-  away: number,
+  triesMax: number,
   parallel: number,
 ): Promise<readonly Point[]> {
   const points: Point[] = [];
   await inTurns(parallel, kinds, async (kind) => {
     if (points.some(({ struck }) => struck === kind)) return;
-    points.push(...(await seek(stage, fault, kind, calls, away)));
+    points.push(...(await seek(stage, fault, kind, calls, triesMax)));
   });
   return points;
 }
@@ -149,19 +151,25 @@ async function strikeBeyond(stage: Stage, fault: Fault, { call, nth }: Target): 
   return points;
 }
 
-/** Around the numbers where it was, nearest first; of a file with a fixed name strace counts the calls on that file alone. */
-export const aroundMax = 6;
+/** So often; of a file with a fixed name strace counts the calls on that file alone. */
+export const seekMax = 24;
 
-async function seek(stage: Stage, fault: Fault, kind: string, calls: Calls, awayMax: number): Promise<readonly Point[]> {
+/**
+ * At the number where it was, then where it was in the life before: each tells by what it had made whether the kind was past or still to come.
+ * Writes wake threads, too, so their numbers differ by more the busier the machine is.
+ */
+
+async function seek(stage: Stage, fault: Fault, kind: string, calls: Calls, triesMax: number): Promise<readonly Point[]> {
   const [call = '', path = ''] = kind.split(' ');
-  const at = (calls.get(call) ?? []).flatMap((it, index) => (it === kind ? [index + 1] : []));
   const points: Point[] = [];
-  const found = async (target: Target): Promise<boolean> => points[points.push(await strike(stage, fault, target)) - 1]?.struck === kind;
-  if (isFixed(path) && (await found({ call, nth: 1, path }))) return points;
-  for (let away = 0; away <= awayMax; away++) {
-    for (const nth of at.flatMap((it) => (away === 0 ? [it] : [it - away, it + away])).filter((it) => it > 0)) {
-      if (await found({ call, nth })) return points;
-    }
+  const next = async (target: Target): Promise<Point> => points[points.push(await strike(stage, fault, target)) - 1]!;
+  if (isFixed(path) && (await next({ call, nth: 1, path })).struck === kind) return points;
+  let nth = (calls.get(call) ?? []).indexOf(kind) + 1;
+  for (let tries = 0; tries < triesMax && nth > 0; tries++) {
+    const { struck, made } = await next({ call, nth });
+    if (struck === kind) return points;
+    const at = made.indexOf(kind);
+    nth = at >= 0 ? at + 1 : nth + 1;
   }
   return points;
 }
@@ -177,6 +185,7 @@ export async function strike(stage: Stage, fault: Fault, { call, nth, path }: Ta
   const options = [...only, '-e', `trace=${call}`, '-e', `inject=${call}:${inject}:when=${nth}`];
   const first = await live(home, { options, file: `${home}.calls` });
   const struck = struckIn(first, fault, nth, home);
+  const made = callsIn(first).map((line) => kindOf(line, home));
   // A disk that failed once may have stopped nobody; then there is nothing to go on with.
   const undisturbed = fault === 'KILL' ? struck === null : first.code === 0;
   const second = undisturbed ? null : await live(home);
@@ -185,7 +194,7 @@ export async function strike(stage: Stage, fault: Fault, { call, nth, path }: Ta
   if (problems.length === 0) problems.push(...problemsOf(home, fault === 'KILL' ? 'never' : 'may-be'));
   if (problems.length > 0) stage.keep = true;
   else rmSync(home, { recursive: true, force: true, maxRetries: 5 });
-  return { call, nth, struck, problems, home, log: `${first.log}\n--- again ---\n${second?.log ?? ''}` };
+  return { call, nth, struck, made, problems, home, log: `${first.log}\n--- again ---\n${second?.log ?? ''}` };
 }
 
 function endedBadly({ code, osSignal, log, hung }: Life, fault: Fault | null): readonly string[] {

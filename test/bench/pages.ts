@@ -74,7 +74,8 @@ async function bareServer() {
 const dashboards = 50;
 
 async function openDashboards(): Promise<void> {
-  const home = newHome('pages-open', { server: { port: 0 } });
+  // A minute after its start a daemon copies its build, once; that is no part of it.
+  const home = newHome('pages-open', { server: { port: 0 }, restart: { good_after: 3600 } });
   const it = await daemon(home);
   await until('a sweep', [join(home, 'logs')], () => logged(home, 'monitor').some(({ event }) => event === 'swept'));
   const client = await clientOf(home);

@@ -10,7 +10,7 @@ import { findTodo } from './todos.ts';
 export type Verb = Extract<ControlRequest, { op: 'verb' }>['verb'];
 
 /** How a verb is told of: "todo 7 is …". */
-const gerundOf: Readonly<Record<Verb, string>> = {
+export const gerunds: Readonly<Record<Verb, string>> = {
   done: 'completing',
   fail: 'failing',
   block: 'blocking',
@@ -18,7 +18,6 @@ const gerundOf: Readonly<Record<Verb, string>> = {
   release: 'releasing',
   cancel: 'cancelling',
 };
-export const gerund = (verb: Verb): string => gerundOf[verb];
 
 export type Words = {
   readonly summary: string | null;
@@ -38,10 +37,10 @@ export type Said =
 export async function sayAll(verb: Verb, refs: readonly string[], words: Words, opened: Opened): Promise<readonly Said[]> {
   return await each(refs, async (ref) => {
     const { store } = opened.world;
-    const todo = await findTodo(store, ref, gerundOf[verb]);
+    const todo = await findTodo(store, ref, gerunds[verb]);
     const { summary, reason, force, notBeforeMs } = words;
     const reply = await askOrDo({ op: 'verb', verb, todoId: todo.id, summary, reason, force, notBeforeMs }, todo.id, opened);
-    if (!reply.ok) throw refusal(reply, gerundOf[verb], `todo ${todo.number}`);
+    if (!reply.ok) throw refusal(reply, gerunds[verb], `todo ${todo.number}`);
     return { todo: (await store.find(todo.id)) ?? todo, scheduled: null };
   });
 }
@@ -54,10 +53,10 @@ export async function scheduleAll(
   opened: Opened,
 ): Promise<readonly Said[]> {
   const said = await each(refs, async (ref) => {
-    const todo = await findTodo(opened.world.store, ref, `scheduling the ${gerundOf[verb]} of`);
+    const todo = await findTodo(opened.world.store, ref, `scheduling the ${gerunds[verb]} of`);
     if (isTerminal(todo.status))
       throw new OperationalError('REFUSED', {
-        operation: `scheduling the ${gerundOf[verb]} of`,
+        operation: `scheduling the ${gerunds[verb]} of`,
         subject: `todo ${todo.number}`,
         why: `it has ended: ${todo.status}`,
       });

@@ -4,7 +4,7 @@ import { isTerminal, type Says } from '../core/words.ts';
 import type { Call, CommandModule } from './command.ts';
 import { exit } from './exit-codes.ts';
 import { duration, moment } from './options.ts';
-import { gerund, type Said, sayAll, scheduleAll, type Verb, type Words } from './say.ts';
+import { gerunds, type Said, sayAll, scheduleAll, type Verb, type Words } from './say.ts';
 import { scheduledJson, scheduledText } from './schedule.ts';
 import { plain } from './text/plain.ts';
 import { endText } from './text/status.ts';
@@ -64,7 +64,7 @@ export const verbCommand = (verb: Verb): CommandModule => ({
     if (own !== null && isOwn(call.args, own)) return sayInRun(verb, words, own, call);
     if (own !== null) {
       throw new OperationalError('REFUSED', {
-        operation: gerund(verb),
+        operation: gerunds[verb],
         subject: `todo ${call.args.join(' ')}`,
         why: `this is the run of todo ${own.number ?? own.todoId}, and a run speaks for its own todo only`,
         hint: `Without an ID it is your own: todo ${verb}`,

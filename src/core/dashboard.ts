@@ -196,16 +196,7 @@ export type TodoDetail = {
       readonly saidBy: string | null;
     }[];
   };
-  readonly events: readonly {
-    readonly atMs: number;
-    readonly fact: string;
-    /** 1 collect · 2 report · 3 record · 4 confirm and clean. */
-    readonly layer: 1 | 2 | 3 | 4 | null;
-    readonly attempt: number;
-    readonly durationMs: number | null;
-    readonly reason: string | null;
-    readonly run: string | null;
-  }[];
+  readonly events: readonly WhyEvent[];
   /** The end of what the live run printed here (64 KiB), redacted and without control characters; null: nothing runs on this host. */
   readonly output: { readonly text: string; readonly truncated: boolean } | null;
   /** What may be done with it as it stands, by whoever may act; done and fail of a run that is live need `force`. */
@@ -275,3 +266,15 @@ export type BreakerReply = { readonly schemaVersion: 1; readonly kind: 'breakers
 /** POST /api/heal (operator): `what` as in `todo heal WHAT`; 429 with Retry-After beyond `behavior.heals_per_minute`. */
 export type HealRequest = { readonly what: string | null; readonly dryRun: boolean; readonly reason: string };
 export type HealReply = { readonly schemaVersion: 1; readonly kind: 'heal'; readonly dryRun: boolean } & Healed;
+
+/** One line of the story of a todo. */
+export type WhyEvent = {
+  readonly atMs: number;
+  readonly fact: string;
+  /** 1 collect · 2 report · 3 record · 4 confirm and clean. */
+  readonly layer: 1 | 2 | 3 | 4 | null;
+  readonly attempt: number;
+  readonly durationMs: number | null;
+  readonly reason: string | null;
+  readonly run: string | null;
+};

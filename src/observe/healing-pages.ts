@@ -1,5 +1,6 @@
 import type { HttpResponse } from '../core/http.ts';
 import { acted } from './api-pages.ts';
+import { limitIn } from './limit-in.ts';
 import type { Family } from './metric.ts';
 import type { Asked, Page } from './page.ts';
 import { json, type Problem } from './respond.ts';
@@ -68,13 +69,8 @@ async function status(shown: Shown): Promise<HttpResponse> {
 const eventsMax = { usual: 50, most: 1000 };
 
 async function healed(shown: Shown, { request: { query } }: Asked): Promise<HttpResponse | Problem> {
-  const limit = Number(query.get('limit') ?? eventsMax.usual);
-  if (!Number.isInteger(limit) || limit < 1 || limit > eventsMax.most)
-    return {
-      status: 400,
-      code: 'BAD_DATA',
-      message: `limit must be a whole number from 1 to ${eventsMax.most}, got ${query.get('limit')}`,
-    };
+  const limit = limitIn(query, eventsMax);
+  if (typeof limit === 'string') return { status: 400, code: 'BAD_DATA', message: limit };
   return json(200, { schemaVersion: 1, kind: 'healing-history', events: await shown.healed(limit) });
 }
 

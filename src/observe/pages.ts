@@ -4,6 +4,7 @@ import { dashboardFiles } from './dashboard-files.ts';
 import { contentTypes, exposition, formatFor } from './exposition.ts';
 import { healingPages } from './healing-pages.ts';
 import { healthDocument } from './health-document.ts';
+import { limitIn } from './limit-in.ts';
 import type { Asked, Page } from './page.ts';
 import { json, type Problem, respond } from './respond.ts';
 import { sessionPages } from './session-pages.ts';
@@ -69,13 +70,8 @@ async function history(shown: Shown, { request: { query }, nowMs }: Asked): Prom
   if (sinceMs === null) return { status: 400, code: 'BAD_DATA', message: `since must be a time, got ${since}` };
   const untilMs = until === null ? null : timeIn(until);
   if (until !== null && untilMs === null) return { status: 400, code: 'BAD_DATA', message: `to must be a time, got ${until}` };
-  const limit = Number(query.get('limit') ?? historyRows.usual);
-  if (!Number.isInteger(limit) || limit < 1 || limit > historyRows.most)
-    return {
-      status: 400,
-      code: 'BAD_DATA',
-      message: `limit must be a whole number from 1 to ${historyRows.most}, got ${query.get('limit')}`,
-    };
+  const limit = limitIn(query, historyRows);
+  if (typeof limit === 'string') return { status: 400, code: 'BAD_DATA', message: limit };
   const component = query.get('component') ?? query.get('resource');
   const rows = await shown.history({ sinceMs, untilMs, component, limit });
   return json(200, {

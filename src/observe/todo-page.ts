@@ -1,6 +1,7 @@
 import type { TodoPage } from '../core/dashboard.ts';
 import type { HttpResponse } from '../core/http.ts';
 import { type ShownStatus, todoStatuses } from '../core/words.ts';
+import { limitIn } from './limit-in.ts';
 import { json, type Problem } from './respond.ts';
 import type { Shown, TodosAsked } from './shown.ts';
 
@@ -26,9 +27,8 @@ export async function todoPage(shown: Shown, query: URLSearchParams): Promise<Ht
 
 /** A text says what is wrong with it. */
 function askedIn(query: URLSearchParams): TodosAsked | string {
-  const limit = Number(query.get('limit') ?? limits.usual);
-  if (!Number.isInteger(limit) || limit < 1 || limit > limits.most)
-    return `limit must be a whole number from 1 to ${limits.most}, got ${query.get('limit')}`;
+  const limit = limitIn(query, limits);
+  if (typeof limit === 'string') return limit;
   const statuses = query.getAll('status').flatMap((it) => it.split(',')) as ShownStatus[];
   const unknown = statuses.filter((it) => !known.includes(it));
   if (unknown.length > 0) return `no status ${unknown.join(', ')}; known: ${known.join(', ')}`;

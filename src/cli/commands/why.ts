@@ -1,3 +1,4 @@
+import type { WhyEvent } from '../../core/dashboard.ts';
 import { healingEventOf, healingText } from '../../core/healing-event.ts';
 import { isObject } from '../../core/shape.ts';
 import type { Todo } from '../../core/todo.ts';
@@ -13,18 +14,6 @@ import { statusText } from '../text/status.ts';
 import { type Cell, table } from '../text/table.ts';
 import { clockText, momentText, tookText } from '../text/times.ts';
 import { findTodo, refOf, shownStatus } from '../todos.ts';
-
-/** One line of the story of a todo. */
-export type WhyEvent = {
-  readonly atMs: number;
-  readonly fact: string;
-  /** 1 collect · 2 report · 3 record · 4 confirm and clean. */
-  readonly layer: 1 | 2 | 3 | 4 | null;
-  readonly attempt: number;
-  readonly durationMs: number | null;
-  readonly reason: string | null;
-  readonly run: string | null;
-};
 
 export const command: CommandModule = {
   async run(call) {

@@ -7,7 +7,7 @@ import { configurationStatus } from '../../daemon/reload.ts';
 import type { Actions, HealingConfig } from '../../observe/shown.ts';
 import { letterBy, lettersOf } from '../dead-letters.ts';
 import { setHeld } from '../held.ts';
-import { refusal } from '../say.ts';
+import { gerunds, refusal } from '../say.ts';
 import { findTodo, listShown } from '../todos.ts';
 import { healingConfigOf } from './healing-config.ts';
 import { onceIn } from './once.ts';
@@ -85,7 +85,7 @@ export function actionsOf(engine: Engine): Actions {
   async function onOne(ref: string, request: ActionRequest, by: Asker): Promise<ActionReply['results'][number]> {
     let about: { id: string; number: number | null } = { id: ref, number: null };
     try {
-      const { id, number } = await findTodo(world.store, ref, gerunds[request.action]);
+      const { id, number } = await findTodo(world.store, ref, words[request.action]);
       about = { id, number };
       const status = await act(id, number, request);
       audit(by, `asked: ${request.action}`, { reason: request.reason, outcome: status ?? 'goes on' }, id);
@@ -114,7 +114,7 @@ export function actionsOf(engine: Engine): Actions {
           },
       context.stop,
     );
-    if (!reply.ok) throw refusal(reply, gerunds[action], `todo ${number}`);
+    if (!reply.ok) throw refusal(reply, words[action], `todo ${number}`);
     return reply.kind === 'ended' ? reply.status : null;
   }
 
@@ -127,13 +127,8 @@ export function healingConfigNow({ context }: Engine): HealingConfig {
   return healingConfigOf(context.config, configurationStatus(context).needsRestart, context.world.digest);
 }
 
-const gerunds: Readonly<Record<TodoAction, string>> = {
-  done: 'completing',
-  fail: 'failing',
-  block: 'blocking',
-  park: 'parking',
-  release: 'releasing',
-  cancel: 'cancelling',
+const words: Readonly<Record<TodoAction, string>> = {
+  ...gerunds,
   hold: 'holding',
   unhold: 'unholding',
   emergency: 'ending',
